@@ -1,0 +1,165 @@
+"""The sensor that waits until pre-checks have passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.protocol.errors import DrsError
+    from airflow_provider_drs.protocol.watch import PrecheckWatch, Watch
+
+
+class DrsPrecheckSensor(BaseSensorOperator):
+    """
+    Wait until every job has passed its pre-check, and return the ids of the jobs that may start.
+
+    Holds no worker while it waits when it is deferrable, or in mode ``reschedule``. The XCom
+    ``precheck_report`` says for each job what DRS found, what it means and what to do about it; the log and
+    the error show it as a table.
+
+    A failed verdict is final: it is not retried, and neither ``soft_fail`` nor ``never_fail`` softens it,
+    since a skipped gate lets tasks with other trigger rules run. Both cover time-outs only.
+
+    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
+        (templated)
+    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
+    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not; a list names the
+        check items that may alarm. (templated)
+    :param allow_partial: return the jobs that passed even if others failed; fail only if none did.
+    :param fail_fast: fail at the first job that fails, instead of waiting for a whole report.
+    :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
+    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
+        configuration.
+    :param timeout: seconds from the first poll, as an absolute deadline across deferrals and restarts.
+    :param poke_interval: seconds between two polls.
+    """
+
+    template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "alarms")
+    template_fields_renderers = {"job_ids": "json", "alarms": "json"}
+    ui_color = "#dcecf7"
+
+    def __init__(
+        self,
+        *,
+        job_ids: str | Sequence[str],
+        drs_conn_id: str = "drs_default",
+        alarms: str | Collection[str] = "allow",
+        allow_partial: bool = False,
+        fail_fast: bool = False,
+        on_failure: str = "fail",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_failure not in ("fail", "skip"):
+            raise ValueError(f"on_failure must be 'fail' or 'skip', not {on_failure!r}")
+        self.job_ids = job_ids
+        self.drs_conn_id = drs_conn_id
+        self.alarms = alarms
+        self.allow_partial = allow_partial
+        self.fail_fast = fail_fast
+        self.on_failure = on_failure
+        self.deferrable = deferrable
+        self._hook: DrsHook | None = None
+        self._watch: Watch | None = None
+        self._final_error: DrsError | None = None
+
+    def execute(self, context: Context) -> list[str]:
+        """Wait as the mode says, then judge: outside of what ``soft_fail`` softens."""
+        from airflow_provider_drs.hooks.drs import DrsHook
+        from airflow_provider_drs.operators import gate
+
+        with gate.failing_for_good(), DrsHook(self.drs_conn_id) as self._hook:
+            self._watch = self._make_watch()
+            if self.deferrable:
+                self._poll_or_defer(context)
+            else:
+                self._poke_until_over(context)
+        return self._conclude(context)
+
+    def poke(self, context: Context) -> bool:
+        """Ask DRS once. A final error ends the wait here, and is raised after it."""
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.errors import DrsError
+
+        if self._hook is None or self._watch is None:
+            raise RuntimeError("poke was called outside of execute")
+        try:
+            return gate.poll(self._hook, self._watch, self.log)
+        except DrsError as error:
+            self._final_error = error
+            return True
+
+    def execute_complete(self, context: Context, event: Any = None) -> list[str]:
+        """Judge what the trigger found."""
+        from airflow_provider_drs.operators import gate
+
+        self._watch = gate.read_event(event)
+        return self._conclude(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral. Only a time-out is softened by ``soft_fail`` or ``never_fail``."""
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+
+        try:
+            # The sensor base class would turn every error into a skip here, a failed verdict included: go
+            # past it.
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+        except AirflowSensorTimeout as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def _make_watch(self) -> PrecheckWatch:
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
+        from airflow_provider_drs.protocol.watch import PrecheckWatch
+
+        job_ids = gate.read_ids(self.job_ids, self.log)
+        return PrecheckWatch(job_ids, read_alarm_policy(self.alarms), fail_fast=self.fail_fast)
+
+    def _poll_or_defer(self, context: Context) -> None:
+        from airflow_provider_drs.operators import gate
+
+        deadline = time.time() + self.timeout
+        if self.poke(context) or self._watch is None:
+            return
+        trigger, timeout = gate.make_trigger(
+            self.drs_conn_id, self._watch, poke_interval=self.poke_interval, deadline=deadline
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+
+    def _poke_until_over(self, context: Context) -> None:
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        from airflow_provider_drs.operators import gate
+
+        try:
+            super().execute(context)
+        except AirflowSensorTimeout:
+            # The base class says how long it waited; ours says for which jobs.
+            if self._watch is not None:
+                gate.raise_timeout(self._watch)
+            raise
+
+    def _conclude(self, context: Context) -> list[str]:
+        from airflow.providers.common.compat.sdk import AirflowFailException
+
+        from airflow_provider_drs.operators import gate
+
+        if self._final_error is not None:
+            raise AirflowFailException(str(self._final_error)) from self._final_error
+        if self._watch is None:
+            raise AirflowFailException(
+                "The wait has not begun, so there is nothing to judge. Clear the task."
+            )
+        return gate.conclude_prechecks(
+            self._watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
+        )

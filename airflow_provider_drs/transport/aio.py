@@ -1,0 +1,201 @@
+"""
+The triggerer's transport.
+
+aiohttp. The twin of :mod:`~airflow_provider_drs.transport.sync`, apart from ``await``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import aiohttp
+from yarl import URL
+
+from airflow_provider_drs.protocol.auth import (
+    Grant,
+    Outgoing,
+    authorise,
+    get_grant,
+    own_grant,
+    refused_own_credentials,
+)
+from airflow_provider_drs.protocol.errors import DrsError
+from airflow_provider_drs.protocol.settings import Auth, Settings
+from airflow_provider_drs.protocol.wire import (
+    Conversation,
+    FailureKind,
+    Observation,
+    Pause,
+    RenewToken,
+    Response,
+    Send,
+    Service,
+    Step,
+    TransportFailure,
+)
+from airflow_provider_drs.transport.environment import find_proxy, find_verify
+from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
+
+T = TypeVar("T")
+
+# A token can be larger than 8 KB; aiohttp refuses header fields beyond 8,190 bytes unless told otherwise.
+_LONGEST_HEADER = 65_536
+# How often a coroutine looks whether another one, or a thread, has the new token. Renewals are rare.
+_LOCK_POLL_S = 0.01
+
+
+class AsyncClient:
+    """Holds conversations with one service for one identity. Close it, or use its hook in ``async with``."""
+
+    def __init__(self, settings: Settings, *, tokens: TokenCache = TOKENS) -> None:
+        self._settings = settings
+        self._slot = tokens.slot(settings.identity)
+        self._transport = AiohttpTransport(settings)
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
+        await self._transport.close()
+
+    async def run(self, conversation: Conversation[T]) -> T:
+        """Do the steps of a conversation and return its result."""
+        answer: Observation | DrsError | None = None
+        grant: Grant | None = None
+        while True:
+            try:
+                if isinstance(answer, DrsError):
+                    step = conversation.throw(answer)
+                else:
+                    step = conversation.send(answer)  # type: ignore[arg-type]  # None starts a generator
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            try:
+                if isinstance(step, Send) and step.request.service is Service.DRS:
+                    grant = await self._grant()
+                answer = await self._perform(step, grant)
+            except DrsError as error:
+                answer = error
+
+    async def _perform(self, step: Step, grant: Grant | None) -> Observation:
+        started_s = time.monotonic()
+        outcome = None
+        if isinstance(step, Send):
+            outgoing = authorise(
+                self._settings,
+                grant if step.request.service is Service.DRS else None,
+                step.request,
+                datetime.now(UTC),
+            )
+            outcome = await self._transport.send(outgoing, step.timeout_s)
+        elif isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+        elif isinstance(step, RenewToken) and grant is not None:
+            if self._settings.auth is not Auth.PASSWORD:
+                raise refused_own_credentials(self._settings, step.operation)
+            self._slot.discard(grant.token)
+        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
+
+    async def _grant(self) -> Grant:
+        if self._settings.auth is not Auth.PASSWORD:
+            return own_grant(self._settings)
+        grant = self._slot.current()
+        if grant is not None:
+            return grant
+        while not self._slot.lock.acquire(blocking=False):
+            await asyncio.sleep(_LOCK_POLL_S)
+        try:
+            grant = self._slot.current()
+            if grant is None:
+                grant = await self.run(get_grant(self._settings))
+                self._slot.store(grant)
+            return grant
+        finally:
+            self._slot.lock.release()
+
+
+class AiohttpTransport:
+    """Sends one request, returns one response or says why there is none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies = {
+            URL(url).origin(): find_proxy(settings, url)
+            for url in (settings.drs_url, settings.iam_url)
+            if url
+        }
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
+        """Send, and read the whole answer within *timeout_s*, however slowly it drips."""
+        url = URL(outgoing.url, encoded=True)
+        try:
+            session = self._session or await self._open()
+            async with session.request(
+                outgoing.method,
+                url,
+                data=outgoing.body,
+                headers=outgoing.headers,
+                timeout=self._timeouts(timeout_s),
+                allow_redirects=False,
+                proxy=self._proxies.get(url.origin()),
+            ) as response:
+                body = await response.read()
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return translate(error)
+
+    async def _open(self) -> aiohttp.ClientSession:
+        verify = find_verify(self._settings)
+        # Reading a CA bundle takes tens of milliseconds; other triggers' coroutines must not wait for it.
+        context = await asyncio.to_thread(_make_context, verify) if isinstance(verify, str) else verify
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context),
+            max_field_size=_LONGEST_HEADER,
+            max_line_size=_LONGEST_HEADER,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self._session
+
+    def _timeouts(self, timeout_s: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(
+            total=timeout_s,
+            sock_connect=min(self._settings.connect_timeout_s, timeout_s),
+            sock_read=min(self._settings.read_timeout_s, timeout_s),
+        )
+
+
+def _make_context(bundle: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)
+
+
+# The first class that fits decides, so the narrow ones come first.
+_KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
+    (aiohttp.ClientConnectorCertificateError, FailureKind.CERTIFICATE),
+    (aiohttp.ClientSSLError, FailureKind.NOT_SENT),
+    (aiohttp.ConnectionTimeoutError, FailureKind.NOT_SENT),
+    (aiohttp.ClientConnectorError, FailureKind.NOT_SENT),
+    (TimeoutError, FailureKind.TIMED_OUT),
+)
+_PROXY_MAY_RECOVER = frozenset({502, 503, 504})
+
+
+def translate(error: BaseException) -> TransportFailure:
+    """Return the failure that an exception of aiohttp stands for; when in doubt, the request was sent."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        kind = FailureKind.NOT_SENT if error.status in _PROXY_MAY_RECOVER else FailureKind.PROXY_REFUSED
+        return TransportFailure(kind, f"Tunnel connection failed: {error.status} {error.message}")
+    kind = next((kind for known, kind in _KINDS if isinstance(error, known)), FailureKind.BROKEN)
+    # The text of a header error quotes the header, and with it the token.
+    is_plain_value_error = isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError)
+    return TransportFailure(kind, type(error).__name__ if is_plain_value_error else str(error)[:200])

@@ -1,0 +1,209 @@
+"""The worker's transport: requests."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import requests
+import urllib3
+
+from airflow_provider_drs.protocol.auth import (
+    Grant,
+    Outgoing,
+    authorise,
+    get_grant,
+    own_grant,
+    refused_own_credentials,
+)
+from airflow_provider_drs.protocol.errors import DrsError
+from airflow_provider_drs.protocol.settings import Auth, Settings
+from airflow_provider_drs.protocol.wire import (
+    Conversation,
+    FailureKind,
+    Observation,
+    Pause,
+    RenewToken,
+    Response,
+    Send,
+    Service,
+    Step,
+    TransportFailure,
+)
+from airflow_provider_drs.transport.environment import find_proxy, find_verify
+from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
+
+T = TypeVar("T")
+
+_CHUNK = 65_536
+
+
+class SyncClient:
+    """Holds conversations with one service for one identity. Close it, or use it in a ``with`` statement."""
+
+    def __init__(self, settings: Settings, *, tokens: TokenCache = TOKENS) -> None:
+        self._settings = settings
+        self._slot = tokens.slot(settings.identity)
+        self._transport = RequestsTransport(settings)
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._transport.close()
+
+    def run(self, conversation: Conversation[T]) -> T:
+        """Do the steps of a conversation and return its result."""
+        answer: Observation | DrsError | None = None
+        grant: Grant | None = None
+        while True:
+            try:
+                if isinstance(answer, DrsError):
+                    step = conversation.throw(answer)
+                else:
+                    step = conversation.send(answer)  # type: ignore[arg-type]  # None starts a generator
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            try:
+                if isinstance(step, Send) and step.request.service is Service.DRS:
+                    grant = self._grant()
+                answer = self._perform(step, grant)
+            except DrsError as error:
+                answer = error
+
+    def _perform(self, step: Step, grant: Grant | None) -> Observation:
+        started_s = time.monotonic()
+        outcome = None
+        if isinstance(step, Send):
+            outgoing = authorise(
+                self._settings,
+                grant if step.request.service is Service.DRS else None,
+                step.request,
+                datetime.now(UTC),
+            )
+            outcome = self._transport.send(outgoing, step.timeout_s)
+        elif isinstance(step, Pause):
+            time.sleep(step.seconds)
+        elif isinstance(step, RenewToken) and grant is not None:
+            if self._settings.auth is not Auth.PASSWORD:
+                raise refused_own_credentials(self._settings, step.operation)
+            self._slot.discard(grant.token)
+        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
+
+    def _grant(self) -> Grant:
+        if self._settings.auth is not Auth.PASSWORD:
+            return own_grant(self._settings)
+        grant = self._slot.current()
+        if grant is not None:
+            return grant
+        with self._slot.lock:
+            grant = self._slot.current()
+            if grant is None:
+                grant = self.run(get_grant(self._settings))
+                self._slot.store(grant)
+            return grant
+
+
+class RequestsTransport:
+    """Sends one request, returns one response or says why there is none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session = requests.Session()
+        # Proxies and certificates are read from the environment here, once, and never from a .netrc file.
+        self._session.trust_env = False
+        self._session.verify = find_verify(settings)
+        for url in filter(None, (settings.drs_url, settings.iam_url)):
+            if proxy := find_proxy(settings, url):
+                parts = urllib3.util.parse_url(url)
+                self._session.proxies[f"{parts.scheme}://{parts.host}"] = proxy
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
+        """Send, and read the whole answer within *timeout_s*, however slowly it drips."""
+        deadline_s = time.monotonic() + timeout_s
+        timeouts = (
+            min(self._settings.connect_timeout_s, timeout_s),
+            min(self._settings.read_timeout_s, timeout_s),
+        )
+        try:
+            with self._session.request(
+                outgoing.method,
+                outgoing.url,
+                data=outgoing.body,
+                headers=outgoing.headers,
+                timeout=timeouts,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = b"".join(_read_until(response, deadline_s))
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status_code, headers, body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return translate(error)
+
+
+def _read_until(response: requests.Response, deadline_s: float) -> Iterator[bytes]:
+    # read1 returns what has arrived; read would wait for a whole chunk, for ever if the bytes keep dripping.
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        yield chunk
+        if time.monotonic() > deadline_s:
+            raise requests.ReadTimeout
+
+
+# The first class that fits decides, so the narrow ones come first.
+_KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
+    (requests.ConnectTimeout, FailureKind.NOT_SENT),
+    (requests.Timeout, FailureKind.TIMED_OUT),
+    (urllib3.exceptions.NewConnectionError, FailureKind.NOT_SENT),
+    (urllib3.exceptions.ConnectTimeoutError, FailureKind.NOT_SENT),
+    (urllib3.exceptions.TimeoutError, FailureKind.TIMED_OUT),
+    (TimeoutError, FailureKind.TIMED_OUT),
+)
+_PROXY_MAY_RECOVER = ("502", "503", "504")
+
+
+def translate(error: BaseException) -> TransportFailure:
+    """
+    Return the failure that an exception of requests or urllib3 stands for; when in doubt, the request was
+    sent.
+    """
+    chain = list(_causes(error))
+    text = str(chain[-1])
+    if "CERTIFICATE_VERIFY_FAILED" in text or any(_is_hostname_error(link) for link in chain):
+        return TransportFailure(FailureKind.CERTIFICATE, text)
+    if "Tunnel connection failed" in text:
+        passes = any(status in text for status in _PROXY_MAY_RECOVER)
+        return TransportFailure(FailureKind.NOT_SENT if passes else FailureKind.PROXY_REFUSED, text)
+    kinds = (kind for link in chain for known, kind in _KINDS if isinstance(link, known))
+    kind = next(kinds, FailureKind.BROKEN)
+    # The text of a header error quotes the header, and with it the token.
+    quotes_header = isinstance(error, (requests.exceptions.InvalidHeader, ValueError)) and not chain[1:]
+    return TransportFailure(kind, type(error).__name__ if quotes_header else _shorten(text))
+
+
+def _is_hostname_error(error: BaseException) -> bool:
+    return "doesn't match" in str(error) and "Hostname" in str(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """
+    Yield an exception and what lies beneath it.
+
+    requests and urllib3 wrap in args and reason, not in __cause__.
+    """
+    inner: object = error
+    seen: set[int] = set()
+    while isinstance(inner, BaseException) and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        wrapped = next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
+        inner = getattr(inner, "reason", None) or wrapped
+
+
+def _shorten(text: str) -> str:
+    return text.rpartition(">: ")[2][:200]
