@@ -1,0 +1,168 @@
+"""Runs an emulator: a loop in a thread of its own, or in the foreground of the command."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from airflow_provider_drs.emulator.client import EmulatorClient
+from airflow_provider_drs.emulator.clock import Clock
+from airflow_provider_drs.emulator.control import PREFIX, Control
+from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.emulator.service import Service
+from airflow_provider_drs.emulator.world import World
+
+_LARGEST_BODY = 16 * 2**20
+
+
+class Server:
+    """
+    One emulated cloud behind one port.
+
+    :param clock: ``real``, or ``manual`` for time that stands still until it is advanced.
+    :param speed: how fast a real clock runs.
+    :param precheck_s: seconds that a pre-check takes unless its job is told otherwise.
+    :param token_lifetime_s: seconds that a token lives.
+    :param seeds: jobs to begin with, as arguments of ``seed_job``; ten ready ones if not given.
+    :param iam_url: a Keystone whose tokens are good here, too.
+    :param certfile: serve TLS with this certificate.
+    :param keyfile: and this key.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: str = "real",
+        speed: float = 1.0,
+        precheck_s: float = 10.0,
+        token_lifetime_s: float = 86_400.0,
+        seeds: list[dict[str, Any]] | None = None,
+        iam_url: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+    ) -> None:
+        self._make_clock: Callable[[], Clock] = lambda: Clock(manual=clock == "manual", speed=speed)
+        self._precheck_s = precheck_s
+        self._token_lifetime_s = token_lifetime_s
+        self._seeds = seeds
+        self._iam_url = iam_url
+        self._tls = _make_tls(certfile, keyfile) if certfile else None
+        self._service: Service | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> str:
+        """Listen, and return the URL."""
+        service = self._service = Service(*self._make_world(), iam_url=self._iam_url)
+        control = Control(service, self._reset)
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        app.router.add_route("*", PREFIX + "{action}", control.handle)
+        app.router.add_route("*", "/{path:.*}", service.handle)
+        # A token alone can be larger than the 8,190 bytes that a header field may have by default.
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=0.1, max_field_size=65_536
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls, backlog=1024)
+        await site.start()
+        chosen = self._runner.addresses[0][1]
+        return f"{'https' if self._tls else 'http'}://{host}:{chosen}"
+
+    async def stop(self) -> None:
+        """Stop listening, and let go of every connection."""
+        if self._service is not None:
+            self._service.stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _make_world(self) -> tuple[Clock, World, Iam]:
+        clock = self._make_clock()
+        world = World(clock, precheck_s=self._precheck_s)
+        if self._seeds is None:
+            world.seed_defaults()
+        for seed in self._seeds or ():
+            world.seed(**seed)
+        return clock, world, Iam(clock, lifetime_s=self._token_lifetime_s)
+
+    def _reset(self) -> None:
+        service = self._service
+        if service is not None:
+            service.clock, service.world, service.iam = self._make_world()
+            service.faults.clear()
+            service.journal.clear()
+
+
+class Emulator(EmulatorClient):
+    """
+    An emulator in this process, steered like any other.
+
+    Ready when :meth:`start` returns; use it in a ``with`` statement. Options are those of :class:`Server`.
+
+    :param port: the port; 0 takes a free one.
+    """
+
+    def __init__(self, *, port: int = 0, **options: Any) -> None:
+        super().__init__("")
+        self._port = port
+        self._server = Server(**options)
+        if options.get("certfile"):
+            self._session.verify = options["certfile"]
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_wanted: asyncio.Event | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Emulator:
+        """Start it."""
+        return self.start()
+
+    def __exit__(self, *details: object) -> None:
+        """Stop it."""
+        self.stop()
+
+    def start(self) -> Emulator:
+        """
+        Start it, and return when it answers.
+
+        :raises OSError: it could not listen.
+        """
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve()), name="drs-emulator", daemon=True
+        )
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        """Stop it, and return when its port is free."""
+        self.close()
+        if self._loop is not None and self._stop_wanted is not None:
+            self._loop.call_soon_threadsafe(self._stop_wanted.set)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    async def _serve(self) -> None:
+        self._loop, self._stop_wanted = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            self.url = await self._server.start("127.0.0.1", self._port)
+        except OSError as error:
+            self._failure = error
+            return
+        finally:
+            self._ready.set()
+        await self._stop_wanted.wait()
+        await self._server.stop()
+
+
+def _make_tls(certfile: str, keyfile: str | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certfile, keyfile)
+    return context
