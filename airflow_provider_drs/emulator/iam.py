@@ -152,7 +152,7 @@ def _parse_authorization(value: str) -> dict[str, str]:
 
 
 def _canonical_path(path: str) -> str:
-    quoted = "/".join(_quote(unquote(segment)) for segment in path.split("/"))
+    quoted = "/".join(_quote(segment) for segment in unquote(path).split("/"))
     return quoted if quoted.endswith("/") else f"{quoted}/"
 
 

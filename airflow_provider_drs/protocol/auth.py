@@ -69,6 +69,8 @@ def authorise(settings: Settings, grant: Grant | None, request: Request, at: dat
     # Content-Type is mandatory on every DRS call, also on those without a body.
     headers = _JSON_HEADERS | {"X-Language": settings.language}
     if settings.auth is Auth.AKSK:
+        # The vendor's SDK sends and signs the project, too.
+        headers["X-Project-Id"] = grant.project_id
         headers |= sign(
             method=request.method,
             url=url,
