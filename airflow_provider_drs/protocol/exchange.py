@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError
@@ -26,6 +26,7 @@ from airflow_provider_drs.protocol.wire import (
     Request,
     Response,
     Send,
+    TransportFailure,
 )
 
 T = TypeVar("T")
@@ -96,6 +97,7 @@ def exchange(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[
     :raises DrsError: the failure table says to give up, or the budget is spent.
     """
     token_renewed = False
+    told: DrsError | None = None
     while True:
         seen = yield Send(request, budget.left_s)
         budget.note(seen)
@@ -103,6 +105,10 @@ def exchange(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[
         result = _read(request, seen, parse)
         if not isinstance(result, Trouble):
             return result
+        if isinstance(seen.outcome, TransportFailure) and told is not None and not budget.left_s:
+            # The last try had no time left for an answer; what the service said before says more than that.
+            result = replace(result, error=told)
+        told = result.error
         decision = budget.decide(result, repeatable=request.repeatable, token_renewed=token_renewed)
         if isinstance(decision, RenewFirst):
             token_renewed = True

@@ -33,12 +33,11 @@ from airflow_provider_drs.protocol.wire import (
     Step,
     TransportFailure,
 )
+from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
 from airflow_provider_drs.transport.environment import find_proxy, find_verify
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
-
-_CHUNK = 65_536
 
 
 class SyncClient:
@@ -111,6 +110,8 @@ class RequestsTransport:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, BoundedAdapter())
         # Proxies and certificates are read from the environment here, once, and never from a .netrc file.
         self._session.trust_env = False
         self._session.verify = find_verify(settings)
@@ -125,34 +126,24 @@ class RequestsTransport:
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
         """Send, and read the whole answer within *timeout_s*, however slowly it drips."""
-        deadline_s = time.monotonic() + timeout_s
+        DEADLINE.at_s = time.monotonic() + timeout_s
         timeouts = (
             min(self._settings.connect_timeout_s, timeout_s),
             min(self._settings.read_timeout_s, timeout_s),
         )
         try:
-            with self._session.request(
+            response = self._session.request(
                 outgoing.method,
                 outgoing.url,
                 data=outgoing.body,
                 headers=outgoing.headers,
                 timeout=timeouts,
                 allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = b"".join(_read_until(response, deadline_s))
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status_code, headers, body)
+            )
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status_code, headers, response.content)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return translate(error)
-
-
-def _read_until(response: requests.Response, deadline_s: float) -> Iterator[bytes]:
-    # read1 returns what has arrived; read would wait for a whole chunk, for ever if the bytes keep dripping.
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        yield chunk
-        if time.monotonic() > deadline_s:
-            raise requests.ReadTimeout
 
 
 # The first class that fits decides, so the narrow ones come first.

@@ -1,0 +1,107 @@
+"""What every suite shares: an Airflow home of its own, an emulator, and both hooks behind one face."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Before the first import of Airflow: it reads its configuration then.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-drs-tests-"))
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
+os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.transport.tokens import TOKENS
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def running_emulator() -> Iterator[Emulator]:
+    """Return one emulator for all tests of a process; its time stands still."""
+    with Emulator(clock="manual") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running_emulator: Emulator) -> Emulator:
+    """Return the emulator as if it had just been started."""
+    running_emulator.reset()
+    return running_emulator
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens() -> None:
+    """No test inherits another one's token."""
+    TOKENS.clear()
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full jitter draws 0, so that trying again takes no time."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+
+
+@pytest.fixture
+def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Return a function that makes ``drs_default`` a connection to the emulator, with changes."""
+
+    def make(extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        connection = {**emulator.connection, **fields}
+        connection["extra"] = {**connection["extra"], **(extra or {})}
+        monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))
+
+    make()
+    return make
+
+
+class HookInLoop:
+    """The async hook with the face of the other one: each call runs in one event loop until it is done."""
+
+    def __init__(self, hook: Any) -> None:
+        self._hook = hook
+        self._runner = asyncio.Runner()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return a method that waits for the coroutine."""
+        method = getattr(self._hook, name)
+        return lambda *args, **kwargs: self._runner.run(method(*args, **kwargs))
+
+    def close(self) -> None:
+        """Close the hook, then its loop."""
+        self._runner.run(self._hook.close())
+        self._runner.close()
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def hook(request: pytest.FixtureRequest, connect: Connect) -> Iterator[Any]:
+    """Return a hook on the emulator: the worker's, then the triggerer's."""
+    from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
+
+    made: Any = DrsHook() if request.param == "requests" else HookInLoop(DrsAsyncHook())
+    yield made
+    made.close()
+
+
+class FakeTaskInstance:
+    """Takes XComs as a task instance does, and keeps them."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep a value; one that is not JSON would not reach Airflow's database either."""
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """Return what a task is given."""
+    return {"ti": FakeTaskInstance()}

@@ -1,0 +1,273 @@
+"""Every row of the failure table, provoked over a real socket, for both hooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.protocol.errors import (
+    DrsAuthError,
+    DrsConfigError,
+    DrsError,
+    DrsPermissionError,
+    DrsRequestError,
+    DrsResponseError,
+    DrsThrottledError,
+    DrsUnavailableError,
+)
+from airflow_provider_drs.protocol.jobs import JobStart, JobStatus
+from airflow_provider_drs.protocol.prechecks import Submission
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+READ, PRECHECK, START = "BatchListJobStatus", "BatchCheckJobs", "BatchStartJobs"
+
+#: Faults after which nobody knows whether the service has acted.
+MAYBE_APPLIED = [
+    {"kind": "reset_before"},
+    {"kind": "reset_after"},
+    *({"kind": "status", "status": status, "apply": applied} for status in (500, 502, 504) for applied in (False, True)),
+    {"kind": "html"},
+    {"kind": "html", "content_type": "text/html"},
+    {"kind": "truncated"},
+    {"kind": "truncated", "clean": True},
+    {"kind": "wrong_shape"},
+    {"kind": "wrong_shape", "body": {"results": [17]}},
+    {"kind": "wrong_shape", "body": {}},
+]
+#: Faults that say: nothing was done, come back later.
+NOT_NOW = [
+    {"kind": "status", "status": 429, "body": {"error_code": "APIGW.0308", "error_msg": "slow down"}},
+    {"kind": "status", "status": 503},
+    {"kind": "too_frequent"},
+]
+
+
+def _name(fault: Any) -> str:
+    if isinstance(fault, type):
+        return fault.__name__
+    return "-".join(str(value) for value in fault.values() if not isinstance(value, dict))
+
+
+def _passed(emulator: Emulator) -> tuple[str, ...]:
+    """Return the jobs, all of them with a passed pre-check."""
+    emulator.set_verdict(None, "pass", duration_s=0)
+    from airflow_provider_drs.hooks.drs import DrsHook
+
+    with DrsHook() as hook:
+        hook.precheck_jobs(emulator.job_ids)
+    emulator.clear_journal()
+    return emulator.job_ids
+
+
+def _calls(emulator: Emulator, operation: str) -> int:
+    return len(emulator.journal(operation))
+
+
+@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
+def test_a_read_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
+    """Reading twice does no harm."""
+    emulator.inject(operation=READ, **fault)
+
+    answers = hook.get_job_statuses(emulator.job_ids)
+
+    assert [type(answer) for answer in answers.values()] == [JobStatus] * 10
+    assert _calls(emulator, READ) == 2
+
+
+@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
+def test_a_precheck_is_sent_again_and_a_running_one_adopted(
+    emulator: Emulator, hook: Any, fault: dict[str, Any]
+) -> None:
+    """Whether or not the first request took effect, each job ends with one running pre-check."""
+    emulator.inject(operation=PRECHECK, **fault)
+
+    answers = hook.precheck_jobs(emulator.job_ids)
+
+    assert all(isinstance(answer, Submission) for answer in answers.values())
+    assert _calls(emulator, PRECHECK) == 2
+
+
+@pytest.mark.parametrize("fault", MAYBE_APPLIED, ids=_name)
+def test_a_start_of_unknown_outcome_reads_the_state_and_never_starts_twice(
+    emulator: Emulator, hook: Any, fault: dict[str, Any]
+) -> None:
+    """What took effect is adopted, what did not is sent again."""
+    job_ids = _passed(emulator)
+    emulator.inject(operation=START, **fault)
+
+    answers = hook.start_jobs(job_ids)
+
+    assert all(isinstance(answer, JobStart) for answer in answers.values())
+    assert [job["starts"] for job in emulator.jobs] == [1] * 10
+    sent = [entry["operation"] for entry in emulator.journal() if entry["operation"] in (START, READ)]
+    applied = emulator.journal(START)[0]["applied"]
+    assert sent == ([START, READ] if applied else [START, READ, START])
+    assert all(answer.adopted == applied for answer in answers.values())
+
+
+@pytest.mark.parametrize("fault", NOT_NOW, ids=_name)
+def test_a_start_that_was_put_off_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
+    """Nothing was done, so there is no state to read."""
+    job_ids = _passed(emulator)
+    emulator.inject(operation=START, **fault)
+
+    answers = hook.start_jobs(job_ids)
+
+    assert all(answer == JobStart(job_id) for job_id, answer in answers.items())
+    assert _calls(emulator, READ) == 0
+
+
+def test_retry_after_is_obeyed(emulator: Emulator, hook: Any, connect: Any) -> None:
+    """A service that asks for more time than there is gets no second request."""
+    connect({"retry_timeout": 5})
+    body = {"error_code": "APIGW.0308", "error_msg": "slow down"}
+    emulator.inject("status", status=429, headers={"Retry-After": "3600"}, body=body, operation=READ, times=None)
+
+    with pytest.raises(DrsThrottledError):
+        hook.get_job_statuses(emulator.job_ids)
+
+    assert _calls(emulator, READ) == 1
+
+
+@pytest.mark.parametrize("operation", [READ, PRECHECK, START])
+def test_a_busy_job_alone_is_sent_again(emulator: Emulator, hook: Any, operation: str) -> None:
+    """The other nine are done with the first request."""
+    job_ids = _passed(emulator)
+    busy = job_ids[3]
+    emulator.inject("busy", operation=operation, job_id=busy)
+    method = {READ: hook.get_job_statuses, PRECHECK: hook.precheck_jobs, START: hook.start_jobs}[operation]
+
+    answers = method(job_ids)
+
+    assert not any(isinstance(answer, DrsError) for answer in answers.values())
+    assert [entry["job_ids"] for entry in emulator.journal(operation)] == [list(job_ids), [busy]]
+
+
+def test_a_running_precheck_is_adopted(emulator: Emulator, hook: Any) -> None:
+    """A job that is busy because it is being checked already needs no second check."""
+    hook.precheck_jobs(emulator.job_ids)
+
+    answers = hook.precheck_jobs(emulator.job_ids)
+
+    assert all(answer.adopted for answer in answers.values())
+
+
+@pytest.mark.parametrize("kind", ["expire_token", "gateway_401"])
+def test_a_refused_token_is_renewed_once(emulator: Emulator, hook: Any, kind: str) -> None:
+    """403 with DRS.M00100, and 401 from the gateway."""
+    hook.get_job_statuses(emulator.job_ids)
+    emulator.inject(kind, operation=READ)
+
+    hook.get_job_statuses(emulator.job_ids)
+
+    assert _calls(emulator, "KeystoneCreateUserTokenByPassword") == 2
+
+
+@pytest.mark.parametrize("kind", ["expire_token", "gateway_401"])
+def test_a_token_refused_again_is_an_error(emulator: Emulator, hook: Any, kind: str) -> None:
+    """One renewal, not a loop of them."""
+    emulator.inject(kind, operation=READ, times=None)
+
+    with pytest.raises(DrsAuthError):
+        hook.get_job_statuses(emulator.job_ids)
+
+    assert _calls(emulator, "KeystoneCreateUserTokenByPassword") == 2
+    assert _calls(emulator, READ) == 2
+
+
+def test_a_missing_permission_is_not_taken_for_an_old_token(emulator: Emulator, hook: Any) -> None:
+    """401 with DRS.M00103 is final."""
+    emulator.inject("no_permission", operation=READ)
+
+    with pytest.raises(DrsPermissionError, match="permission"):
+        hook.get_job_statuses(emulator.job_ids)
+
+    assert _calls(emulator, READ) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422, 501])
+def test_any_other_refusal_is_final(emulator: Emulator, hook: Any, status: int) -> None:
+    """It stands at each job of the batch, in the service's words."""
+    body = {"error_code": "DRS.M00300", "error_msg": "Invalid request, emulated"}
+    emulator.inject("status", status=status, body=body, operation=START, times=None)
+    job_ids = _passed(emulator)
+
+    answers = hook.start_jobs(job_ids)
+
+    assert all(type(answer) is DrsRequestError for answer in answers.values())
+    assert "Invalid request, emulated" in str(answers[job_ids[0]])
+    assert _calls(emulator, START) == 1
+
+
+def test_a_redirect_is_never_followed(emulator: Emulator, hook: Any) -> None:
+    """A token must not travel to another host."""
+    emulator.inject("redirect", operation=READ, location="http://127.0.0.1:9/other")
+
+    with pytest.raises(DrsConfigError, match="host of the connection"):
+        hook.get_job_statuses(emulator.job_ids)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_class"),
+    [
+        ({"kind": "reset_before"}, DrsUnavailableError),
+        ({"kind": "status", "status": 503}, DrsUnavailableError),
+        ({"kind": "too_frequent"}, DrsThrottledError),
+        ({"kind": "wrong_shape"}, DrsResponseError),
+        ({"kind": "html"}, DrsResponseError),
+    ],
+    ids=_name,
+)
+def test_trying_again_ends_with_the_budget(
+    emulator: Emulator, hook: Any, connect: Any, fault: dict[str, Any], error_class: type[DrsError]
+) -> None:
+    """What stays broken becomes an error that says what it was."""
+    connect({"retry_timeout": 0.2})
+    emulator.inject(operation=READ, times=None, **fault)
+
+    with pytest.raises(error_class) as caught:
+        hook.get_job_statuses(emulator.job_ids)
+
+    assert caught.value.operation == READ
+    assert _calls(emulator, READ) > 1
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip_headers", "hang"])
+def test_an_answer_that_never_ends_is_bounded(emulator: Emulator, hook: Any, connect: Any, kind: str) -> None:
+    """The budget bounds the whole call, not only the wait for the next byte."""
+    connect({"retry_timeout": 0.4, "read_timeout": 0.3})
+    emulator.inject(kind, operation=READ, times=None)
+
+    with pytest.raises((DrsUnavailableError, DrsResponseError)):
+        hook.get_job_statuses(emulator.job_ids)
+
+
+def test_a_start_that_stays_unknown_is_an_error_of_each_job(emulator: Emulator, hook: Any, connect: Any) -> None:
+    """It is not hidden, and not raised away from under other batches."""
+    job_ids = _passed(emulator)
+    connect({"retry_timeout": 0.2})
+    emulator.inject("reset_before", operation=START, times=None)
+
+    answers = hook.start_jobs(job_ids)
+
+    assert all(isinstance(answer, DrsUnavailableError) for answer in answers.values())
+    assert [job["starts"] for job in emulator.jobs] == [0] * 10
+
+
+def test_nothing_more_is_sent_after_an_error_of_the_whole_account(
+    emulator: Emulator, hook: Any, connect: Any
+) -> None:
+    """The first batch counts as started, the rest says that it was not sent and why."""
+    job_ids = _passed(emulator)
+    connect({"batch_size": 4})
+    emulator.inject("no_permission", operation=START, after=1, times=None)
+
+    answers = hook.start_jobs(job_ids)
+
+    kinds = [type(answer).__name__ for answer in answers.values()]
+    assert kinds == ["JobStart"] * 4 + ["DrsPermissionError"] * 6
+    assert "was not sent" in str(answers[job_ids[-1]])
+    assert _calls(emulator, START) == 2

@@ -1,0 +1,281 @@
+"""What the wire does that a naive client gets wrong, over a real socket, for both hooks."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.protocol.errors import (
+    DrsConfigError,
+    DrsError,
+    DrsJobNotFoundError,
+    DrsJobStateError,
+    DrsRequestError,
+    DrsResponseError,
+)
+from airflow_provider_drs.protocol.operations import Readiness
+from airflow_provider_drs.protocol.states import Phase
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+UNKNOWN = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+
+
+def _sizes(emulator: Emulator, operation: str) -> list[int]:
+    return [len(entry["job_ids"]) for entry in emulator.journal(operation)]
+
+
+def test_a_job_id_is_no_uuid(emulator: Emulator, hook: Any) -> None:
+    """Its tail is not hexadecimal."""
+    job_id = emulator.seed_job("140b5236-88ad-43c8-811c-1268453jb101")
+
+    assert hook.get_job_statuses(job_id)[job_id].status == "CONFIGURATION"
+
+
+@pytest.mark.parametrize("method", ["get_job_statuses", "get_job_details"])
+def test_all_jobs_are_answered_though_a_page_has_five(emulator: Emulator, hook: Any, method: str) -> None:
+    """We ask for as many as we sent."""
+    assert list(getattr(hook, method)(emulator.job_ids)) == list(emulator.job_ids)
+
+
+def test_batches_are_no_larger_than_the_connection_says(emulator: Emulator, hook: Any, connect: Any) -> None:
+    """N jobs cost ceil(N / batch) calls, and come back in the order of the input."""
+    connect({"batch_size": 4, "poll_batch_size": 3})
+    job_ids = list(reversed(emulator.job_ids))
+
+    assert list(hook.precheck_jobs(job_ids)) == job_ids
+    assert list(hook.get_precheck_results(job_ids)) == job_ids
+    assert _sizes(emulator, "BatchCheckJobs") == [4, 4, 2]
+    assert _sizes(emulator, "BatchCheckResults") == [3, 3, 3, 1]
+
+
+def test_the_defaults_are_ten_and_fifty(emulator: Emulator, hook: Any) -> None:
+    """The service's advice for writing, half a page for reading; one token for all of it."""
+    job_ids = [*emulator.job_ids, *(emulator.seed_job() for _ in range(45))]
+
+    hook.precheck_jobs(job_ids)
+    hook.get_precheck_results(job_ids)
+
+    assert _sizes(emulator, "BatchCheckJobs") == [10] * 5 + [5]
+    assert _sizes(emulator, "BatchCheckResults") == [50, 5]
+    assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) == 1
+
+
+def test_a_reading_batch_that_is_refused_is_halved_from_then_on(emulator: Emulator, hook: Any) -> None:
+    """The size that went through is remembered."""
+    emulator.inject("refuse_batch", max_jobs=5, times=None)
+
+    first = hook.get_job_statuses(emulator.job_ids)
+    hook.get_job_statuses(emulator.job_ids)
+
+    assert not any(isinstance(answer, DrsError) for answer in first.values())
+    assert _sizes(emulator, "BatchListJobStatus") == [10, 5, 5, 5, 5]
+
+
+def test_results_are_matched_by_an_id_learned_at_submission(emulator: Emulator, hook: Any) -> None:
+    """A precheck_id need not be the job's id."""
+    one, other = emulator.job_ids[:2]
+    emulator.set_verdict(one, "fail", precheck_id="run-of-one", duration_s=0)
+    emulator.set_verdict(other, "pass", precheck_id="run-of-other", duration_s=0)
+    hook.precheck_jobs([one, other])
+
+    answers = hook.get_precheck_results([other, one])
+
+    assert [answers[job_id].result for job_id in (one, other)] == [False, True]
+    assert _sizes(emulator, "BatchCheckResults") == [2]
+
+
+def test_results_of_unknown_runs_are_asked_for_alone(emulator: Emulator, hook: Any) -> None:
+    """Never by position: a hook that has not submitted them asks job by job, once."""
+    from airflow_provider_drs.hooks.drs import DrsHook
+
+    one, other = emulator.job_ids[:2]
+    emulator.set_verdict(one, "fail", precheck_id="run-of-one", duration_s=0)
+    emulator.set_verdict(other, "pass", precheck_id="run-of-other", duration_s=0)
+    with DrsHook() as submitter:
+        submitter.precheck_jobs([one, other])
+
+    answers = hook.get_precheck_results([other, one])
+    hook.get_precheck_results([other, one])
+
+    assert [answers[job_id].result for job_id in (one, other)] == [False, True]
+    assert _sizes(emulator, "BatchCheckResults") == [2, 1, 1, 2]
+
+
+def test_per_job_errors_within_a_success_do_not_hide_the_others(emulator: Emulator, hook: Any) -> None:
+    """An unknown job among good ones, in a write and in a read."""
+    job_ids = [emulator.job_ids[0], UNKNOWN, emulator.job_ids[1]]
+
+    for answers in (hook.precheck_jobs(job_ids), hook.get_job_statuses(job_ids)):
+        assert [isinstance(answer, DrsJobNotFoundError) for answer in answers.values()] == [False, True, False]
+        assert answers[UNKNOWN].job_ids == (UNKNOWN,)
+
+
+def test_a_400_with_results_still_counts_the_good_ones(emulator: Emulator, hook: Any) -> None:
+    """The status is for the request, the rows are for the jobs."""
+    emulator.inject("batch_400", operation="BatchListJobStatus")
+    job_ids = [emulator.job_ids[0], UNKNOWN]
+
+    answers = hook.get_job_statuses(job_ids)
+
+    assert answers[job_ids[0]].status == "CONFIGURATION"
+    assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
+
+
+def test_a_400_that_names_only_the_bad_job_is_asked_again_for_the_rest(emulator: Emulator, hook: Any) -> None:
+    """Silence about good jobs beside a bad one is no answer for them."""
+    good = emulator.job_ids[0]
+    emulator.inject("drop_job", operation="BatchListJobStatus", job_id=good)
+
+    answers = hook.get_job_statuses([good, UNKNOWN])
+
+    assert answers[good].status == "CONFIGURATION"
+    assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
+
+
+def test_a_top_level_error_code_beside_results_does_not_discard_them(emulator: Emulator, hook: Any) -> None:
+    """The rows say more."""
+    emulator.inject("top_level_error", operation="BatchCheckJobs")
+
+    answers = hook.precheck_jobs(emulator.job_ids)
+
+    assert not any(isinstance(answer, DrsError) for answer in answers.values())
+
+
+def test_a_job_missing_from_a_read_is_an_error_of_that_job(emulator: Emulator, hook: Any) -> None:
+    """Silence is never success."""
+    missing = emulator.job_ids[4]
+    emulator.inject("drop_job", operation="BatchListJobStatus", job_id=missing, times=None)
+
+    answers = hook.get_job_statuses(emulator.job_ids)
+
+    assert isinstance(answers.pop(missing), DrsResponseError)
+    assert not any(isinstance(answer, DrsError) for answer in answers.values())
+
+
+def test_right_after_a_new_run_the_old_verdict_can_still_show(emulator: Emulator, hook: Any) -> None:
+    """The hook hands on what the service says; telling the runs apart is the operator's work."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "fail", duration_s=0)
+    hook.precheck_jobs([job_id])
+    emulator.set_verdict(job_id, "pass", duration_s=10, stale_reads=1)
+    hook.precheck_jobs([job_id])
+
+    first, second = (hook.get_precheck_results([job_id])[job_id] for _ in range(2))
+
+    assert (first.is_complete, first.result) == (True, False)
+    assert not second.is_complete
+
+
+def test_details_never_show_a_password(emulator: Emulator, hook: Any) -> None:
+    """The service may echo db_password and ssl_cert_password."""
+    job_id = emulator.job_ids[0]
+    emulator.set_job(job_id, echo_secrets=True)
+
+    details = hook.get_job_details([job_id])[job_id]
+
+    assert "emulated-db-password" not in str(details.to_dict())
+    assert details.to_dict()["source_endpoint"]["db_password"] == "***"
+
+
+def test_delete_sends_its_body(emulator: Emulator, hook: Any) -> None:
+    """The jobs to stop are in the body of a DELETE; stopping twice succeeds."""
+    emulator.set_job(emulator.job_ids[0], status="INCRE_TRANSFER_STARTED")
+
+    first, second = (hook.stop_jobs(emulator.job_ids[:1])[emulator.job_ids[0]] for _ in range(2))
+
+    assert (first.adopted, second.adopted) == (False, True)
+    assert emulator.journal("BatchDeleteJobs")[0]["method"] == "DELETE"
+
+
+def test_start_time_travels_as_milliseconds_in_a_string(emulator: Emulator, hook: Any) -> None:
+    """And the job waits for it."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+    hook.precheck_jobs([job_id])
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=2)
+
+    hook.start_jobs([job_id], later.isoformat())
+
+    assert hook.get_job_statuses([job_id])[job_id].status == "WAITING_FOR_START"
+
+
+@pytest.mark.parametrize("start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon", 12, True, "2099-01-01"])
+def test_a_senseless_start_time_is_refused_before_anything_is_sent(
+    emulator: Emulator, hook: Any, start_time: object
+) -> None:
+    """In the past, without a time zone, or without meaning: the text names start_time."""
+    with pytest.raises(DrsConfigError, match="start_time"):
+        hook.start_jobs(emulator.job_ids, start_time)
+
+    assert emulator.journal() == []
+
+
+def test_a_job_in_the_wrong_status_says_which(emulator: Emulator, hook: Any) -> None:
+    """The error has the status and what it means."""
+    job_id = emulator.seed_job(status="RELEASE_RESOURCE_COMPLETE")
+
+    answer = hook.start_jobs([job_id])[job_id]
+
+    assert isinstance(answer, DrsJobStateError)
+    assert "RELEASE_RESOURCE_COMPLETE: the job was stopped" in str(answer)
+
+
+def test_an_unchecked_start_is_refused_by_the_service_too(emulator: Emulator, hook: Any) -> None:
+    """Per job, inside a success."""
+    answers = hook.start_jobs(emulator.job_ids[:2])
+
+    assert all(type(answer) is DrsRequestError for answer in answers.values())
+
+
+def test_progress_tells_percent_delay_and_parts(emulator: Emulator, hook: Any) -> None:
+    """Percent as bare digits, -1 for no delay, an object where the table says array."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+    hook.precheck_jobs([job_id])
+    hook.start_jobs([job_id])
+    emulator.advance(18)
+
+    halfway = hook.get_job_progresses([job_id])[job_id]
+    emulator.advance(100)
+    replicating = hook.get_job_progresses([job_id])[job_id]
+
+    assert (halfway.percent, halfway.delay_s, halfway.phases["data"]) == (50, None, 50)
+    assert (replicating.percent, replicating.delay_s) == (100, 0)
+
+
+def test_dual_active_jobs_are_told_apart(emulator: Emulator, hook: Any) -> None:
+    """Parent refused, forward checked, backward excused once the forward job replicates."""
+    pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
+    parent = emulator.seed_job(**pair)
+    forward = emulator.seed_job(parent_id=parent, job_direction="up", **pair)
+    backward = emulator.seed_job(parent_id=parent, job_direction="down", **pair)
+
+    before = hook.review_jobs([parent, forward, backward])
+    emulator.set_job(forward, status="INCRE_TRANSFER_STARTED")
+    alone = hook.review_jobs([backward])
+
+    assert isinstance(before[parent], DrsJobStateError)
+    assert before[forward] is before[backward] is Readiness.READY
+    assert alone == {backward: Readiness.NOT_NEEDED}
+
+
+def test_an_unknown_status_is_kept_as_it_came(emulator: Emulator, hook: Any) -> None:
+    """A service upgrade does not break a read."""
+    job_id = emulator.seed_job(status="BRAND_NEW_STATUS")
+
+    status = hook.get_job_statuses([job_id])[job_id]
+
+    assert (status.status, status.phase) == ("BRAND_NEW_STATUS", Phase.UNKNOWN)
+
+
+def test_the_language_goes_with_every_call(emulator: Emulator, hook: Any, connect: Any) -> None:
+    """As X-Language."""
+    connect({"language": "zh-cn"})
+
+    hook.get_job_statuses(emulator.job_ids)
+
+    assert emulator.journal("BatchListJobStatus")[0]["language"] == "zh-cn"
