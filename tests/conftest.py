@@ -95,10 +95,29 @@ class FakeTaskInstance:
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.stats_tags: dict[str, str] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value; one that is not JSON would not reach Airflow's database either."""
         self.xcoms[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+    """Return a function that returns what tasks and triggers have logged so far, on either Airflow line."""
+    caplog.set_level("INFO")
+    try:
+        from structlog.testing import capture_logs
+    except ImportError:
+        yield lambda: caplog.messages
+        return
+    with capture_logs() as entries:
+        yield lambda: [_render(entry) for entry in entries] + caplog.messages
+
+
+def _render(entry: Any) -> str:
+    values = entry.get("positional_args")
+    return str(entry["event"]) % tuple(values) if values else str(entry["event"])
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def read_body(operation: Operation, raw: bytes) -> dict[str, Any]:
 def _explain(fault: ValidationError) -> ApiError:
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.path).lstrip(".")
     if fault.validator == "required":
-        required: list[str] = fault.schema["required"]  # type: ignore[call-overload,index]
+        required: list[str] = fault.schema["required"]  # type: ignore[index]
         instance: dict[str, Any] = fault.instance  # type: ignore[assignment]
         missing = next(name for name in required if name not in instance)
         return ApiError("DRS.M00201", f"{where}.{missing}".lstrip("."))

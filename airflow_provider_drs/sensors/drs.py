@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
@@ -106,12 +107,16 @@ class DrsPrecheckSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral. Only a time-out is softened by ``soft_fail`` or ``never_fail``."""
+        with self._softening_time_outs():
+            # The sensor base class would turn every error into a skip here, a failed verdict included: go past it.
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+
+    @contextlib.contextmanager
+    def _softening_time_outs(self) -> Iterator[None]:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
         try:
-            # The sensor base class would turn every error into a skip here, a failed verdict included: go
-            # past it.
-            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+            yield
         except AirflowSensorTimeout as error:
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
@@ -141,13 +146,14 @@ class DrsPrecheckSensor(BaseSensorOperator):
 
         from airflow_provider_drs.operators import gate
 
-        try:
-            super().execute(context)
-        except AirflowSensorTimeout:
-            # The base class says how long it waited; ours says for which jobs.
-            if self._watch is not None:
-                gate.raise_timeout(self._watch)
-            raise
+        with self._softening_time_outs():
+            try:
+                super().execute(context)
+            except AirflowSensorTimeout:
+                # The base class says how long it waited; ours says for which jobs.
+                if self._watch is not None:
+                    gate.raise_timeout(self._watch)
+                raise
 
     def _conclude(self, context: Context) -> list[str]:
         from airflow.providers.common.compat.sdk import AirflowFailException

@@ -1,0 +1,88 @@
+"""
+Serves OpenStack Keystone from a folder; runs inside the environment that has Keystone, see keystone.py.
+
+Reads its instructions as one line of JSON from standard input, prints its URL as one line, and ends when
+standard input is closed, so that it cannot outlive whoever started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import waitress
+from keystone.common import fernet_utils
+from keystone.common.provider_api import ProviderAPIs
+from keystone.common.sql import upgrades
+from keystone.server.wsgi import initialize_public_application
+
+_CONFIG = """\
+[DEFAULT]
+log_file = {folder}/keystone.log
+[database]
+connection = sqlite:///{folder}/keystone.db
+[token]
+provider = fernet
+expiration = {lifetime_s}
+[fernet_tokens]
+key_repository = {folder}/fernet
+[fernet_receipts]
+key_repository = {folder}/fernet
+[identity]
+# Tests log in many times; the cost of a real hash is not what they are about.
+password_hash_algorithm = bcrypt
+password_hash_rounds = 4
+"""
+
+
+def main() -> None:
+    """Set Keystone up, then serve it."""
+    wanted = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    folder = Path(wanted["folder"])
+    config = folder / "keystone.conf"
+    config.write_text(_CONFIG.format(folder=folder, lifetime_s=wanted["lifetime_s"]))
+    os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(config)
+    # Keystone does not begin without keys.
+    (folder / "fernet").mkdir(mode=0o700)
+    fernet_utils.FernetUtils(str(folder / "fernet"), 3, "fernet_tokens").initialize_key_repository()
+    application = initialize_public_application()
+    upgrades.offline_sync_database_to_version()
+    _populate(wanted)
+    server = waitress.create_server(application, listen="127.0.0.1:0", threads=4)
+    print(f"http://127.0.0.1:{server.effective_port}", flush=True)
+    server.run()
+
+
+def _populate(wanted: dict[str, Any]) -> None:
+    """
+    Add one domain with a project, a user who may use it, and one who may not.
+
+    Not through the API, which leaves nobody a say in the id of a project.
+    """
+    apis = ProviderAPIs
+    domain = {"id": wanted["domain_id"], "name": wanted["domain"], "enabled": True}
+    apis.resource_api.create_domain(domain["id"], domain)
+    project = {"id": wanted["project_id"], "name": wanted["project"], "domain_id": domain["id"], "enabled": True}
+    apis.resource_api.create_project(project["id"], project)
+    role = apis.role_api.create_role("d" * 32, {"id": "d" * 32, "name": "drs_admin"})
+    for name in (wanted["user"], wanted["stranger"]):
+        user = apis.identity_api.create_user(
+            {"name": name, "password": wanted["password"], "domain_id": domain["id"], "enabled": True}
+        )
+        if name == wanted["user"]:
+            apis.assignment_api.add_role_to_user_and_project(user["id"], project["id"], role["id"])
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.read()
+    # waitress would wait for its connections; there is nothing here worth waiting for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
+from airflow_provider_drs.protocol.errors import DrsUnavailableError
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+PAIR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
+
+
+def _operator(job_ids: Any, **options: Any) -> DrsBatchPrecheckOperator:
+    return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, **{"settle_time": 0, **options})
+
+
+def test_it_returns_the_accepted_jobs_and_publishes_each_submission(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """One call for ten jobs; ids go on, details go to an XCom of their own."""
+    accepted = _operator(emulator.job_ids).execute(context)
+
+    rows = context["ti"].xcoms["precheck_submissions"]
+    assert accepted == list(emulator.job_ids)
+    assert [row["job_id"] for row in rows] == accepted
+    assert rows[0] == {"job_id": accepted[0], "precheck_id": accepted[0], "status": "submitted", "error": None}
+    assert len(emulator.journal("BatchCheckJobs")) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"), [(repr, "Python"), (lambda ids: str(ids).replace("'", '"'), "JSON"), (tuple, "tuple")]
+)
+def test_rendered_lists_are_understood(
+    emulator: Emulator, context: dict[str, Any], make: Any, shape: str
+) -> None:
+    """Templating may have turned the list into text."""
+    job_ids = list(emulator.job_ids[:2])
+
+    assert _operator(make(job_ids)).execute(context) == job_ids
+
+
+def test_duplicates_are_dropped_with_a_warning(
+    emulator: Emulator, context: dict[str, Any], told: Any
+) -> None:
+    """Each job is pre-checked once."""
+    job_id = emulator.job_ids[0]
+
+    assert _operator([job_id, job_id]).execute(context) == [job_id]
+    assert f"job_ids: dropping what is given more than once: {job_id}" in told()
+
+
+@pytest.mark.parametrize("bad", [[], "", "[]", None, ["a b"], [None], {"a": 1}])
+def test_bad_job_ids_fail_for_good_and_send_nothing(
+    emulator: Emulator, context: dict[str, Any], bad: object
+) -> None:
+    """The text names job_ids."""
+    with pytest.raises(AirflowFailException, match="job_ids"):
+        _operator(bad).execute(context)
+
+    assert emulator.journal() == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("precheck_mode", "forFun"), ("alarms", "maybe"), ("alarms", 3)])
+def test_bad_arguments_fail_before_anything_is_sent(
+    emulator: Emulator, context: dict[str, Any], field: str, value: object
+) -> None:
+    """The text names the argument."""
+    with pytest.raises(AirflowFailException, match=field):
+        _operator(emulator.job_ids, **{field: value}).execute(context)
+
+    assert emulator.journal() == []
+
+
+def test_a_rejected_job_fails_the_task_after_all_were_sent(emulator: Emulator, context: dict[str, Any]) -> None:
+    """The text names the job and why; the others are being checked."""
+    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+
+    with pytest.raises(AirflowFailException, match="FULL_TRANSFER_STARTED") as caught:
+        _operator([running, *emulator.job_ids[:2]]).execute(context)
+
+    assert running in str(caught.value)
+    assert [row["status"] for row in context["ti"].xcoms["precheck_submissions"]] == ["rejected"] + ["submitted"] * 2
+
+
+def test_allow_partial_goes_on_with_the_accepted_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
+    """And fails only if there are none."""
+    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+
+    assert _operator([running, emulator.job_ids[0]], allow_partial=True).execute(context) == [emulator.job_ids[0]]
+    with pytest.raises(AirflowFailException):
+        _operator([running], allow_partial=True).execute(context)
+
+
+def test_unknown_jobs_are_named(emulator: Emulator, context: dict[str, Any]) -> None:
+    """With what to do about it."""
+    with pytest.raises(AirflowFailException, match="Check the job id"):
+        _operator(["ffffffff-d0c5-4a11-8a11-fffffffjb999"]).execute(context)
+
+
+def test_a_dual_active_parent_is_refused(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Its children are what can be checked."""
+    parent = emulator.seed_job(**PAIR)
+
+    with pytest.raises(AirflowFailException, match="parent of a dual-active pair"):
+        _operator([parent]).execute(context)
+
+
+def test_a_backward_job_that_needs_no_check_is_passed_on(
+    emulator: Emulator, context: dict[str, Any], told: Any
+) -> None:
+    """Its forward job replicates already; a log line says so."""
+    parent = emulator.seed_job(**PAIR)
+    emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **PAIR)
+    backward = emulator.seed_job(parent_id=parent, job_direction="down", **PAIR)
+
+    assert _operator([backward]).execute(context) == [backward]
+
+    assert context["ti"].xcoms["precheck_submissions"][0]["status"] == "not needed"
+    assert emulator.journal("BatchCheckJobs") == []
+    assert any("needs no pre-check" in line for line in told())
+
+
+def test_preconditions_can_be_left_to_the_service(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Without the check, the service itself refuses."""
+    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+
+    with pytest.raises(AirflowFailException, match=r"DRS\.M00304"):
+        _operator([running], check_preconditions=False).execute(context)
+
+    assert emulator.journal("BatchListJobDetails") == []
+
+
+def test_a_retry_attaches_to_running_checks_and_renews_ended_ones(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """A verdict is never taken over, whatever it was."""
+    ended, running = emulator.job_ids[:2]
+    emulator.set_verdict(ended, "pass", duration_s=0)
+    emulator.set_verdict(running, "pass", duration_s=60)
+    _operator([ended, running]).execute(context)
+    emulator.clear_journal()
+
+    _operator([ended, running]).execute(context)
+
+    rows = context["ti"].xcoms["precheck_submissions"]
+    assert [row["status"] for row in rows] == ["submitted", "adopted"]
+    assert [entry["job_ids"] for entry in emulator.journal("BatchCheckJobs")] == [[ended]]
+
+
+def test_it_settles_before_it_returns(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody downstream takes last night's verdict for tonight's."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+    _operator([job_id]).execute(context)
+    emulator.set_verdict(job_id, "fail", duration_s=10, stale_reads=3)
+    emulator.clear_journal()
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+
+    _operator([job_id], settle_time=20).execute(context)
+
+    assert len(emulator.journal("BatchCheckResults")) == 1 + 4
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_settling_ends_with_settle_time(
+    emulator: Emulator, context: dict[str, Any], told: Any
+) -> None:
+    """A verdict that repeats itself looks like the last one; the log says that it may be."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+    _operator([job_id]).execute(context)
+
+    assert _operator([job_id], settle_time=0).execute(context) == [job_id]
+    assert any("still shows the pre-check before this one" in line for line in told())
+
+
+def test_an_unreachable_service_leaves_the_retry_to_airflow(
+    emulator: Emulator, context: dict[str, Any], connect: Any
+) -> None:
+    """A passing error is no final failure."""
+    connect({"retry_timeout": 0.1})
+    emulator.inject("status", status=503, times=None)
+
+    with pytest.raises(DrsUnavailableError):
+        _operator(emulator.job_ids).execute(context)
+
+
+def test_wait_for_completion_returns_the_passed_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
+    """The sensor's work, in the same task and with its report."""
+    emulator.set_verdict(None, "pass", reads=2)
+
+    passed = _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01).execute(context)
+
+    assert passed == list(emulator.job_ids)
+    assert {row["verdict"] for row in context["ti"].xcoms["precheck_report"]} == {"passed"}
+
+
+def test_wait_for_completion_fails_with_the_report(emulator: Emulator, context: dict[str, Any]) -> None:
+    """The same outcome as the sensor's."""
+    emulator.set_verdict(emulator.job_ids[0], "fail", duration_s=0)
+    emulator.set_verdict(emulator.job_ids[1], "pass", duration_s=0)
+
+    with pytest.raises(AirflowFailException, match="srcBinlogFormatCheck"):
+        _operator(emulator.job_ids[:2], wait_for_completion=True).execute(context)
+
+
+def test_wait_for_completion_times_out(emulator: Emulator, context: dict[str, Any]) -> None:
+    """DRS never finishing is named with its jobs."""
+    with pytest.raises(AirflowSensorTimeout, match="10 of 10 jobs"):
+        _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01, timeout=0.05).execute(context)
+
+
+def test_a_deferred_wait_has_the_same_outcome(emulator: Emulator, context: dict[str, Any]) -> None:
+    """It polls once, then hands over; the event brings the verdicts."""
+    import asyncio
+
+    operator = _operator(emulator.job_ids, wait_for_completion=True, deferrable=True, poke_interval=0.01)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    emulator.advance(60)
+
+    event = asyncio.run(anext(deferred.value.trigger.run())).payload
+
+    assert getattr(operator, deferred.value.method_name)(context, event=event) == list(emulator.job_ids)
+
+
+class FakeStore(dict):  # type: ignore[type-arg]
+    """Airflow 3.3's task state store, as far as the mixin uses it."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self[key] = value
+
+
+def test_a_killed_wait_resumes_on_the_next_try(emulator: Emulator, context: dict[str, Any]) -> None:
+    """With Airflow's own store or without it, a running check is waited for and not started again."""
+    emulator.set_verdict(None, "pass", reads=6)
+    context["task_state_store"] = FakeStore()
+    operator = _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01)
+    operator.poll_until_complete = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        operator.execute(context)
+
+    passed = _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01).execute(context)
+
+    assert passed == list(emulator.job_ids)
+    assert len(emulator.journal("BatchCheckJobs")) == 1
+
+
+@pytest.mark.parametrize("option", [{"poke_interval": 0}, {"timeout": -1}])
+def test_waits_that_make_no_sense_are_refused_when_the_dag_is_parsed(option: dict[str, Any]) -> None:
+    """Seconds above 0."""
+    with pytest.raises(ValueError, match="above 0"):
+        _operator("a", **option)

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+import datetime
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.operators.drs import DrsStartJobsOperator
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+
+@pytest.fixture
+def passed(emulator: Emulator, connect: Any) -> tuple[str, ...]:
+    """Return three jobs whose pre-check has passed."""
+    job_ids = emulator.job_ids[:3]
+    emulator.set_verdict(None, "pass", duration_s=0)
+    with DrsHook() as hook:
+        hook.precheck_jobs(job_ids)
+    emulator.clear_journal()
+    return job_ids
+
+
+def _operator(job_ids: Any, **options: Any) -> DrsStartJobsOperator:
+    return DrsStartJobsOperator(task_id="start", job_ids=job_ids, **options)
+
+
+def _starts(emulator: Emulator) -> list[int]:
+    return [job["starts"] for job in emulator.jobs]
+
+
+def test_it_starts_what_passed(emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]) -> None:
+    """Ids go on, details go to an XCom of their own."""
+    assert _operator(passed).execute(context) == list(passed)
+
+    assert _starts(emulator) == [1, 1, 1] + [0] * 7
+    assert context["ti"].xcoms["start_results"][0] == {
+        "job_id": passed[0],
+        "adopted": False,
+        "status": None,
+        "error": None,
+    }
+
+
+def test_it_starts_nothing_as_long_as_one_job_is_unchecked(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """An unchecked start must be impossible, and half a batch is no batch."""
+    unchecked = emulator.job_ids[5]
+
+    with pytest.raises(AirflowFailException, match="has not passed") as caught:
+        _operator([*passed, unchecked]).execute(context)
+
+    assert unchecked in str(caught.value)
+    assert sum(_starts(emulator)) == 0
+    assert emulator.journal("BatchStartJobs") == []
+
+
+def test_allow_partial_starts_the_rest(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """The refused job is in the XCom."""
+    unchecked = emulator.job_ids[5]
+
+    assert _operator([*passed, unchecked], allow_partial=True).execute(context) == list(passed)
+    assert context["ti"].xcoms["start_results"][-1]["error"]["type"] == "DrsJobStateError"
+
+
+@pytest.mark.parametrize(("outcome", "why"), [("fail", "srcBinlogFormatCheck"), ("pass", "it is at 0%")])
+def test_a_failed_or_running_check_is_no_permission(
+    emulator: Emulator, context: dict[str, Any], outcome: str, why: str
+) -> None:
+    """The text says which."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, outcome, duration_s=0 if outcome == "fail" else 60)
+    with DrsHook() as hook:
+        hook.precheck_jobs([job_id])
+
+    with pytest.raises(AirflowFailException, match=why):
+        _operator([job_id]).execute(context)
+
+    assert sum(_starts(emulator)) == 0
+
+
+def test_alarms_can_hold_a_start_back(emulator: Emulator, context: dict[str, Any]) -> None:
+    """DRS would start it; alarms='fail' does not."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "alarm", duration_s=0)
+    with DrsHook() as hook:
+        hook.precheck_jobs([job_id])
+
+    with pytest.raises(AirflowFailException, match="srcTriggerAndEventCheck"):
+        _operator([job_id], alarms="fail").execute(context)
+    assert _operator([job_id], alarms=["srcTriggerAndEventCheck"]).execute(context) == [job_id]
+
+
+def test_a_second_try_adopts_what_the_first_one_did(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """Never started twice, and not failed because it is done; even if start_time has passed meanwhile."""
+    _operator(passed).execute(context)
+
+    again = _operator(passed, start_time="2020-01-01T00:00:00Z").execute(context)
+
+    assert again == list(passed)
+    assert all(row["adopted"] for row in context["ti"].xcoms["start_results"])
+    assert _starts(emulator)[:3] == [1, 1, 1]
+
+
+def test_a_lost_answer_starts_nothing_twice(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """The state tells that the start took effect."""
+    emulator.inject("reset_after", operation="BatchStartJobs")
+
+    assert _operator(passed).execute(context) == list(passed)
+    assert _starts(emulator)[:3] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon"])
+def test_a_senseless_start_time_fails_for_good(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], start_time: str
+) -> None:
+    """The text names start_time."""
+    with pytest.raises(AirflowFailException, match="start_time"):
+        _operator(passed, start_time=start_time).execute(context)
+
+    assert emulator.journal("BatchStartJobs") == []
+
+
+def test_a_scheduled_start_is_a_start(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """The job waits in DRS, not in Airflow."""
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=3)
+
+    assert _operator(passed, start_time=later).execute(context) == list(passed)
+    assert {job["status"] for job in emulator.jobs[:3]} == {"WAITING_FOR_START"}
+
+
+@pytest.mark.parametrize("status", ["START_JOB_FAILED", "RELEASE_RESOURCE_COMPLETE", "BRAND_NEW"])
+def test_a_job_that_cannot_be_started_fails_for_good(
+    emulator: Emulator, context: dict[str, Any], status: str
+) -> None:
+    """Failed, stopped, or in a status that nobody knows."""
+    job_id = emulator.seed_job(status=status)
+
+    with pytest.raises(AirflowFailException, match=status):
+        _operator([job_id]).execute(context)
+
+
+def test_wait_for_start_waits_until_the_jobs_run(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past STARTJOBING."""
+    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(2))
+
+    assert _operator(passed, wait_for_start=True).execute(context) == list(passed)
+    assert {job["status"] for job in emulator.jobs[:3]} == {"FULL_TRANSFER_STARTED"}
+
+
+def test_wait_for_start_names_the_job_that_did_not_come_to_run(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its status and what it means."""
+    monkeypatch.setattr("time.sleep", lambda _: emulator.set_job(passed[1], status="START_JOB_FAILED"))
+    operator = _operator(passed[1:2], wait_for_start=True)
+
+    with pytest.raises(AirflowFailException, match="START_JOB_FAILED: the start failed"):
+        operator.execute(context)
+
+
+def test_wait_for_start_times_out(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """The jobs that are still starting are named."""
+    with pytest.raises(AirflowSensorTimeout, match=passed[0]):
+        _operator(passed, wait_for_start=True, poke_interval=0.01, timeout=0.05).execute(context)
+
+
+def test_a_deferred_wait_for_start_has_the_same_outcome(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
+) -> None:
+    """One poll in the worker, the rest in the triggerer."""
+    operator = _operator(passed, wait_for_start=True, deferrable=True, poke_interval=0.01)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    emulator.advance(5)
+
+    event = asyncio.run(anext(deferred.value.trigger.run())).payload
+
+    assert operator.execute_complete(context, event) == list(passed)
+
+
+@pytest.mark.parametrize("stop_on_kill", [False, True])
+def test_a_killed_wait_stops_the_migration_only_if_told(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
+) -> None:
+    """In the worker."""
+    operator = _operator(passed, stop_on_kill=stop_on_kill)
+    operator.execute(context)
+
+    operator.on_kill()
+
+    assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
+
+
+@pytest.mark.parametrize("stop_on_kill", [False, True])
+def test_a_killed_deferral_stops_the_migration_only_if_told(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
+) -> None:
+    """In the triggerer."""
+    operator = _operator(passed, wait_for_start=True, deferrable=True, stop_on_kill=stop_on_kill)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+
+    asyncio.run(deferred.value.trigger.on_kill())
+
+    assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (10, 1)])
+def test_a_killed_wait_resumes_on_the_next_try(
+    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], seconds: float, calls: int
+) -> None:
+    """Through Airflow's own store where there is one: starting and running jobs are not started again."""
+    from tests.operators.test_precheck import FakeStore
+
+    context["task_state_store"] = FakeStore(drs_job_ids=list(passed))
+    _operator(passed).execute(context)
+    emulator.advance(seconds)
+    operator = _operator(passed, wait_for_start=True, poke_interval=0.01, timeout=0.05 if not seconds else 5)
+
+    if seconds:
+        assert operator.execute(context) == list(passed)
+    else:
+        with pytest.raises(AirflowSensorTimeout):
+            operator.execute(context)
+    assert len(emulator.journal("BatchStartJobs")) == calls
+
+
+def test_a_backward_job_starts_without_a_check_of_its_own(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Its forward job replicates."""
+    pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
+    parent = emulator.seed_job(**pair)
+    emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **pair)
+    backward = emulator.seed_job(parent_id=parent, job_direction="down", **pair)
+
+    assert _operator([backward]).execute(context) == [backward]

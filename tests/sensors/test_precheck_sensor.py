@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+MODES = ["poke", "deferrable"]
+
+
+def _sensor(job_ids: Any, mode: str = "poke", **options: Any) -> DrsPrecheckSensor:
+    options = {"poke_interval": 0.01, "timeout": 30, **options}
+    return DrsPrecheckSensor(task_id="wait", job_ids=job_ids, deferrable=mode == "deferrable", **options)
+
+
+def _wait(sensor: DrsPrecheckSensor, context: dict[str, Any]) -> Any:
+    """Run the sensor as Airflow does: execute, and after a deferral resume with the trigger's event."""
+    try:
+        return sensor.execute(context)
+    except TaskDeferred as deferred:
+        event = asyncio.run(anext(deferred.trigger.run())).payload
+        return sensor.resume_execution(deferred.method_name, {"event": event}, context)
+
+
+def _precheck(emulator: Emulator, job_ids: tuple[str, ...], outcome: str = "pass", **plan: Any) -> None:
+    for job_id in job_ids:
+        emulator.set_verdict(job_id, outcome, **{"duration_s": 0, **plan})
+    with DrsHook() as hook:
+        hook.precheck_jobs(job_ids)
+    emulator.clear_journal()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_returns_the_jobs_that_passed(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """With a report on each."""
+    _precheck(emulator, emulator.job_ids, reads=3)
+
+    assert _wait(_sensor(emulator.job_ids, mode), context) == list(emulator.job_ids)
+
+    report = context["ti"].xcoms["precheck_report"]
+    assert report[0]["counts"] == {"passed": 39, "alarm": 0, "failed": 0, "other": 0}
+    assert (report[0]["verdict"], report[0]["progress"], report[0]["total_passed_rate"]) == ("passed", 100, 100)
+    assert len(emulator.journal("BatchCheckResults")) == 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("softening", [{}, {"soft_fail": True}, {"never_fail": True}], ids=str)
+def test_a_failed_verdict_is_final_and_explained(
+    emulator: Emulator, context: dict[str, Any], mode: str, softening: dict[str, bool]
+) -> None:
+    """Neither soft_fail nor never_fail turns it into a skip, which would open gates downstream."""
+    good, bad = emulator.job_ids[:2]
+    _precheck(emulator, (good,), reads=2)
+    _precheck(emulator, (bad,), "fail", reads=2)
+
+    with pytest.raises(AirflowFailException) as caught:
+        _wait(_sensor([good, bad], mode, **softening), context)
+
+    text = str(caught.value)
+    for part in (bad, "srcBinlogFormatCheck", "Set binlog_format=ROW", "https://docs.otc.t-systems.com/"):
+        assert part in text
+    report = context["ti"].xcoms["precheck_report"]
+    assert [row["verdict"] for row in report] == ["passed", "failed"]
+    assert report[1]["items"][0]["meaning"] == "Source binlog format is ROW."
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_on_failure_skip_skips(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """For those who want it, by name."""
+    _precheck(emulator, emulator.job_ids[:1], "fail", reads=2)
+
+    with pytest.raises(AirflowSkipException):
+        _wait(_sensor(emulator.job_ids[0], mode, on_failure="skip"), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_allow_partial_returns_those_that_passed(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """And fails if none did."""
+    good, bad = emulator.job_ids[:2]
+    _precheck(emulator, (good,), reads=2)
+    _precheck(emulator, (bad,), "fail", reads=2)
+
+    assert _wait(_sensor([good, bad], mode, allow_partial=True), context) == [good]
+    with pytest.raises(AirflowFailException):
+        _wait(_sensor([bad], mode, allow_partial=True), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_alarms_pass_fail_or_are_named(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """DRS lets alarms pass; the user may not."""
+    job_id = emulator.job_ids[0]
+    _precheck(emulator, (job_id,), "alarm", items=["srcTriggerAndEventCheck"])
+
+    assert _wait(_sensor(job_id, mode), context) == [job_id]
+    assert _wait(_sensor(job_id, mode, alarms=["srcTriggerAndEventCheck"]), context) == [job_id]
+    for alarms in ("fail", ["dbVersionMeetRequirement"]):
+        with pytest.raises(AirflowFailException, match="srcTriggerAndEventCheck"):
+            _wait(_sensor(job_id, mode, alarms=alarms), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_fail_fast_does_not_wait_for_the_others(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """The one that still runs is reported as pending."""
+    slow, bad = emulator.job_ids[:2]
+    _precheck(emulator, (slow,), duration_s=600)
+    _precheck(emulator, (bad,), "fail", reads=2)
+
+    with pytest.raises(AirflowFailException):
+        _wait(_sensor([slow, bad], mode, fail_fast=True), context)
+
+    assert [row["verdict"] for row in context["ti"].xcoms["precheck_report"]] == ["pending", "failed"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_time_out_is_named_and_softened(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+    """soft_fail is for this and for nothing else."""
+    _precheck(emulator, emulator.job_ids[:2], duration_s=600)
+
+    with pytest.raises(AirflowSensorTimeout, match=emulator.job_ids[1]):
+        _wait(_sensor(emulator.job_ids[:2], mode, timeout=0.05), context)
+    for softening in ("soft_fail", "never_fail"):
+        with pytest.raises(AirflowSkipException):
+            _wait(_sensor(emulator.job_ids[:2], mode, timeout=0.05, **{softening: True}), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_passing_faults_do_not_end_the_wait(
+    emulator: Emulator, context: dict[str, Any], connect: Any, mode: str
+) -> None:
+    """The service is away for longer than one call may take, and comes back."""
+    connect({"retry_timeout": 0.05})
+    _precheck(emulator, emulator.job_ids[:1], reads=2)
+    emulator.inject("status", status=503, operation="BatchCheckResults", after=1, times=40)
+
+    assert _wait(_sensor(emulator.job_ids[0], mode), context) == [emulator.job_ids[0]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("softening", [{}, {"soft_fail": True}], ids=str)
+def test_a_job_that_drs_does_not_know_fails_at_once(
+    emulator: Emulator, context: dict[str, Any], mode: str, softening: dict[str, bool]
+) -> None:
+    """Though the other one is still being checked."""
+    unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+    _precheck(emulator, emulator.job_ids[:1], duration_s=600)
+
+    with pytest.raises(AirflowFailException, match=unknown):
+        _wait(_sensor([emulator.job_ids[0], unknown], mode, **softening), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_final_error_of_the_account_fails_at_once(
+    emulator: Emulator, context: dict[str, Any], mode: str
+) -> None:
+    """In the first poll and in a later one; soft_fail changes nothing."""
+    _precheck(emulator, emulator.job_ids[:1], duration_s=600)
+    emulator.inject("no_permission", operation="BatchCheckResults", after=1, times=None)
+
+    with pytest.raises(AirflowFailException, match="permission"):
+        _wait(_sensor(emulator.job_ids[0], mode, soft_fail=True), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_log_line_per_change(
+    emulator: Emulator, context: dict[str, Any], mode: str, told: Any
+) -> None:
+    """Not one per poll."""
+    job_id = emulator.job_ids[0]
+    _precheck(emulator, (job_id,), duration_s=600)
+
+    with pytest.raises(AirflowSensorTimeout):
+        _wait(_sensor(job_id, mode, timeout=0.2), context)
+
+    assert len(emulator.journal("BatchCheckResults")) > 2
+    assert sum("pre-check at 0%" in line for line in told()) == 1
+
+
+def test_a_backward_job_needs_no_result(emulator: Emulator, context: dict[str, Any]) -> None:
+    """The sensor finds out by itself."""
+    pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
+    parent = emulator.seed_job(**pair)
+    emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **pair)
+    backward = emulator.seed_job(parent_id=parent, job_direction="down", **pair)
+
+    assert _wait(_sensor([backward]), context) == [backward]
+
+
+def test_a_verdict_without_result_goes_by_rate_and_items(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Where the service leaves ``result`` out."""
+    good, bad = emulator.job_ids[:2]
+    _precheck(emulator, (good,), without_result=True)
+    _precheck(emulator, (bad,), "fail", without_result=True)
+
+    assert _wait(_sensor([good, bad], allow_partial=True), context) == [good]
+
+
+@pytest.mark.parametrize("event", [None, {}, "over", {"status": "over"}, {"status": "new word", "watch": None}])
+def test_an_event_that_is_none_of_ours_fails(context: dict[str, Any], event: object) -> None:
+    """Never through to success."""
+    sensor = _sensor("a", soft_fail=True)
+    if isinstance(event, dict) and "watch" in event:
+        event["watch"] = {"kind": "start", "job_ids": [], "statuses": {}, "errors": {}}
+
+    with pytest.raises(AirflowFailException):
+        sensor.resume_execution("execute_complete", {"event": event}, context)
+
+
+def test_a_trigger_that_died_is_no_skip(context: dict[str, Any]) -> None:
+    """Though soft_fail is set: the base class would skip."""
+    with pytest.raises(Exception, match="Trigger failure"):
+        _sensor("a", soft_fail=True).resume_execution("__fail__", {"error": "Trigger failure"}, context)
+
+
+def test_on_failure_is_checked_when_the_dag_is_parsed() -> None:
+    """A slip of the keyboard shows at once."""
+    with pytest.raises(ValueError, match="on_failure"):
+        _sensor("a", on_failure="ignore")
