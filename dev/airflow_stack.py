@@ -1,5 +1,5 @@
 """
-Runs a whole Airflow on loopback: scheduler, triggerer, dag processor and, on Airflow 3, the API server.
+Runs a whole Airflow on loopback: scheduler, triggerer and, on Airflow 3, the dag processor and the API server.
 
 Everything it knows is in one folder, and everything it started is stopped with it.
 """
@@ -10,22 +10,26 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import reaper
+from airflow_control import ConsoleControl, Control, RestControl
+from airflow_settings import free_port, write_settings
+
 ROOT = Path(__file__).resolve().parent.parent
-USER, PASSWORD = "admin", "admin-not-secret"
 
 _FINISHED = frozenset({"success", "failed"})
 #: Seconds after which a component that does not come up is given up.
 _START_S = 180.0
+_POLL_S = 0.2
 
 
 class AirflowStack:
@@ -40,12 +44,19 @@ class AirflowStack:
 
     def __init__(self, bin_folder: Path, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
         self.home = home
-        self._airflow = str(bin_folder / "airflow")
-        self._dags = dags
-        self._port = _free_port()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self.major = 3 if _version(bin_folder).startswith("3") else 2
-        self._environment = {**os.environ, **self._settings(bin_folder), **environment}
+        self.major = int(_version(bin_folder).split(".")[0])
+        self._bin_folder = bin_folder
+        self._port = free_port()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._control: Control | None = None
+        home.mkdir(parents=True, exist_ok=True)
+        path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+        settings = write_settings(home, dags, major=self.major, port=self._port)
+        self.environment = {**settings, "PATH": path, **environment}
+        # Ends what is left if this process is killed and cannot do it.
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-P", reaper.__file__, str(home)], stdin=subprocess.PIPE, start_new_session=True
+        )
 
     @property
     def url(self) -> str:
@@ -53,19 +64,16 @@ class AirflowStack:
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> AirflowStack:
-        """Start everything, and return when tasks can run."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        passwords = self.home / "passwords.json"
-        passwords.write_text(json.dumps({USER: PASSWORD}))
-        passwords.chmod(0o600)
-        self.run("db", "migrate")
-        components = [["scheduler"], ["triggerer"], ["dag-processor"]]
-        if self.major == 3:
-            components.append(["api-server", "--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"])
+        """Start everything, and return when it is up."""
         try:
-            for component in components:
-                self._start(component)
-            self._wait_until_ready()
+            self.run("db", "migrate")
+            with self._database() as database:
+                # Readers and the writer do not lock each other out. The setting stays with the file.
+                database.execute("pragma journal_mode = wal")
+            components = ["scheduler", "triggerer"]
+            for component in [*components, "api-server", "dag-processor"] if self.major == 3 else components:
+                self.start(component)
+            self._connect()
         except BaseException:
             self.stop()
             raise
@@ -79,34 +87,56 @@ class AirflowStack:
 
     def stop(self) -> None:
         """Stop every component with all its children."""
-        for process in self._processes:
-            _signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        for process in self._processes:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
-            _signal_group(process, signal.SIGKILL)
+        if self._control is not None:
+            self._control.close()
+        reaper.reap(self.home)
+        for process in self._processes.values():
             process.wait()
         self._processes.clear()
+        self._reaper.communicate()
 
-    def run(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it prints."""
+    def start(self, component: str) -> None:
+        """Start one component."""
+        arguments = {"api-server": ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]}
+        with (self.home / f"{component}.out").open("ab") as output:
+            self._processes[component] = subprocess.Popen(
+                [self._airflow, component, *arguments.get(component, [])],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the one who started all this; it stops the components in order.
+                start_new_session=True,
+            )
+
+    def kill(self, component: str) -> None:
+        """Kill one component, as a machine that fails does."""
+        process = self._processes.pop(component)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def run(self, *arguments: str, check: bool = True) -> str:
+        """
+        Run an ``airflow`` command and return what it prints.
+
+        :param check: raise if it fails.
+        """
         done = subprocess.run(
-            [self._airflow, *arguments], env=self._environment, capture_output=True, text=True, check=False
+            [self._airflow, *arguments], env=self.environment, capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        if done.returncode and check:
+            said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{said}")
         return done.stdout
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
-        self.run("dags", "unpause", dag_id)
+        """Let a DAG run, as soon as it is known."""
+        self._until(lambda: self._is_known(dag_id), f"{dag_id} is not known", _START_S)
+        self.control.unpause(dag_id)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Trigger a run and return its id."""
-        self.run("dags", "trigger", dag_id, "--run-id", run_id, "--conf", json.dumps(conf or {}))
+        self.control.trigger(dag_id, run_id, conf or {})
         return run_id
 
     def first_run(self, dag_id: str, timeout_s: float = 60.0) -> str:
@@ -115,32 +145,39 @@ class AirflowStack:
 
         :raises TimeoutError: it has made none.
         """
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if run_ids := self.run_ids(dag_id):
-                return run_ids[0]
-            self.check()
-            time.sleep(0.3)
-        raise TimeoutError(f"the schedule has made no run of {dag_id}")
+        self._until(lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s)
+        return self.run_ids(dag_id)[0]
 
-    def clear(self, dag_id: str, task_id: str) -> None:
-        """Clear a task and what comes after it, in all runs."""
-        self.run("tasks", "clear", dag_id, "--task-regex", f"^{task_id}$", "--downstream", "--yes")
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """Clear tasks of a run and what comes after them."""
+        self.control.clear(dag_id, run_id, task_ids)
 
-    def wait(self, dag_id: str, run_id: str, timeout_s: float = 300.0) -> str:
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return an XCom; ``None`` if there is none."""
+        return self.control.xcom(dag_id, run_id, task_id, key, map_index)
+
+    def wait(self, dag_id: str, run_id: str, timeout_s: float = 180.0) -> str:
         """
         Return the state of a run when it has ended.
 
         :raises TimeoutError: it has not.
         """
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            state = self.state(dag_id, run_id)
-            if state in _FINISHED:
-                return str(state)
-            self.check()
-            time.sleep(0.5)
-        raise TimeoutError(f"{dag_id} {run_id} has not ended: {self.task_states(dag_id, run_id)}")
+        self._until(lambda: self.state(dag_id, run_id) in _FINISHED, f"{dag_id} {run_id} goes on", timeout_s)
+        return str(self.state(dag_id, run_id))
+
+    def wait_for_task(
+        self, dag_id: str, run_id: str, task_id: str, states: Sequence[str], timeout_s: float = 90.0
+    ) -> None:
+        """
+        Return when a task is in one of some states.
+
+        :raises TimeoutError: it does not get there.
+        """
+        self._until(
+            lambda: self.task_states(dag_id, run_id).get(task_id) in states,
+            f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}",
+            timeout_s,
+        )
 
     def state(self, dag_id: str, run_id: str) -> str | None:
         """Return the state of a run."""
@@ -153,12 +190,16 @@ class AirflowStack:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """Return the state of each task of a run; mapped ones as ``task[index]``."""
-        rows = self.query(
-            "select task_id, map_index, state from task_instance where dag_id = ? and run_id = ? order by start_date",
-            dag_id,
-            run_id,
-        )
+        rows = self._task_rows("state", dag_id, run_id)
         return {task_id if index < 0 else f"{task_id}[{index}]": state for task_id, index, state in rows}
+
+    def task_pid(self, dag_id: str, run_id: str, task_id: str) -> int:
+        """Return the process that runs a task."""
+        return next(int(pid) for found, _, pid in self._task_rows("pid", dag_id, run_id) if found == task_id)
+
+    def tries(self, dag_id: str, run_id: str, task_id: str) -> int:
+        """Return how often a task was tried."""
+        return next(int(n) for found, _, n in self._task_rows("try_number", dag_id, run_id) if found == task_id)
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """Return the messages of all tries of a task, and of its trigger."""
@@ -168,7 +209,7 @@ class AirflowStack:
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """Read from Airflow's database."""
-        with closing(sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=30)) as database:
+        with self._database() as database:
             return database.execute(statement, values).fetchall()
 
     def check(self) -> None:
@@ -177,79 +218,59 @@ class AirflowStack:
 
         :raises RuntimeError: one is not.
         """
-        for process in self._processes:
+        for component, process in self._processes.items():
             if process.poll() is not None:
-                raise RuntimeError(f"{process.args!r} ended with {process.returncode}; see {self.home}/*.out")
+                said = (self.home / f"{component}.out").read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"the {component} ended with {process.returncode}:\n{said}")
 
-    def _settings(self, bin_folder: Path) -> dict[str, str]:
-        own = {
-            "AIRFLOW_HOME": self.home,
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": "",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "CORE__DAGS_FOLDER": self._dags,
-            "CORE__LOAD_EXAMPLES": False,
-            "CORE__EXECUTOR": "LocalExecutor" if self.major == 3 else "SequentialExecutor",
-            "CORE__FERNET_KEY": "Zm9yLXRlc3RzLW9ubHktLS0tLS0tLS0tLS0tLS0tLS0=",
-            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
-            "CORE__PARALLELISM": 4,
-            "API__BASE_URL": self.url,
-            "API_AUTH__JWT_SECRET": "for-tests-only-and-long-enough-for-a-signature-0123456789abcdef",
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
-            "LOGGING__BASE_LOG_FOLDER": self.home / "logs",
-            "LOGGING__WORKER_LOG_SERVER_PORT": _free_port(),
-            "LOGGING__TRIGGER_LOG_SERVER_PORT": _free_port(),
-            "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": _free_port(),
-            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1,
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
-            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 15,
-            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
-            "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": 2,
-            "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 15,
-            "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": 3,
-            "SCHEDULER__ENABLE_TRACEMALLOC": False,
-            "SCHEDULER__STANDALONE_DAG_PROCESSOR": True,
-            "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": 5,
-            "SCHEDULER__DAG_DIR_LIST_INTERVAL": 5,
-            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 5,
-            "DAG_PROCESSOR__REFRESH_INTERVAL": 5,
-            "USAGE_DATA_COLLECTION__ENABLED": False,
-        }
-        plain = ("AIRFLOW_HOME", "PATH", "PYTHONPATH", "NO_PROXY")
-        return {name if name in plain else f"AIRFLOW__{name}": str(value) for name, value in own.items()}
+    @property
+    def control(self) -> Control:
+        """What steers it."""
+        if self._control is None:
+            raise RuntimeError("this Airflow is not running")
+        return self._control
 
-    def _start(self, component: list[str]) -> None:
-        with (self.home / f"{component[0]}.out").open("wb") as output:
-            process = subprocess.Popen(
-                [self._airflow, *component],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that its children are stopped with it and nobody else is.
-                start_new_session=True,
+    @property
+    def _airflow(self) -> str:
+        return str(self._bin_folder / "airflow")
+
+    def _connect(self) -> None:
+        if self.major == 3:
+            rest = self._control = RestControl(self.url)
+            self._until(rest.is_ready, "the API server does not answer", _START_S)
+        else:
+            self._control = ConsoleControl(
+                self._bin_folder / "python", self.environment, self.home / "console.out"
             )
-        self._processes.append(process)
+        wanted = {"SchedulerJob", "TriggererJob"}
+        self._until(lambda: wanted <= self._running_jobs(), "scheduler or triggerer is not running", _START_S)
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline:
+    def _running_jobs(self) -> set[str]:
+        return {row[0] for row in self.query("select job_type from job where state = 'running'")}
+
+    def _is_known(self, dag_id: str) -> bool:
+        for file, trace in self.query("select filename, stacktrace from import_error"):
+            raise RuntimeError(f"{file} cannot be imported:\n{trace}")
+        return bool(self.query("select 1 from serialized_dag where dag_id = ?", dag_id))
+
+    def _task_rows(self, column: str, dag_id: str, run_id: str) -> list[tuple[Any, ...]]:
+        return self.query(
+            f"select task_id, map_index, {column} from task_instance "  # noqa: S608
+            "where dag_id = ? and run_id = ? order by start_date",
+            dag_id,
+            run_id,
+        )
+
+    def _database(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(self.home / "airflow.db", timeout=60))
+
+    def _until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while not is_so():
             self.check()
-            jobs = {row[0] for row in self.query("select job_type from job where state = 'running'")}
-            has_dags = bool(self.query("select 1 from serialized_dag"))
-            if {"SchedulerJob", "TriggererJob"} <= jobs and has_dags and self._answers():
-                return
-            time.sleep(0.3)
-        raise TimeoutError(f"Airflow did not come up; see {self.home}/*.out")
-
-    def _answers(self) -> bool:
-        if self.major == 2:
-            return True
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds; see {self.home}")
+            time.sleep(_POLL_S)
 
 
 def _read_log_line(line: str) -> str:
@@ -263,19 +284,6 @@ def _read_log_line(line: str) -> str:
     details = entry.get("error_detail") or []
     errors = [f"{each.get('exc_type')}: {each.get('exc_value')}" for each in details if isinstance(each, dict)]
     return "\n".join([str(entry.get("event", "")), *errors])
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _version(bin_folder: Path) -> str:

@@ -23,7 +23,7 @@ def create_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> 
         try:
             job = world.create(wanted)
         except ApiError as error:
-            rows.append({"name": wanted["name"], "status": "failed", **error.to_body()})
+            rows.append({"name": wanted["name"], "status": "CREATE_FAILED", **error.to_body()})
             continue
         row = {
             "id": job.id,
@@ -162,7 +162,8 @@ def _listed(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def _page(body: Mapping[str, Any]) -> list[str]:
     """Return the jobs of the page that is asked for: the first five, where nobody says otherwise."""
     wanted = body.get("page_req", {})
-    size, page = wanted.get("per_page", _DEFAULT_PAGE), wanted.get("cur_page", 1)
+    # JSON Schema takes 1.0 for an integer.
+    size, page = int(wanted.get("per_page", _DEFAULT_PAGE)), int(wanted.get("cur_page", 1))
     jobs: list[str] = body["jobs"]
     if size == 0:
         return jobs

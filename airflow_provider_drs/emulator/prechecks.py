@@ -24,6 +24,7 @@ _DEFAULT_ITEMS = {
     },
 }
 OUTCOMES = ("pass", "alarm", "fail")
+_RESULTS = ("PASSED", "ALARM", "FAILED")
 
 
 @dataclass
@@ -36,8 +37,10 @@ class Plan:
     :param duration_s: seconds that it takes; 0 ends it at once.
     :param reads: instead of time, how many reads of the result it takes.
     :param stale_reads: how many reads after a new start still show the run before.
+    :param stale_s: or for how many seconds they do.
     :param precheck_id: what the service calls the run; the job's id if not given.
     :param without_result: leave ``result`` out of the answer.
+    :raises ValueError: a value that makes no sense.
     """
 
     outcome: str = "pass"
@@ -45,8 +48,24 @@ class Plan:
     duration_s: float = 10.0
     reads: int | None = None
     stale_reads: int = 0
+    stale_s: float = 0.0
     precheck_id: str | None = None
     without_result: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would only fail later, in the middle of somebody else's request."""
+        if self.outcome not in OUTCOMES:
+            raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, not {self.outcome!r}")
+        for name in ("duration_s", "stale_reads", "stale_s"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or value < 0:
+                raise ValueError(f"{name} must be a number from 0 on, not {value!r}")
+        if self.reads is not None and (not isinstance(self.reads, int) or self.reads < 0):
+            raise ValueError(f"reads must be a whole number from 0 on, not {self.reads!r}")
+        if self.precheck_id is not None and not isinstance(self.precheck_id, str):
+            raise ValueError(f"precheck_id must be a string, not {self.precheck_id!r}")
+        for item in self.items:
+            _check_item(item, self.outcome)
 
 
 @dataclass
@@ -109,23 +128,32 @@ def load_items() -> dict[str, list[list[str]]]:
     return items
 
 
+def _check_item(item: object, outcome: str) -> None:
+    if isinstance(item, str) and outcome != "pass":
+        return
+    if not isinstance(item, Mapping) or not isinstance(item.get("item"), str):
+        raise ValueError(f"an item is the name of one that does not pass, or a row with 'item', not {item!r}")
+    if item.get("result", "PASSED") not in _RESULTS:
+        raise ValueError(f"the result of an item is one of {', '.join(_RESULTS)}, not {item['result']!r}")
+
+
 def _make_rows(engine: str, plan: Plan, unreachable: Iterable[str]) -> list[dict[str, Any]]:
     family = next((name for name in ("mongodb", "postgresql") if name in engine), "mysql")
     rows = {name: {"item": name, "result": "PASSED", "group": group} for name, group in load_items()[family]}
-    word = {"fail": "FAILED", "alarm": "ALARM"}.get(plan.outcome)
-    named = plan.items or ((_DEFAULT_ITEMS[plan.outcome][family],) if word else ())
+    word = {"fail": "FAILED", "alarm": "ALARM"}.get(plan.outcome, "PASSED")
+    named = plan.items or ((_DEFAULT_ITEMS[plan.outcome][family],) if word != "PASSED" else ())
     for item in named:
-        row = dict(item) if isinstance(item, Mapping) else {"item": item}
-        name = str(row["item"])
-        rows[name] = (
-            rows.get(name, {"group": "db_params"}) | {"result": word or "PASSED"} | _reason(name, row)
-        )
+        row = {"result": word, **(item if isinstance(item, Mapping) else {"item": item})}
+        known = rows.get(row["item"], {"group": "db_params"})
+        rows[row["item"]] = known | _explain(row) | row
     for name in unreachable:
         failed = {"result": "FAILED", "failed_reason": "CONNECTION_NOT_TESTED"}
         rows[name] = rows.get(name, {"item": name, "group": "network"}) | failed
     return list(rows.values())
 
 
-def _reason(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    reason = re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
-    return {"failed_reason": f"{reason}_NOT_MET", "data": "", **row}
+def _explain(row: Mapping[str, Any]) -> dict[str, Any]:
+    if row["result"] == "PASSED":
+        return {}
+    reason = re.sub(r"(?<!^)(?=[A-Z])", "_", row["item"]).upper()
+    return {"failed_reason": f"{reason}_NOT_MET", "data": ""}

@@ -109,8 +109,7 @@ class Service:
         try:
             if operation.name == TOKEN_OPERATION:
                 return self._issue_token(call)
-            await self._authorise(call)
-            if project_id != PROJECT_ID:
+            if project_id != await self._authorise(call):
                 raise ApiError("DRS.M00261")
             if operation.name not in HANDLERS:
                 text = f"{operation.name} is documented and not emulated."
@@ -132,7 +131,8 @@ class Service:
         token, document = self.iam.issue(body, with_catalog=not call.request.query.get("nocatalog"))
         return Answer(201, document, {"X-Subject-Token": token})
 
-    async def _authorise(self, call: Call) -> None:
+    async def _authorise(self, call: Call) -> str | None:
+        """Return the project that the caller may act in."""
         headers = {name.lower(): value for name, value in call.request.headers.items()}
         if "application/json" not in headers.get("content-type", ""):
             raise ApiError("DRS.M00202", "Content-Type")
@@ -140,18 +140,25 @@ class Service:
             raise ApiError("DRS.M00202", "X-Language")
         if "authorization" in headers:
             check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
-            return
+            return PROJECT_ID
         token = headers.get("x-auth-token", "")
-        if not (self.iam.knows(token) or await self._other_iam_knows(token)):
-            raise ApiError("DRS.M00100")
+        if self.iam.knows(token):
+            return PROJECT_ID
+        if self._iam_url and token:
+            return await self._ask_other_iam(self._iam_url, token)
+        raise ApiError("DRS.M00100")
 
-    async def _other_iam_knows(self, token: str) -> bool:
-        if not self._iam_url or not token:
-            return False
+    @staticmethod
+    async def _ask_other_iam(iam_url: str, token: str) -> str | None:
+        """Return the project of a token that a Keystone has issued."""
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-        url = f"{self._iam_url}/v3/auth/tokens?nocatalog=true"
+        url = f"{iam_url}/v3/auth/tokens?nocatalog=true"
         async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
-            return response.status == 200
+            if response.status != 200:
+                raise ApiError("DRS.M00100")
+            document = await response.json()
+        project: str | None = document["token"].get("project", {}).get("id")
+        return project
 
     # Faults.
 
@@ -314,11 +321,9 @@ def _auth_kind(headers: Mapping[str, str]) -> str:
 def _find_job_ids(raw: bytes) -> list[str]:
     try:
         jobs = json.loads(raw)["jobs"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         return []
-    found = [
-        job if isinstance(job, str) else job.get("job_id") or job.get("id")
-        for job in jobs
-        if isinstance(job, (str, dict))
-    ]
+    if not isinstance(jobs, list):
+        return []
+    found = [job.get("job_id") or job.get("id") if isinstance(job, dict) else job for job in jobs]
     return [job_id for job_id in found if isinstance(job_id, str)]

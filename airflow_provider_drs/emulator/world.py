@@ -4,60 +4,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.errors import ApiError
-from airflow_provider_drs.emulator.prechecks import OUTCOMES, Plan, Precheck
+from airflow_provider_drs.emulator.jobs import CREATION_S, Job, check_details, make_job_id
+from airflow_provider_drs.emulator.prechecks import Plan, Precheck
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
+INSTANCE_ID = "e05a3679efe241d8b5dee80b17c1a863in01"
 
-#: Seconds that each phase takes.
-CREATION_S = 30.0
-START_S = 3.0
-FULL_TRANSFER_S = 30.0
-STOP_S = 10.0
-
+_RUNNING = "INCRE_TRANSFER_STARTED"
 _STOPPABLE_NOT = frozenset({"CREATING", "RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
+_ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
 _DELETABLE = frozenset({"CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"})
-_SECRET_ECHO = {"db_password": "emulated-db-password", "ssl_cert_password": "emulated-cert-password"}
-
-
-@dataclass
-class Job:
-    """One job. ``timeline`` has the statuses it takes, each with the second from which it holds."""
-
-    id: str
-    name: str
-    timeline: list[tuple[float, str]]
-    engine_type: str = "mysql"
-    db_use_type: str = "migration"
-    task_type: str = "FULL_INCR_TRANS"
-    job_direction: str = "up"
-    multi_write: bool = False
-    parent_id: str | None = None
-    is_tested: set[str] = field(default_factory=lambda: {"so", "ta"})
-    has_endpoints: bool = True
-    echo_secrets: bool = False
-    unreachable: set[str] = field(default_factory=set)
-    plan: Plan = field(default_factory=Plan)
-    precheck: Precheck | None = None
-    stale: Precheck | None = None
-    stale_reads: int = 0
-    starts: int = 0
-    created_s: float = 0.0
-    started_s: float | None = None
-    description: str = ""
-
-    def status(self, now_s: float) -> str:
-        """Return the status at an instant."""
-        return [word for since_s, word in self.timeline if since_s <= now_s][-1]
-
-    @property
-    def is_parent(self) -> bool:
-        """Whether it is the umbrella of a dual-active pair."""
-        return self.multi_write and self.parent_id is None
+_CHECKABLE = {
+    "forStartJob": frozenset({"CONFIGURATION"}),
+    # Newer Huawei Cloud pages only: "incremental phase after editing objects, or retry after failure".
+    "forRetryJob": frozenset({_RUNNING, "FULL_TRANSFER_FAILED", "INCRE_TRANSFER_FAILED"}),
+}
+#: Longer than any time in milliseconds that a calendar knows.
+_LARGEST_TIME_DIGITS = 15
 
 
 class World:
@@ -66,13 +34,27 @@ class World:
 
     :param clock: the time that everything here goes by.
     :param precheck_s: seconds that a pre-check takes unless its job has a plan of its own.
+    :param pace: ``time``: phases take their time; ``at-once``: they take none; a number: each ends after
+        so many reads of the job.
     """
 
-    def __init__(self, clock: Clock, *, precheck_s: float = 10.0) -> None:
+    def __init__(self, clock: Clock, *, precheck_s: float = 10.0, pace: str | int = "time") -> None:
         self.clock = clock
         self.jobs: dict[str, Job] = {}
         self._precheck_s = precheck_s
         self._numbers = itertools.count(1)
+        self.pace = pace
+
+    @property
+    def pace(self) -> str | int:
+        """How fast jobs go from phase to phase."""
+        return self._pace
+
+    @pace.setter
+    def pace(self, pace: str | int) -> None:
+        if pace not in ("time", "at-once") and (type(pace) is not int or pace < 1):
+            raise ValueError(f"pace must be 'time', 'at-once' or a number of reads, not {pace!r}")
+        self._pace = pace
 
     def seed_defaults(self) -> None:
         """Add ten jobs that are configured and ready for a pre-check."""
@@ -80,23 +62,29 @@ class World:
             number = next(self._numbers)
             self.seed(make_job_id(number), name=f"orders-migration-{number:02}")
 
-    def seed(self, job_id: str | None = None, *, status: str = "CONFIGURATION", **details: Any) -> Job:
+    def seed(
+        self,
+        job_id: str | None = None,
+        *,
+        status: str = "CONFIGURATION",
+        verdict: Mapping[str, Any] | None = None,
+        **details: Any,
+    ) -> Job:
         """
         Add a job in a status.
 
-        :param details: attributes of :class:`Job`.
+        :param verdict: how its pre-checks go, as :class:`~.prechecks.Plan` has it.
+        :param details: those of :data:`~.jobs.DETAILS`.
+        :raises ValueError: something of this makes no sense.
         """
+        if not isinstance(job_id, str | None) or not isinstance(status, str):
+            raise ValueError("job_id and status are strings")
         number = 0 if job_id else next(self._numbers)
         new_id = job_id or make_job_id(number)
-        now_s = self.clock.now()
-        details = {"name": f"emulated-job-{number:02}" if number else f"job-{new_id[-8:]}", **details}
-        job = Job(
-            id=new_id,
-            timeline=[(0.0, status)],
-            created_s=now_s,
-            plan=Plan(duration_s=self._precheck_s),
-            **details,
-        )
+        name = f"emulated-job-{number:02}" if number else f"job-{new_id[-8:]}"
+        checked = {"name": name, **check_details(details)}
+        plan = self._make_plan(**(verdict or {}))
+        job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), plan=plan, **checked)
         self.jobs[new_id] = job
         return job
 
@@ -110,17 +98,34 @@ class World:
             raise ApiError("DRS.M00289")
         return self.jobs[job_id]
 
-    def family(self, job: Job) -> Job | None:
-        """Return the forward job of a backward job's pair."""
-        siblings = (each for each in self.jobs.values() if each.parent_id and each.parent_id == job.parent_id)
-        return next((each for each in siblings if each.job_direction == "up"), None)
+    def look_at(self, job_id: str) -> Job:
+        """Return a job that is being read, which in the one pace makes it go on."""
+        job = self.find(job_id)
+        if isinstance(self.pace, int):
+            job.reads += 1
+            if job.reads % self.pace == 0:
+                job.hurry(self.clock.now())
+        return job
 
-    def plan_prechecks(self, job_id: str | None, outcome: str, **details: Any) -> None:
+    def children(self, job: Job) -> list[Job]:
+        """Return the jobs of a dual-active pair."""
+        return [each for each in self.jobs.values() if each.parent_id == job.id]
+
+    def plan_prechecks(self, job_id: str | None, **plan: Any) -> None:
         """Set how the next pre-checks of a job, or of all jobs, go."""
-        if outcome not in OUTCOMES:
-            raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, not {outcome!r}")
+        made = self._make_plan(**plan)
         for job in self.jobs.values() if job_id is None else [self.find(job_id)]:
-            job.plan = replace(Plan(duration_s=self._precheck_s), outcome=outcome, **details)
+            job.plan = made
+
+    def _make_plan(self, **plan: Any) -> Plan:
+        known = {"outcome", *Plan.__dataclass_fields__}
+        if unknown := set(plan) - known:
+            raise ValueError(f"a verdict has no {sorted(unknown)[0]!r}; it has {', '.join(sorted(known))}")
+        usual = Plan(
+            duration_s=0.0 if self.pace == "at-once" else self._precheck_s,
+            reads=self.pace if isinstance(self.pace, int) and "duration_s" not in plan else None,
+        )
+        return replace(usual, **plan)
 
     # The API's own actions. Each raises ApiError for the job that it concerns.
 
@@ -128,25 +133,21 @@ class World:
         """Create a job, and for a dual-active pair its children."""
         if any(job.name == body["name"] for job in self.jobs.values()):
             raise ApiError("DRS.M00277")
-        job = self._create(body, make_job_id(next(self._numbers)), body["name"], None, body["job_direction"])
+        job = self._create(body, body["name"], None, body["job_direction"])
         if job.multi_write:
             for direction in ("up", "down"):
-                self._create(
-                    body, make_job_id(next(self._numbers)), f"{job.name}-{direction}", job.id, direction
-                )
+                self._create(body, f"{job.name}-{direction}", job.id, direction)
         return job
 
-    def _create(
-        self, body: Mapping[str, Any], job_id: str, name: str, parent_id: str | None, direction: str
-    ) -> Job:
+    def _create(self, body: Mapping[str, Any], name: str, parent_id: str | None, direction: str) -> Job:
         now_s = self.clock.now()
+        ready_s = now_s if self.pace == "at-once" else now_s + CREATION_S
+        same = ("engine_type", "db_use_type", "task_type", "net_type")
         job = Job(
-            id=job_id,
+            id=make_job_id(next(self._numbers)),
             name=name,
-            timeline=[(now_s, "CREATING"), (now_s + CREATION_S, "CONFIGURATION")],
-            engine_type=body["engine_type"],
-            db_use_type=body["db_use_type"],
-            task_type=body["task_type"],
+            timeline=[(now_s, "CREATING"), (ready_s, "CONFIGURATION")],
+            plan=self._make_plan(),
             job_direction=direction,
             multi_write=bool(body.get("multi_write")),
             parent_id=parent_id,
@@ -154,32 +155,39 @@ class World:
             has_endpoints=False,
             description=body.get("description", ""),
             created_s=now_s,
-            plan=Plan(duration_s=self._precheck_s),
+            **{key: body[key] for key in same},
         )
         self.jobs[job.id] = job
         return job
 
     def test_connection(self, job_id: str, end_point_type: str) -> None:
-        """Test one endpoint of a job."""
-        job = self._configurable(job_id)
+        """Test one end of a job."""
+        job = self._find_single(job_id, _CHECKABLE["forStartJob"])
+        forward = self._find_forward(job)
+        if forward is not None and forward.status(self.clock.now()) != _RUNNING:
+            raise ApiError("DRS.M00304")
         if end_point_type in job.unreachable:
+            job.is_tested.discard(end_point_type)
             raise ApiError("DRS.KE0002")
         job.is_tested.add(end_point_type)
 
     def modify(self, job_id: str, body: Mapping[str, Any]) -> None:
-        """Change a job; with endpoints, save them."""
+        """Change a job; with its ends, save them."""
         job = self.find(job_id)
-        if job.status(self.clock.now()) in ("RELEASE_RESOURCE_COMPLETE", "RELEASE_RESOURCE_STARTED"):
+        if job.is_parent:
+            raise ApiError("DRS.M00307")
+        status = job.status(self.clock.now())
+        saves_ends = "source_endpoint" in body or "target_endpoint" in body
+        if status in _ENDED or (saves_ends and status != "CONFIGURATION"):
             raise ApiError("DRS.M00304")
-        if "source_endpoint" in body or "target_endpoint" in body:
-            self._configurable(job_id)
-            job.has_endpoints = True
+        job.has_endpoints = job.has_endpoints or saves_ends
         job.name = body.get("name", job.name)
         job.description = body.get("description", job.description)
+        job.task_type = body.get("task_type", job.task_type)
 
-    def start_precheck(self, job_id: str) -> str:
+    def start_precheck(self, job_id: str, mode: str = "forStartJob") -> str:
         """Start a pre-check and return its id."""
-        job = self._configurable(job_id)
+        job = self._find_single(job_id, _CHECKABLE[mode])
         now_s = self.clock.now()
         if job.precheck and job.precheck.is_running(now_s):
             raise ApiError("DRS.M01504")
@@ -188,6 +196,7 @@ class World:
         job.stale, job.stale_reads = job.precheck, job.plan.stale_reads
         precheck_id = job.plan.precheck_id or job.id
         job.precheck = Precheck(job.plan, job.engine_type, precheck_id, now_s, names)
+        job.prechecks += 1
         return precheck_id
 
     def read_precheck(self, job_id: str) -> dict[str, Any]:
@@ -195,173 +204,66 @@ class World:
         job = self.find(job_id)
         now_s = self.clock.now()
         shown = job.precheck
-        if job.stale_reads > 0 and shown:
-            job.stale_reads -= 1
+        if shown and (job.stale_reads > 0 or now_s < shown.started_s + shown.plan.stale_s):
+            job.stale_reads = max(0, job.stale_reads - 1)
             shown = job.stale
         elif shown:
             shown.reads += 1
         if shown is None:
             raise ApiError("DRS.M00002")
-        return shown.to_row(now_s, job.job_direction, "e05a3679efe241d8b5dee80b17c1a863in01")
+        return shown.to_row(now_s, job.job_direction, INSTANCE_ID)
 
-    def start(self, job_id: str, start_time: str) -> None:
+    def start(self, job_id: str, start_time: str = "") -> None:
         """Start a job, now or at an instant in epoch milliseconds."""
-        job = self._configurable(job_id)
+        job = self._find_single(job_id, _CHECKABLE["forStartJob"])
         now_s = self.clock.now()
+        if len(start_time) > _LARGEST_TIME_DIGITS:
+            raise ApiError("DRS.M00202", "start_time")
         begin_s = int(start_time) / 1000 if start_time else now_s
         if begin_s < now_s:
             raise ApiError("DRS.M00305", "start_time is in the past")
         self._refuse_unchecked(job, now_s)
-        job.starts += 1
-        job.started_s = begin_s
-        waiting = [(now_s, "WAITING_FOR_START")] if start_time else []
-        job.timeline += [*waiting, (begin_s, "STARTJOBING"), *_transfer(job.task_type, begin_s + START_S)]
+        job.begin(now_s, begin_s, is_at_once=self.pace == "at-once")
 
     def _refuse_unchecked(self, job: Job, now_s: float) -> None:
-        forward = self.family(job) if job.parent_id and job.job_direction == "down" else None
+        forward = self._find_forward(job)
         if forward is not None:
-            if forward.status(now_s) != "INCRE_TRANSFER_STARTED":
+            if forward.status(now_s) != _RUNNING:
                 raise ApiError("DRS.M00304")
             return
+        if job.precheck and job.precheck.is_running(now_s):
+            raise ApiError("DRS.M01504")
         if job.precheck is None or not job.precheck.has_passed(now_s):
             raise ApiError("DRS.M00305", "the pre-check has not passed")
 
     def delete(self, job_id: str, delete_type: str) -> None:
-        """Stop a job, or delete one that is stopped."""
+        """Stop a job, or delete one that is stopped; a dual-active parent takes its children along."""
         job = self.find(job_id)
         now_s = self.clock.now()
-        status = job.status(now_s)
+        family = [job, *self.children(job)]
         if delete_type == "delete":
-            if status not in _DELETABLE:
+            if any(each.status(now_s) not in _DELETABLE for each in family):
                 raise ApiError("DRS.M00304")
-            del self.jobs[job_id]
+            for each in family:
+                del self.jobs[each.id]
             return
-        if status in _STOPPABLE_NOT:
+        if job.status(now_s) in _STOPPABLE_NOT:
             raise ApiError("DRS.M00304")
-        job.timeline = [entry for entry in job.timeline if entry[0] <= now_s]
-        job.timeline += [(now_s, "RELEASE_RESOURCE_STARTED"), (now_s + STOP_S, "RELEASE_RESOURCE_COMPLETE")]
+        for each in family:
+            if each.status(now_s) not in _ENDED:
+                each.end(now_s, is_at_once=self.pace == "at-once")
 
-    def _configurable(self, job_id: str) -> Job:
+    def _find_single(self, job_id: str, statuses: frozenset[str]) -> Job:
         job = self.find(job_id)
         if job.is_parent:
             raise ApiError("DRS.M00307")
-        if job.status(self.clock.now()) != "CONFIGURATION":
+        if job.status(self.clock.now()) not in statuses:
             raise ApiError("DRS.M00304")
         return job
 
-    # What the API shows.
-
-    def describe(self, job_id: str) -> dict[str, Any]:
-        """Return the details of a job."""
-        job = self.find(job_id)
-        db_type = {"cloudDataGuard-mysql": "mysql", "mysql-to-taurus": "mysql"}.get(
-            job.engine_type, job.engine_type
-        )
-        secrets = _SECRET_ECHO if job.echo_secrets else {}
-        endpoint = {
-            "region": "eu-de",
-            "db_type": db_type,
-            "db_port": 3306,
-            "ssl_link": False,
-            "db_user": "root",
-        } | secrets
-        details = {
-            "id": job.id,
-            "name": job.name,
-            "status": job.status(self.clock.now()),
-            "description": job.description,
-            "create_time": _ms(job.created_s),
-            "task_type": job.task_type,
-            "source_endpoint": endpoint | {"ip": "192.0.2.10"},
-            "target_endpoint": endpoint
-            | {"ip": "192.0.2.20", "inst_id": "e05a3679efe241d8b5dee80b17c1a863in01"},
-            "inst_info": {
-                "engine_type": job.engine_type,
-                "inst_type": "high",
-                "start_time": _ms(job.started_s or 0),
-            },
-            "update_time": _ms(self.clock.now()),
-            "job_direction": job.job_direction,
-            "db_use_type": job.db_use_type,
-            "multi_write": job.multi_write,
-            "speed_limit": [],
-        }
-        return details | ({"parent_id": job.parent_id} if job.parent_id else {})
-
-    def progress(self, job_id: str) -> dict[str, Any]:
-        """Return how far a job is."""
-        job = self.find(job_id)
-        now_s = self.clock.now()
-        status = job.status(now_s)
-        full_s = 0.0 if job.started_s is None else now_s - job.started_s - START_S
-        percent = max(0, min(100, int(100 * full_s / FULL_TRANSFER_S)))
-        row: dict[str, Any] = {
-            "job_id": job.id,
-            "progress": str(percent),
-            "incre_trans_delay": "0" if status == "INCRE_TRANSFER_STARTED" else "-1",
-            "task_mode": job.task_type,
-            "transfer_status": status,
-            "process_time": _ms(now_s) if job.started_s else "0",
-            "remaining_time": str(int(max(0.0, FULL_TRANSFER_S - max(full_s, 0.0))))
-            if job.started_s
-            else "0",
-        }
-        if 0 < percent < 100:
-            part = {"completed": f"{percent}%", "remaining_time": None}
-            row["progress_map"] = {"struct": part, "data": part, "index": part}
-        return row
-
-    def list_jobs(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a page of the project's jobs; the children of a pair stand under their parent."""
-        now_s = self.clock.now()
-        found = [job for job in self.jobs.values() if job.parent_id is None and self._fits(job, body, now_s)]
-        page, size = body["cur_page"], body["per_page"]
-        shown = found if page == 0 or size == 0 else found[(page - 1) * size : page * size]
-        rows = []
-        for job in shown:
-            children = [
-                self._list_row(child, now_s) for child in self.jobs.values() if child.parent_id == job.id
-            ]
-            rows.append(self._list_row(job, now_s) | ({"children": children} if children else {}))
-        return {"total_record": len(found), "jobs": rows}
-
-    @staticmethod
-    def _fits(job: Job, body: Mapping[str, Any], now_s: float) -> bool:
-        wanted = {
-            "db_use_type": job.db_use_type,
-            "engine_type": job.engine_type,
-            "status": job.status(now_s),
-        }
-        fits = all(not body.get(key) or body[key] == value for key, value in wanted.items())
-        return fits and body.get("name", "") in job.name
-
-    @staticmethod
-    def _list_row(job: Job, now_s: float) -> dict[str, Any]:
-        return {
-            "id": job.id,
-            "name": job.name,
-            "status": job.status(now_s),
-            "description": job.description,
-            "engine_type": job.engine_type,
-            "job_direction": job.job_direction,
-            "db_use_type": job.db_use_type,
-            "task_type": job.task_type,
-        }
-
-
-def make_job_id(number: int) -> str:
-    """Return an id as the service makes them: it looks like a UUID and is not one."""
-    return f"{number:08x}-d0c5-4a11-8a11-{number:07x}jb{100 + number % 900}"
-
-
-def _transfer(task_type: str, begin_s: float) -> list[tuple[float, str]]:
-    incremental = "INCRE_TRANSFER_STARTED"
-    if task_type == "INCR_TRANS":
-        return [(begin_s, incremental)]
-    end_s = begin_s + FULL_TRANSFER_S
-    full = [(begin_s, "FULL_TRANSFER_STARTED"), (end_s, "FULL_TRANSFER_COMPLETE")]
-    return full if task_type == "FULL_TRANS" else [*full, (end_s + START_S, incremental)]
-
-
-def _ms(seconds: float) -> str:
-    return str(int(seconds * 1000))
+    def _find_forward(self, job: Job) -> Job | None:
+        """Return the forward job of the pair that a backward job belongs to."""
+        if not job.parent_id or job.job_direction != "down":
+            return None
+        siblings = (each for each in self.jobs.values() if each.parent_id == job.parent_id)
+        return next((each for each in siblings if each.job_direction == "up"), None)

@@ -22,6 +22,8 @@ _JSON_HEADERS: dict[str, str] = {"Content-Type": "application/json", "Accept": "
 # A token that is about to expire is renewed early: five minutes, or a tenth of its life if that is less.
 _LONGEST_MARGIN_S = 300.0
 _MARGIN_SHARE = 0.1
+# Keystone's tokens know whole seconds: one that was issued late in a second expires early by as much.
+_ROUNDING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Grant:
         """Seconds from its issue until it should be renewed."""
         if self.lifetime_s is None:
             return float("inf")
-        return self.lifetime_s - min(_LONGEST_MARGIN_S, self.lifetime_s * _MARGIN_SHARE)
+        margin_s = min(_LONGEST_MARGIN_S, self.lifetime_s * _MARGIN_SHARE) + _ROUNDING_S
+        return max(0.0, self.lifetime_s - margin_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,397 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
+from airflow_provider_drs.emulator import iam as identity
+from tests.contract.openapi import check_response
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+PATHS = {
+    "BatchCreateJobs": ("POST", "batch-creation"),
+    "BatchValidateConnections": ("POST", "batch-connection"),
+    "BatchUpdateJob": ("PUT", "batch-modification"),
+    "BatchCheckJobs": ("POST", "batch-precheck"),
+    "BatchCheckResults": ("POST", "batch-precheck-result"),
+    "BatchStartJobs": ("POST", "batch-starting"),
+    "BatchDeleteJobs": ("DELETE", "batch-jobs"),
+    "BatchListJobStatus": ("POST", "batch-status"),
+    "BatchListJobDetails": ("POST", "batch-detail"),
+    "BatchListProgresses": ("POST", "batch-progress"),
+    "ShowJobList": ("POST", ""),
+}
+NEW_JOB = {
+    "name": "DRS-9228",
+    "node_type": "high",
+    "engine_type": "mysql",
+    "net_type": "eip",
+    "job_direction": "up",
+    "db_use_type": "migration",
+    "task_type": "FULL_INCR_TRANS",
+    "customize_sutnet_id": "352ad828-3467-4f03-987a-c55a5a9dd417",
+    "source_endpoint": {"db_type": "mysql"},
+    "target_endpoint": {"db_type": "mysql", "region": "eu-de"},
+    "bind_eip": True,
+}
+
+
+class Caller:
+    """Calls the emulator as a program without our hooks would, and checks every answer against the document."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._url = emulator.url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.headers = {"Content-Type": "application/json", "X-Auth-Token": self.login().headers["X-Subject-Token"]}
+
+    def login(self, query: str = "", **changes: Any) -> requests.Response:
+        """Ask for a token."""
+        user = {"name": identity.USER, "password": identity.PASSWORD, "domain": {"name": identity.DOMAIN}, **changes}
+        body = {
+            "auth": {
+                "identity": {"methods": ["password"], "password": {"user": user}},
+                "scope": {"project": {"name": "eu-de"}},
+            }
+        }
+        response = self._session.post(f"{self._url}/v3/auth/tokens{query}", json=body)
+        check_response("KeystoneCreateUserTokenByPassword", response.status_code, response.json())
+        return response
+
+    def __call__(self, operation: str, body: Any, **options: Any) -> requests.Response:
+        """Call an operation."""
+        method, path = PATHS[operation]
+        url = f"{self._url}/v3/{options.pop('project', PROJECT)}/jobs" + f"/{path}" * bool(path)
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        response = self._session.request(method, url, data=data, headers=self.headers | options.pop("headers", {}))
+        check_response(operation, response.status_code, response.json())
+        return response
+
+
+@pytest.fixture
+def call(emulator: Emulator) -> Any:
+    """Return a logged-in caller."""
+    caller = Caller(emulator)
+    yield caller
+    caller._session.close()
+
+
+def _precheck(call: Caller, *job_ids: str) -> None:
+    call("BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]})
+
+
+def test_the_life_of_a_job(emulator: Emulator, call: Caller) -> None:
+    """Created, tested, configured, checked, started, stopped, deleted; every answer as documented."""
+    job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
+    seen = [_status(call, job_id)]
+    emulator.advance(31)
+    endpoint = {"id": job_id, "net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
+    ends = [endpoint | {"db_password": "not-real", "end_point_type": end} for end in ("so", "ta")]
+    assert [row["success"] for row in call("BatchValidateConnections", {"jobs": ends}).json()["results"]] == [True] * 2
+    call("BatchUpdateJob", {"jobs": [{"job_id": job_id, "source_endpoint": {}, "target_endpoint": {}}]})
+    seen.append(_status(call, job_id))
+    _precheck(call, job_id)
+    emulator.advance(11)
+    assert call("BatchStartJobs", {"jobs": [{"job_id": job_id}]}).status_code == 202
+    for seconds in (0, 4, 31, 4):
+        emulator.advance(seconds)
+        seen.append(_status(call, job_id))
+    call("BatchDeleteJobs", {"jobs": [{"job_id": job_id, "delete_type": "terminate"}]})
+    seen.append(_status(call, job_id))
+    emulator.advance(11)
+    seen.append(_status(call, job_id))
+    call("BatchDeleteJobs", {"jobs": [{"job_id": job_id, "delete_type": "delete"}]})
+
+    assert seen == [
+        "CREATING",
+        "CONFIGURATION",
+        "STARTJOBING",
+        "FULL_TRANSFER_STARTED",
+        "FULL_TRANSFER_COMPLETE",
+        "INCRE_TRANSFER_STARTED",
+        "RELEASE_RESOURCE_STARTED",
+        "RELEASE_RESOURCE_COMPLETE",
+    ]
+    assert call("BatchListJobStatus", {"jobs": [job_id]}).json()["results"][0]["error_code"] == "DRS.M00289"
+
+
+def _status(call: Caller, job_id: str) -> str:
+    return str(call("BatchListJobStatus", {"jobs": [job_id]}).json()["results"][0]["status"])
+
+
+def test_a_job_that_was_never_tested_fails_its_precheck(emulator: Emulator, call: Caller) -> None:
+    """The submission is accepted; the items tell."""
+    job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
+    emulator.advance(31)
+    _precheck(call, job_id)
+    emulator.advance(11)
+
+    row = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
+
+    assert row["result"] is False
+    failed = {item["item"] for item in row["precheck_result"] if item["result"] == "FAILED"}
+    assert failed == {"srcDbConnection", "dstDbConnection"}
+
+
+def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
+    """A dual-active job is a parent with a forward and a backward job."""
+    pair = NEW_JOB | {"name": "pair", "db_use_type": "cloudDataGuard", "multi_write": True}
+
+    made = call("BatchCreateJobs", {"jobs": [pair]}).json()["results"][0]
+    listed = call("ShowJobList", {"cur_page": 1, "per_page": 5, "db_use_type": "cloudDataGuard", "engine_type": ""})
+
+    assert call("BatchCreateJobs", {"jobs": [pair]}).json()["results"][0]["error_code"] == "DRS.M00277"
+    assert [child["job_direction"] for child in listed.json()["jobs"][0]["children"]] == ["up", "down"]
+    assert [child["id"] for child in listed.json()["jobs"][0]["children"]] == made["child_ids"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "DRS.M00201"),
+        ({"jobs": []}, "DRS.M00201"),
+        ({"jobs": "x"}, "DRS.M00202"),
+        ({"jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101"}]}, "DRS.M00201"),
+        ({"jobs": [{"job_id": 7, "precheck_mode": "forStartJob"}]}, "DRS.M00202"),
+        ({"jobs": [{"job_id": "short", "precheck_mode": "forStartJob"}]}, "DRS.M00202"),
+        ({"jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101", "precheck_mode": "x"}]}, "DRS.M00202"),
+        ({"jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101", "precheck_mode": "forStartJob"}] * 2}, "DRS.M00301"),
+        (b"{", "DRS.M00007"),
+        (b"[]", "DRS.M00007"),
+    ],
+)
+def test_bad_bodies_are_refused_with_the_documented_code(call: Caller, body: Any, code: str) -> None:
+    """Missing, wrong, twice, or no JSON."""
+    response = call("BatchCheckJobs", body)
+
+    assert (response.status_code, response.json()["error_code"]) == (400, code)
+
+
+def test_unknown_fields_are_allowed(emulator: Emulator, call: Caller) -> None:
+    """As the service does."""
+    assert call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]], "new": 1}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"headers": {"X-Auth-Token": "not-a-token"}}, 403, "DRS.M00100"),
+        ({"headers": {"Content-Type": "text/plain"}}, 400, "DRS.M00202"),
+        ({"headers": {"X-Language": "de"}}, 400, "DRS.M00202"),
+        ({"headers": {"Authorization": "SDK-HMAC-SHA256 Access=x, SignedHeaders=, Signature=0"}}, 401, "APIGW.0301"),
+        ({"project": "another"}, 403, "DRS.M00261"),
+    ],
+)
+def test_bad_callers_are_refused(
+    emulator: Emulator, call: Caller, change: dict[str, Any], status: int, code: str
+) -> None:
+    """Token, content type, language, signature, project."""
+    response = call("BatchListJobStatus", {"jobs": list(emulator.job_ids)}, **change)
+
+    assert (response.status_code, response.json()["error_code"]) == (status, code)
+
+
+def test_tokens_expire_by_the_emulators_clock(emulator: Emulator, call: Caller) -> None:
+    """A day passes in no time."""
+    emulator.advance(86_401)
+
+    assert call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code == 403
+
+
+@pytest.mark.parametrize("change", [{"password": "wrong"}, {"name": "nobody"}, {"domain": {"name": "Nowhere"}}])
+def test_wrong_logins_are_refused_as_keystone_does(call: Caller, change: dict[str, Any]) -> None:
+    """In IAM's own shape."""
+    assert call.login(**change).json()["error"]["code"] == 401
+
+
+def test_the_catalog_is_left_out_on_request(call: Caller) -> None:
+    """Any non-empty value does."""
+    assert "catalog" in call.login().json()["token"]
+    assert "catalog" not in call.login("?nocatalog=1").json()["token"]
+
+
+def test_a_page_has_five_jobs_unless_asked(emulator: Emulator, call: Caller) -> None:
+    """0 is all, 100 the maximum, and there is nothing beyond the last page."""
+    jobs = list(emulator.job_ids)
+
+    def count(**page: int) -> int:
+        return len(call("BatchListJobStatus", {"jobs": jobs, "page_req": page}).json().get("results", []))
+
+    assert len(call("BatchListJobStatus", {"jobs": jobs}).json()["results"]) == 5
+    assert (count(per_page=0), count(per_page=7), count(per_page=7, cur_page=2)) == (10, 7, 3)
+    beyond = call("BatchListJobStatus", {"jobs": jobs, "page_req": {"cur_page": 9, "per_page": 5}})
+    assert beyond.json()["error_code"] == "DRS.M00211"
+    assert call("BatchListJobStatus", {"jobs": jobs, "page_req": {"per_page": 101}}).status_code == 400
+
+
+def test_progress_of_a_precheck_over_time(emulator: Emulator, call: Caller) -> None:
+    """No permission before it has ended; one run at a time."""
+    job_id = emulator.job_ids[0]
+    _precheck(call, job_id)
+    again = {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}
+    emulator.advance(5)
+
+    halfway = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
+
+    assert (halfway["process"], halfway["result"], len(halfway["precheck_result"])) == ("50%", False, 19)
+    assert call("BatchCheckJobs", again).json()["results"][0]["error_code"] == "DRS.M01504"
+    emulator.advance(5)
+    ended = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
+    assert (ended["process"], ended["result"], ended["total_passed_rate"]) == ("100%", True, "100%")
+
+
+@pytest.mark.parametrize(("engine", "items"), [("mysql", 39), ("mongodb", 27), ("postgresql", 7)])
+@pytest.mark.parametrize(("outcome", "result"), [("pass", True), ("alarm", True), ("fail", False)])
+def test_each_engine_has_its_items(
+    emulator: Emulator, call: Caller, engine: str, items: int, outcome: str, result: bool
+) -> None:
+    """ALARM does not make the result false."""
+    job_id = emulator.seed_job(engine_type=engine)
+    emulator.set_verdict(job_id, outcome, duration_s=0)
+    _precheck(call, job_id)
+
+    row = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
+
+    assert (len(row["precheck_result"]), row["result"]) == (items, result)
+
+
+@pytest.mark.parametrize("kind", ["parent", "FULL_TRANSFER_STARTED"])
+def test_prechecks_in_the_wrong_place_are_refused(emulator: Emulator, call: Caller, kind: str) -> None:
+    """Parents and running jobs."""
+    details = {"multi_write": True} if kind == "parent" else {"status": kind}
+    job_id = emulator.seed_job(**details)
+
+    row = call("BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}).json()["results"][0]
+
+    assert row["error_code"] == ("DRS.M00307" if kind == "parent" else "DRS.M00304")
+
+
+def test_what_is_documented_and_not_emulated_says_so(emulator: Emulator, call: Caller) -> None:
+    """501; unknown paths 404; wrong methods 405."""
+    base = f"{emulator.url}/v3/{PROJECT}/jobs"
+    get = requests.Session()
+    get.trust_env = False
+
+    with get:
+        answers = [
+            get.post(f"{base}/batch-pause-task", json={}, headers=call.headers),
+            get.post(f"{base}/no-such-thing", json={}, headers=call.headers),
+            get.get(f"{base}/batch-status", headers=call.headers),
+        ]
+
+    assert [answer.status_code for answer in answers] == [501, 404, 405]
+
+
+def test_the_journal_holds_no_secret(emulator: Emulator, call: Caller) -> None:
+    """It says who called by which way, and about which jobs."""
+    call("BatchListJobStatus", {"jobs": list(emulator.job_ids)})
+
+    text = json.dumps(emulator.journal())
+
+    assert identity.PASSWORD not in text
+    assert call.headers["X-Auth-Token"] not in text
+    assert emulator.journal("BatchListJobStatus")[0]["auth"] == "token"
+
+
+def test_faults_strike_when_they_are_told_to(emulator: Emulator, call: Caller) -> None:
+    """After so many, every so many, so often, for one operation."""
+    emulator.inject("status", status=503, operation="BatchListJobStatus", after=1, every=2, times=2)
+
+    seen = [call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(7)]
+
+    assert seen == [200, 200, 503, 200, 503, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("inject", {"kind": "no-such-fault"}),
+        ("inject", {"kind": "busy"}),
+        ("set_verdict", {"job_id": None, "outcome": "perhaps"}),
+        ("set_job", {"job_id": "no-such-job"}),
+        ("advance", {"seconds": -1}),
+        ("set_iam", {"colour": 1}),
+    ],
+)
+def test_senseless_instructions_are_errors(emulator: Emulator, method: str, arguments: dict[str, Any]) -> None:
+    """A test that misspells a fault must not pass."""
+    with pytest.raises(EmulatorError):
+        getattr(emulator, method)(**arguments)
+
+
+def test_two_emulators_never_meet(emulator: Emulator) -> None:
+    """Every server owns its world."""
+    with Emulator() as other:
+        other.seed_job()
+
+        assert len(other.job_ids) == len(emulator.job_ids) + 1
+
+
+def test_a_taken_port_is_an_error(emulator: Emulator) -> None:
+    """It does not come up silently elsewhere."""
+    with pytest.raises(OSError, match="address already in use"):
+        Emulator(port=int(emulator.url.rpartition(":")[2])).start()
+
+
+def test_the_command_serves_and_explains_itself(tmp_path: Any) -> None:
+    """It prints the line to export, takes a world, and stops politely."""
+    world = tmp_path / "world.json"
+    world.write_text(json.dumps({"jobs": [{"job_id": "a" * 36, "name": "mine"}]}))
+    command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--world", str(world)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split(" at ")[1].split(". ")[0]
+        export = process.stdout.readline()
+        client = EmulatorClient(url)
+        jobs = client.jobs
+        client.close()
+        process.terminate()
+        assert process.wait() == 0
+
+    assert [job["name"] for job in jobs] == ["mine"]
+    assert export.startswith("export AIRFLOW_CONN_DRS_DEFAULT=")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--help"], "quick start"),
+        (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104
+        (["--world", "no-such-file"], "no-such-file"),
+    ],
+)
+def test_the_command_line_helps(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And refuses to serve others by accident."""
+    from airflow_provider_drs.emulator.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    output = capsys.readouterr()
+    assert text in output.out + output.err
+
+
+def test_time_can_run_faster() -> None:
+    """A real clock, a thousand times as fast."""
+    with Emulator(speed=1000) as emulator:
+        start = emulator.advance(0)
+        time.sleep(0.05)
+
+        assert emulator.advance(0) - start > 20
+        emulator.set_speed(0)
+        assert emulator.advance(0) == emulator.advance(0)
+
+
+pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
+
+
+def test_the_fixture_for_users(drs_emulator: Emulator) -> None:
+    """Ten jobs, and a connection to hand to Airflow."""
+    assert len(drs_emulator.job_ids) == 10
+    assert json.loads(drs_emulator.connection_json)["conn_type"] == "drs"

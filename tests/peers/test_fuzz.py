@@ -1,0 +1,43 @@
+"""schemathesis makes requests from the OpenAPI document; the emulator must answer each as documented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+from airflow_provider_drs.emulator import Emulator
+from tests.contract.openapi import load_document
+from tests.emulator.test_emulator import PATHS, PROJECT, Caller
+
+schema = schemathesis.openapi.from_dict(load_document()).include(operation_id=[*PATHS])
+
+CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+def headers(emulator: Emulator) -> Any:
+    """Return the headers of a caller who is logged in."""
+    caller = Caller(emulator)
+    yield caller.headers
+    caller._session.close()
+
+
+@schema.parametrize()
+@settings(
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_emulator_answers_as_documented(case: Any, emulator: Emulator, headers: dict[str, str]) -> None:
+    """No 5xx, no status and no shape that is not in the document."""
+    case.path_parameters = {"project_id": PROJECT}
+    case.headers = {**(case.headers or {}), **headers}
+
+    case.call_and_validate(base_url=emulator.url, checks=CHECKS)
