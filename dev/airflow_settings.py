@@ -19,6 +19,8 @@ _COMMON = {
     "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1,
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
     "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
+    # The waits of a dead triggerer are somebody else's after so many seconds.
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 5,
     "USAGE_DATA_COLLECTION__ENABLED": False,
 }
 

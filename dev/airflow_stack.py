@@ -53,9 +53,10 @@ class AirflowStack:
         path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
         settings = write_settings(home, dags, major=self.major, port=self._port)
         self.environment = {**settings, "PATH": path, **environment}
+        self._sessions: set[int] = set()
         # Ends what is left if this process is killed and cannot do it.
         self._reaper = subprocess.Popen(
-            [sys.executable, "-P", reaper.__file__, str(home)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-P", reaper.__file__], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
 
     @property
@@ -89,7 +90,8 @@ class AirflowStack:
         """Stop every component with all its children."""
         if self._control is not None:
             self._control.close()
-        reaper.reap(self.home)
+            self._control = None
+        reaper.reap(self._sessions)
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
@@ -105,14 +107,23 @@ class AirflowStack:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the one who started all this; it stops the components in order.
+                # Its children share it. And Ctrl-C is for the one who started all this, who stops it in order.
                 start_new_session=True,
             )
+        self.adopt(self._processes[component].pid)
+
+    def adopt(self, session: int) -> None:
+        """End the processes of one more session when this stops, or is killed."""
+        assert self._reaper.stdin is not None  # noqa: S101
+        self._sessions.add(session)
+        self._reaper.stdin.write(f"{session}\n")
+        self._reaper.stdin.flush()
 
     def kill(self, component: str) -> None:
         """Kill one component, as a machine that fails does."""
         process = self._processes.pop(component)
-        os.killpg(process.pid, signal.SIGKILL)
+        for pid in reaper.find({process.pid}):
+            os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def run(self, *arguments: str, check: bool = True) -> str:
@@ -204,7 +215,7 @@ class AirflowStack:
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """Return the messages of all tries of a task, and of its trigger."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
-        files = sorted(folder.rglob("*.log*"))
+        files = sorted(file for each in folder.parent.glob(folder.name) for file in each.rglob("*.log*"))
         return "\n".join(_read_log_line(line) for file in files for line in file.read_text().splitlines())
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:

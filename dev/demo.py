@@ -1,13 +1,12 @@
 """
-Shows the main job in a real Airflow against the emulator, once with all jobs passing and once with a job that fails.
+Shows the main job in a real Airflow against the emulator: first all jobs pass, then one fails its pre-check.
 
-    python3.11 dev/demo.py          run both, print what happened, stop everything
-    python3.11 dev/demo.py --ui     leave it running, and print the address and login
+    .venvs/airflow-3/bin/python dev/demo.py          run both, print what happened, stop everything
+    .venvs/airflow-3/bin/python dev/demo.py --ui     leave it running, and print the address and login
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -19,20 +18,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from airflow_settings import PASSWORD, USER
+from airflow_stack import ROOT, AirflowStack
 
-import environments
-from airflow_stack import PASSWORD, ROOT, USER, AirflowStack
+from airflow_provider_drs.emulator import EmulatorClient
 
-if TYPE_CHECKING:
-    from airflow_provider_drs.emulator import EmulatorClient
-
+BIN = Path(sys.prefix) / "bin"
 DAG_ID = "drs_batch_precheck"
 ALL_WELL = {"precheck": "success", "wait_until_passed": "success", "start": "success"}
 GATE_SHUT = {"precheck": "success", "wait_until_passed": "failed", "start": "upstream_failed"}
-WHITE, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 4
+_COLOURS = ("\033[1m", "\033[32m", "\033[31m", "\033[0m")
+WHITE, GREEN, RED, PLAIN = _COLOURS if sys.stdout.isatty() else ("", "", "", "")
 
 
 def main() -> int:
@@ -40,35 +37,30 @@ def main() -> int:
     with_ui = "--ui" in sys.argv[1:]
     # Ctrl-C and a polite kill both go through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    bin_folder = environments.make("airflow-3")
-    if Path(sys.prefix) != bin_folder.parent:
-        # The emulator's client lives in that environment.
-        return subprocess.call([bin_folder / "python", __file__, *sys.argv[1:]])
     home = Path(tempfile.mkdtemp(prefix="airflow-drs-"))
     try:
-        return _show(bin_folder, home, with_ui)
+        return _show(home, with_ui)
     except KeyboardInterrupt:
         return 0 if with_ui else 1
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _show(bin_folder: Path, home: Path, with_ui: bool) -> int:
-    from airflow_provider_drs.emulator import EmulatorClient
-
-    with _emulator(bin_folder) as url:
+def _show(home: Path, with_ui: bool) -> int:
+    with _emulator() as (process, url):
         emulator = EmulatorClient(url)
-        print(f"The emulator serves IAM and DRS at {url}, with {len(emulator.job_ids)} jobs ready to pre-check.")
+        print(
+            f"The emulator serves IAM and DRS at {url}: {len(emulator.job_ids)} jobs are ready to pre-check."
+        )
         print("Starting Airflow: scheduler, triggerer, dag processor, API server ...", flush=True)
         environment = {"AIRFLOW_CONN_DRS_DEFAULT": emulator.connection_json}
-        with AirflowStack(bin_folder, home, ROOT / "dags", environment) as airflow:
+        stack = AirflowStack(BIN, home, ROOT / "dags", environment)
+        # If this process is killed, the emulator goes with the rest.
+        stack.adopt(process.pid)
+        with stack as airflow:
             airflow.unpause(DAG_ID)
             if with_ui:
-                print(f"\n{WHITE}Airflow is at {airflow.url}, user {USER}, password {PASSWORD}. Stop with Ctrl-C.{PLAIN}")
-                print(f"Trigger {DAG_ID}, or steer the emulator: drs-emulator --help", flush=True)
-                while True:
-                    time.sleep(1)
-                    airflow.check()
+                return _stay(airflow, url)
             # The schedule makes the first run by itself, as it does every night.
             good = _run(airflow, emulator, "All jobs pass", airflow.first_run(DAG_ID), ALL_WELL, starts=10)
             emulator.reset()
@@ -76,8 +68,20 @@ def _show(bin_folder: Path, home: Path, with_ui: bool) -> int:
             emulator.set_verdict(emulator.job_ids[2], "fail", items=["srcBinlogFormatCheck"])
             second = airflow.trigger(DAG_ID, "one-job-fails")
             bad = _run(airflow, emulator, "One job fails its pre-check", second, GATE_SHUT, starts=0)
-    print(f"\n{WHITE}{'Both runs went as they should.' if good and bad else 'Something went wrong, see above.'}{PLAIN}")
+    verdict = "Both runs went as they should." if good and bad else "Something went wrong, see above."
+    print(f"\n{WHITE}{verdict}{PLAIN}")
     return 0 if good and bad else 1
+
+
+def _stay(airflow: AirflowStack, url: str) -> int:
+    """Leave everything running until Ctrl-C."""
+    print(f"\n{WHITE}Airflow is at {airflow.url}, user {USER}, password {PASSWORD}. Stop with Ctrl-C.{PLAIN}")
+    print(f"Trigger {DAG_ID} there. Let a job fail its next pre-check:")
+    verdict = '{"job_id": "00000003-d0c5-4a11-8a11-0000003jb103", "outcome": "fail"}'
+    print(f"  curl -X POST {url}/_emulator/set_verdict -d '{verdict}'", flush=True)
+    while True:
+        time.sleep(1)
+        airflow.check()
 
 
 def _run(
@@ -103,8 +107,9 @@ def _run(
     for operation, count in calls.items():
         print(f"    {count:>3} x {operation}")
     started = sum(job["starts"] for job in emulator.jobs)
-    print(f"    {started} jobs were started.")
-    return states == expected and started == starts
+    print(f"    {started} jobs were started.", flush=True)
+    was_asked_to_start = "BatchStartJobs" in calls
+    return states == expected and started == starts and was_asked_to_start == bool(starts)
 
 
 def _report(log: str) -> list[str]:
@@ -114,10 +119,14 @@ def _report(log: str) -> list[str]:
 
 
 @contextmanager
-def _emulator(bin_folder: Path) -> Iterator[str]:
-    """Run ``drs-emulator`` as a user would, and yield its URL."""
+def _emulator() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run ``drs-emulator`` as a user would, and yield its process and its URL."""
     process = subprocess.Popen(
-        [bin_folder / "drs-emulator", "--port", "0", "--precheck-seconds", "6"], stdout=subprocess.PIPE, text=True
+        [BIN / "drs-emulator", "--port", "0", "--precheck-seconds", "6"],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for this process; it stops Airflow first.
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None  # noqa: S101
@@ -125,12 +134,11 @@ def _emulator(bin_folder: Path) -> Iterator[str]:
         found = re.search(r"http://\S+[0-9]", first)
         if found is None:
             raise RuntimeError(f"drs-emulator did not start: {first}")
-        yield found.group(0)
+        yield process, found.group(0)
     finally:
         process.terminate()
         process.wait()
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
     sys.exit(main())

@@ -1,86 +1,88 @@
 """
-Runs a real OpenStack Keystone on loopback: the IAM that we did not write.
+Runs a real OpenStack Keystone on loopback: an IAM that we did not write, ancestor of the clouds' own.
 
-    .venvs/airflow-3/bin/python dev/keystone.py        runs it in the foreground
+    python3.11 dev/keystone.py                        serve it until Ctrl-C, and print how to reach it
+    python3.11 dev/keystone.py --lifetime 5           with tokens that live five seconds
+    python3.11 dev/keystone.py --only-environment     make its environment, and do no more
 
-SQLite, fernet tokens with a lifetime of seconds, one domain, user and project.
+Keystone lives in an environment of its own, which is made when it is missing. Needs only Python 3.11.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
+import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+_HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(_HERE))
 
-import environments
+import environments  # noqa: E402  # a neighbour, wherever this file is run from
 
-USER, PASSWORD, PROJECT, DOMAIN = "drs-user", "keystone-password", "eu-de", "Default"
-
-_CONFIGURATION = """\
-[DEFAULT]
-max_token_size = 2048
-[database]
-connection = sqlite:///{home}/keystone.db
-[token]
-provider = fernet
-expiration = {lifetime_s}
-[fernet_tokens]
-key_repository = {home}/fernet
-[credential]
-key_repository = {home}/credential
-[oslo_policy]
-enforce_scope = false
-"""
-
-# Keystone reads sys.argv, so the server cannot be started by a command line of its own.
-_SERVER = """
-import sys
-sys.argv = ["keystone"]
-from keystone.server.wsgi import initialize_public_application
-from waitress import serve
-serve(initialize_public_application(), listen="127.0.0.1:{port}")
-"""
-
-_START_S = 60.0
+#: Seconds that it may take to start: eight on an idle machine, and half a minute on a busy one.
+_START_S = 180.0
+_STOP_S = 10.0
 
 
 class Keystone:
     """
-    One Keystone, in a ``with`` statement; ready when entered.
+    One Keystone: a domain, a project, a user who may use it and one who may not; SQLite and fernet tokens.
 
-    :param lifetime_s: whole seconds that a token lives.
+    Ready when entered; on leaving it is stopped, and what it has written is removed.
+
+    :param lifetime_s: whole seconds that a token lives. Keystone cuts the fraction of a second off,
+        so that one can live up to a second less.
     """
 
+    domain = "keystone-domain"
+    domain_id = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
+    project = "eu-de"
+    #: Not that of the emulator's own project.
+    project_id = "c0ffee00c0ffee00c0ffee00c0ffee00"
+    user = "drs-user"
+    #: Has the same password, and no role in the project.
+    stranger = "stranger"
+    password = "keystone-password-not-real"  # opens nothing but this Keystone
+
     def __init__(self, lifetime_s: int = 3600) -> None:
-        self._bin = environments.make("keystone")
-        self._home = Path(tempfile.mkdtemp(prefix="keystone-"))
-        self._port = _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://127.0.0.1:{self._port}"
-        (self._home / "keystone.conf").write_text(_CONFIGURATION.format(home=self._home, lifetime_s=lifetime_s))
+        self.lifetime_s = lifetime_s
+        self.url = ""
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Keystone:
-        """Make the database and the keys, add user and project, and serve."""
+        """
+        Start it, and return when it answers.
+
+        :raises RuntimeError: it did not come up; the text has its last words.
+        """
+        bin_folder = ensure_environment()
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="keystone-"))
+        # The OS_ variables of a person who works with OpenStack would be taken for settings.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         try:
-            self._manage("db_sync")
-            owner = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
-            for name in ("fernet", "credential"):
-                (self._home / name).mkdir(mode=0o700)
-                self._manage(f"{name}_setup", *owner)
-            identity = ["--bootstrap-username", USER, "--bootstrap-password", PASSWORD]
-            place = ["--bootstrap-project-name", PROJECT, "--bootstrap-public-url", f"{self.url}/v3"]
-            self._manage("bootstrap", *identity, *place)
-            self._serve()
+            with (folder / "stderr.log").open("w") as log:
+                # -P keeps this folder, and so this file, from being what `import keystone` finds.
+                self._process = subprocess.Popen(
+                    [bin_folder / "python", "-P", _HERE / "keystone_server.py"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=environment,
+                    text=True,
+                    # Ctrl-C is for the one who started it, and who stops it.
+                    start_new_session=True,
+                )
+            self.url = self._greet(self._process, folder)
         except BaseException:
             self.stop()
             raise
@@ -89,52 +91,75 @@ class Keystone:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it, and remove what it kept."""
+        """Stop it."""
         self.stop()
 
     def stop(self) -> None:
-        """Stop it, and remove what it kept."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
-        shutil.rmtree(self._home, ignore_errors=True)
-
-    def _manage(self, *arguments: str) -> None:
-        command = [self._bin / "keystone-manage", "--config-file", self._home / "keystone.conf", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"keystone-manage {arguments[0]} failed:\n{done.stderr[-2000:]}")
-
-    def _serve(self) -> None:
-        environment = {**os.environ, "OS_KEYSTONE_CONFIG_DIR": str(self._home)}
-        with (self._home / "keystone.out").open("wb") as output:
-            self._process = subprocess.Popen(
-                [self._bin / "python", "-c", _SERVER.format(port=self._port)],
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline and self._process.poll() is None:
+        """Stop it, and remove what it has written. Once is enough; twice does no harm."""
+        process, self._process = self._process, None
+        folder, self._folder = self._folder, None
+        if process is not None:
             try:
-                with urllib.request.urlopen(f"{self.url}/v3", timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
-        raise RuntimeError(f"Keystone did not come up:\n{(self._home / 'keystone.out').read_text()[-2000:]}")
+                # The end of its input is its sign to go: so it goes, too, when this process is killed.
+                process.communicate(timeout=_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def make_connection(self, drs_url: str) -> dict[str, Any]:
+        """Return the fields of an Airflow connection to a DRS that takes this Keystone's tokens."""
+        extra = {"region": self.project, "domain_name": self.domain, "iam_endpoint": self.url}
+        login = {"login": self.user, "password": self.password}
+        return {"conn_type": "drs", "host": drs_url, **login, "extra": extra}
+
+    def _greet(self, process: subprocess.Popen[str], folder: Path) -> str:
+        """Tell the server what to be, and return the URL at which it is."""
+        names = ("domain", "domain_id", "project", "project_id", "user", "stranger", "password", "lifetime_s")
+        wanted = {name: getattr(self, name) for name in names}
+        timer = threading.Timer(_START_S, process.kill)
+        timer.start()
+        try:
+            if process.stdin and process.stdout:
+                process.stdin.write(json.dumps({**wanted, "folder": str(folder)}) + "\n")
+                process.stdin.flush()
+                if url := process.stdout.readline().strip():
+                    return url
+        except BrokenPipeError:
+            pass  # it is gone; what it said is told below
+        finally:
+            timer.cancel()
+        raise RuntimeError(f"Keystone did not start: {(folder / 'stderr.log').read_text()[-2000:]}")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def ensure_environment() -> Path:
+    """Return the bin folder of Keystone's environment, which is made if it is missing or old."""
+    return environments.make("keystone")
+
+
+def main() -> int:
+    """Serve Keystone until Ctrl-C."""
+    parser = argparse.ArgumentParser(description="Runs a real OpenStack Keystone on loopback.")
+    parser.add_argument("--lifetime", type=int, default=3600, metavar="S", help="seconds that a token lives")
+    parser.add_argument(
+        "--only-environment", action="store_true", help="make its environment, and do no more"
+    )
+    options = parser.parse_args()
+    if options.only_environment:
+        ensure_environment()
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with Keystone(options.lifetime) as keystone:
+            print(f"Keystone is at {keystone.url}: domain {keystone.domain}, project {keystone.project},")
+            print(f"user {keystone.user}, password {keystone.password}. Stop it with Ctrl-C.")
+            print(f"A DRS that takes its tokens: drs-emulator --iam-url {keystone.url}", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        print()
+    return 0
 
 
 if __name__ == "__main__":
-    with Keystone() as running:
-        print(f"Keystone is at {running.url}/v3: user {USER}, domain {DOMAIN}, project {PROJECT}. Stop with Ctrl-C.")
-        try:
-            time.sleep(10**9)
-        except KeyboardInterrupt:
-            pass
+    sys.exit(main())

@@ -1,8 +1,8 @@
 """
 Serves OpenStack Keystone from a folder; runs inside the environment that has Keystone, see keystone.py.
 
-Reads its instructions as one line of JSON from standard input, prints its URL as one line, and ends when
-standard input is closed, so that it cannot outlive whoever started it.
+Reads what it shall be as one line of JSON from standard input, prints its URL as one line, and ends when
+standard input does, so that it cannot outlive whoever started it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import json
 import os
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
-import waitress
-from keystone.common import fernet_utils
-from keystone.common.provider_api import ProviderAPIs
-from keystone.common.sql import upgrades
-from keystone.server.wsgi import initialize_public_application
+# Eventlet announces its end, whoever imports it.
+warnings.simplefilter("ignore")
 
-_CONFIG = """\
+import waitress  # noqa: E402
+from keystone.common import fernet_utils  # noqa: E402
+from keystone.common.provider_api import ProviderAPIs  # noqa: E402
+from keystone.common.sql import upgrades  # noqa: E402
+from keystone.server.wsgi import initialize_public_application  # noqa: E402
+
+_CONFIGURATION = """\
 [DEFAULT]
 log_file = {folder}/keystone.log
 [database]
@@ -33,7 +37,7 @@ key_repository = {folder}/fernet
 [fernet_receipts]
 key_repository = {folder}/fernet
 [identity]
-# Tests log in many times; the cost of a real hash is not what they are about.
+# Tests log in many times, and what a real hash costs is not what they are about.
 password_hash_algorithm = bcrypt
 password_hash_rounds = 4
 """
@@ -44,9 +48,9 @@ def main() -> None:
     wanted = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     folder = Path(wanted["folder"])
-    config = folder / "keystone.conf"
-    config.write_text(_CONFIG.format(folder=folder, lifetime_s=wanted["lifetime_s"]))
-    os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(config)
+    configuration = folder / "keystone.conf"
+    configuration.write_text(_CONFIGURATION.format(folder=folder, lifetime_s=wanted["lifetime_s"]))
+    os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(configuration)
     # Keystone does not begin without keys.
     (folder / "fernet").mkdir(mode=0o700)
     fernet_utils.FernetUtils(str(folder / "fernet"), 3, "fernet_tokens").initialize_key_repository()
@@ -64,18 +68,16 @@ def _populate(wanted: dict[str, Any]) -> None:
 
     Not through the API, which leaves nobody a say in the id of a project.
     """
-    apis = ProviderAPIs
     domain = {"id": wanted["domain_id"], "name": wanted["domain"], "enabled": True}
-    apis.resource_api.create_domain(domain["id"], domain)
-    project = {"id": wanted["project_id"], "name": wanted["project"], "domain_id": domain["id"], "enabled": True}
-    apis.resource_api.create_project(project["id"], project)
-    role = apis.role_api.create_role("d" * 32, {"id": "d" * 32, "name": "drs_admin"})
+    ProviderAPIs.resource_api.create_domain(domain["id"], domain)
+    project = {"id": wanted["project_id"], "name": wanted["project"], "domain_id": domain["id"]}
+    ProviderAPIs.resource_api.create_project(project["id"], {**project, "enabled": True})
+    role = ProviderAPIs.role_api.create_role("d" * 32, {"id": "d" * 32, "name": "drs_admin"})
     for name in (wanted["user"], wanted["stranger"]):
-        user = apis.identity_api.create_user(
-            {"name": name, "password": wanted["password"], "domain_id": domain["id"], "enabled": True}
-        )
+        details = {"name": name, "password": wanted["password"], "domain_id": domain["id"], "enabled": True}
+        user = ProviderAPIs.identity_api.create_user(details)
         if name == wanted["user"]:
-            apis.assignment_api.add_role_to_user_and_project(user["id"], project["id"], role["id"])
+            ProviderAPIs.assignment_api.add_role_to_user_and_project(user["id"], project["id"], role["id"])
 
 
 def _end_with_stdin() -> None:

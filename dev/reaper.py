@@ -1,10 +1,11 @@
 """
 Ends the processes of a stack when whoever started it is gone, however that came about.
 
-    python dev/reaper.py AIRFLOW_HOME
+    python dev/reaper.py
 
-Waits until its standard input is closed. Airflow puts some of its children into process groups of their own, and
-a child whose parent was killed belongs to nobody; what they all keep is the AIRFLOW_HOME that they were given.
+Each line of standard input is the id of a session, and when there are no more lines, all their processes are ended.
+A session is what a component and its children keep: Airflow gives some of them process groups of their own, and one
+whose parent was killed belongs to nobody.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
 
 import psutil
 
@@ -22,9 +22,9 @@ import psutil
 _PATIENCE_S = 15.0
 
 
-def reap(home: Path, patience_s: float = _PATIENCE_S) -> None:
+def reap(sessions: Collection[int], patience_s: float = _PATIENCE_S) -> None:
     """
-    End every process that has *home* for its AIRFLOW_HOME, except this one.
+    End every process of some sessions.
 
     :param patience_s: seconds after which those that are left are killed.
     """
@@ -32,40 +32,37 @@ def reap(home: Path, patience_s: float = _PATIENCE_S) -> None:
     told: set[int] = set()
     while time.monotonic() < deadline_s:
         # Looked for again each time: the ones that end may have started others before.
-        found = list(find(home))
+        found = list(find(sessions))
         if not found:
             return
-        for process in found:
-            if process.pid not in told:
-                _send(process, signal.SIGTERM)
-                told.add(process.pid)
+        for pid in set(found) - told:
+            _send(pid, signal.SIGTERM)
+            told.add(pid)
         time.sleep(0.1)
-    for process in find(home):
-        _send(process, signal.SIGKILL)
+    for pid in find(sessions):
+        _send(pid, signal.SIGKILL)
 
 
-def find(home: Path) -> Iterator[psutil.Process]:
-    """Yield the processes that have *home* for their AIRFLOW_HOME, except this one and the reaper."""
-    for process in psutil.process_iter():
+def find(sessions: Collection[int]) -> Iterator[int]:
+    """Yield the living processes of some sessions."""
+    for pid in psutil.pids():
         try:
-            is_ours = process.pid != os.getpid() and process.environ().get("AIRFLOW_HOME") == str(home)
-            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-        except psutil.Error:
-            # Somebody else's, or gone meanwhile.
+            if os.getsid(pid) in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                yield pid
+        except (OSError, psutil.Error):
+            # Gone meanwhile.
             continue
 
 
-def _send(process: psutil.Process, number: signal.Signals) -> None:
+def _send(pid: int, number: signal.Signals) -> None:
     try:
-        process.send_signal(number)
-    except psutil.Error:
+        os.kill(pid, number)
+    except ProcessLookupError:
         pass
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole terminal; this one has to outlast the others.
+    # Ctrl-C and a polite kill are for the others; this one has to outlast them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.stdin.read()
-    reap(Path(sys.argv[1]))
+    reap({int(line) for line in sys.stdin})

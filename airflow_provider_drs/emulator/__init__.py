@@ -5,7 +5,21 @@ It is a reading of its own of the service's documents, and shares no code with t
 readings of the same page can disagree, and that is a test.
 """
 
-from airflow_provider_drs.emulator.client import EmulatorClient, EmulatorError
-from airflow_provider_drs.emulator.server import Emulator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_drs.emulator.client import EmulatorClient, EmulatorError
+    from airflow_provider_drs.emulator.server import Emulator
 
 __all__ = ["Emulator", "EmulatorClient", "EmulatorError"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command explains itself at once, also where the server cannot run."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from airflow_provider_drs.emulator import client, server
+
+    return getattr(server if name == "Emulator" else client, name)

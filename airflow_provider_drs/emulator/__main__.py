@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime
 import ipaddress
 import json
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_drs.emulator.server import Server
 
 _DESCRIPTION = """\
 Serves a local IAM and Data Replication Service (DRS) on one port, from memory.
@@ -21,19 +26,25 @@ state of each job. Run your DAGs against it before you have a cloud account, and
 
 _EPILOG = """\
 quick start:
-  drs-emulator --port 8080
+  drs-emulator                             (ten jobs, ready to pre-check, are in it)
   export AIRFLOW_CONN_DRS_DEFAULT=...      (the line that it prints)
   airflow dags test drs_batch_precheck
 
-while it runs, steer it with POST requests:
-  curl -X POST localhost:8080/_emulator/jobs
-  curl -X POST localhost:8080/_emulator/set_verdict -d '{"job_id": "...", "outcome": "fail"}'
-  curl -X POST localhost:8080/_emulator/inject -d '{"kind": "reset_after", "operation": "BatchStartJobs"}'
-  curl -X POST localhost:8080/_emulator/advance -d '{"seconds": 3600}'
-  curl -X POST localhost:8080/_emulator/journal
+steer it while it runs:
+  url=http://127.0.0.1:8080/_emulator
+  curl $url/jobs                           which jobs there are, and where they stand
+  curl $url/journal                        which requests have reached it
+  curl $url/set_verdict -d '{"job_id": "...", "outcome": "fail", "items": ["srcBinlogFormatCheck"]}'
+  curl $url/inject -d '{"kind": "reset_after", "operation": "BatchStartJobs"}'
+  curl $url/advance -d '{"seconds": 3600}'
+  curl $url/reset -d '{}'                  as if it had just been started
+From Python: airflow_provider_drs.emulator.EmulatorClient has a method for each; in pytest, the fixture
+drs_emulator of airflow_provider_drs.emulator.pytest_plugin brings an emulator along.
 
-A world file is JSON: {"jobs": [{"job_id": "...", "name": "...", "status": "CONFIGURATION", "engine_type":
-"mysql"}]}
+a world file for --world:
+  {"jobs": [{"name": "orders", "engine_type": "mysql"},
+            {"name": "ledger", "verdict": {"outcome": "fail", "items": ["srcDbVersion"], "duration_s": 3}}]}
+  A job takes job_id, status, verdict, and what EmulatorClient.seed_job describes; nothing is mandatory.
 """
 
 
@@ -45,41 +56,53 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=8080, help="port to listen on; 0 takes a free one (default: %(default)s)")
-    add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
-    add(
-        "--clock",
-        choices=("real", "manual"),
-        default="real",
-        help="manual: time moves by /_emulator/advance only",
+    listen = parser.add_argument_group("where it listens").add_argument
+    listen("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    listen("--port", type=int, default=8080, help="port; 0 takes a free one (default: %(default)s)")
+    listen("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    listen("--certfile", metavar="FILE", help="serve TLS with this certificate (PEM)")
+    listen("--keyfile", metavar="FILE", help="and this key, if it is not in the same file")
+
+    world = parser.add_argument_group("what is in it").add_argument
+    world(
+        "--world", type=Path, metavar="FILE", help="jobs to begin with, see below (default: ten ready ones)"
     )
-    add(
-        "--speed",
-        type=float,
-        default=1.0,
-        help="how many times as fast a real clock runs (default: %(default)s)",
-    )
-    add(
+    world("--iam-url", metavar="URL", help="a Keystone whose tokens are good here, too")
+
+    pace = parser.add_argument_group("how time goes by").add_argument
+    pace("--clock", choices=("real", "manual"), default="real", help="manual: time moves by /advance only")
+    pace("--speed", type=float, default=1.0, metavar="N", help="let a real clock run N times as fast")
+    pace(
         "--precheck-seconds",
         type=float,
         default=10.0,
+        metavar="S",
         help="how long a pre-check takes (default: %(default)s)",
     )
-    add(
+    pace(
+        "--pace",
+        type=_read_pace,
+        default="time",
+        metavar="PACE",
+        help="time: phases take their time; at-once: they take none; N: each ends after N reads of the job",
+    )
+    pace(
         "--token-lifetime",
         type=float,
         default=86_400.0,
-        help="seconds that a token lives (default: %(default)s)",
+        metavar="S",
+        help="seconds that a token lives (default: a day, as real ones)",
     )
-    add(
-        "--world",
-        type=Path,
-        metavar="FILE",
-        help="jobs to begin with (default: ten that are ready to pre-check)",
+    pace(
+        "--token-bytes",
+        type=int,
+        default=2_000,
+        metavar="N",
+        help="how long a token is; real ones can be larger than 8 KB (default: %(default)s)",
     )
-    add("--iam-url", help="a Keystone whose tokens are good here, too")
+    parser.add_argument(
+        "--log-requests", action="store_true", help="print a line for each request; it holds no secrets"
+    )
     return parser
 
 
@@ -93,36 +116,47 @@ def main(arguments: list[str] | None = None) -> int:
         )
     try:
         seeds = _read_world(options.world)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        parser.error(f"--world {options.world}: {error}")
-    try:
-        asyncio.run(_serve(options, seeds))
+        server = _make_server(options, seeds)
     except ModuleNotFoundError as error:
         print(
             f"drs-emulator needs {error.name}: pip install 'airflow-provider-drs[emulator]'", file=sys.stderr
         )
         return 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(str(error))
+    try:
+        asyncio.run(_serve(server, options))
     except OSError as error:
         print(f"drs-emulator cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(options: argparse.Namespace, seeds: list[dict[str, Any]] | None) -> None:
-    from airflow_provider_drs.emulator.client import EmulatorClient
+def _make_server(options: argparse.Namespace, seeds: list[dict[str, Any]] | None) -> Server:
     from airflow_provider_drs.emulator.server import Server
 
-    server = Server(
+    return Server(
         clock=options.clock,
         speed=options.speed,
         precheck_s=options.precheck_seconds,
+        pace=options.pace,
         token_lifetime_s=options.token_lifetime,
+        token_bytes=options.token_bytes,
         seeds=seeds,
         iam_url=options.iam_url,
+        certfile=options.certfile,
+        keyfile=options.keyfile,
+        tell=_print_request if options.log_requests else None,
     )
+
+
+async def _serve(server: Server, options: argparse.Namespace) -> None:
+    from airflow_provider_drs.emulator.client import EmulatorClient
+
     url = await server.start(options.host, options.port)
+    connection = EmulatorClient(url, ca_file=options.certfile).connection_json
     print(f"DRS and IAM are emulated at {url}. Stop with Ctrl-C.")
-    print(f"export AIRFLOW_CONN_DRS_DEFAULT={shlex.quote(EmulatorClient(url).connection_json)}", flush=True)
+    print(f"export AIRFLOW_CONN_DRS_DEFAULT={shlex.quote(connection)}", flush=True)
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -131,12 +165,29 @@ async def _serve(options: argparse.Namespace, seeds: list[dict[str, Any]] | None
     await server.stop()
 
 
+def _print_request(entry: Mapping[str, Any]) -> None:
+    at = datetime.datetime.fromtimestamp(entry["at"], datetime.UTC).strftime("%H:%M:%S")
+    jobs = f", {entry['count']} jobs" if entry["job_ids"] else ""
+    faults = f", fault {' '.join(entry['faults'])}" if entry["faults"] else ""
+    # A path can hold anything; what a terminal would act on is shown as an escape.
+    path = ascii(entry["path"])[1:-1]
+    line = (
+        f"{at} {entry['method']} {path} {entry['operation'] or '?'}: {entry['status'] or 'cut'}{jobs}{faults}"
+    )
+    print(line, flush=True)
+
+
+def _read_pace(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
 def _read_world(path: Path | None) -> list[dict[str, Any]] | None:
     if path is None:
         return None
-    jobs = json.loads(path.read_text("utf-8"))["jobs"]
+    document = json.loads(path.read_text("utf-8"))
+    jobs = document.get("jobs") if isinstance(document, dict) else None
     if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise ValueError("'jobs' must be a list of objects")
+        raise ValueError(f"--world {path}: 'jobs' must be a list of objects")
     return jobs
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from airflow_provider_drs.emulator import iam
+from airflow_provider_drs.emulator.world import PROJECT_ID
 
 
 class EmulatorError(Exception):
@@ -19,13 +20,19 @@ class EmulatorClient:
     """
     Steers the emulator at *url*.
 
+    Every instruction that makes no sense is an :class:`EmulatorError` that says why, so that a misspelt one
+    cannot pass for a test that went well.
+
     :param url: where it listens, e.g. ``http://127.0.0.1:8080``.
+    :param ca_file: the certificates to trust, if it serves TLS.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ca_file: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self._ca_file = ca_file
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = ca_file or True
 
     def close(self) -> None:
         """Close the connection to the control API."""
@@ -35,13 +42,18 @@ class EmulatorClient:
     def connection(self) -> dict[str, Any]:
         """The fields of an Airflow connection to this emulator, with a password."""
         extra = {"region": iam.PROJECT, "domain_name": iam.DOMAIN, "iam_endpoint": self.url}
-        return {
-            "conn_type": "drs",
-            "host": self.url,
-            "login": iam.USER,
-            "password": iam.PASSWORD,
-            "extra": extra,
-        }
+        return self._describe(iam.USER, iam.PASSWORD, extra)
+
+    @property
+    def connection_with_keys(self) -> dict[str, Any]:
+        """The fields of an Airflow connection to this emulator, with an access key and a secret key."""
+        extra = {"auth": "aksk", "region": iam.PROJECT, "project_id": PROJECT_ID}
+        return self._describe(iam.ACCESS_KEY, iam.SECRET_KEY, extra)
+
+    def _describe(self, login: str, password: str, extra: dict[str, Any]) -> dict[str, Any]:
+        if self._ca_file:
+            extra["verify"] = self._ca_file
+        return {"conn_type": "drs", "host": self.url, "login": login, "password": password, "extra": extra}
 
     @property
     def connection_json(self) -> str:
@@ -50,7 +62,7 @@ class EmulatorClient:
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs: id, name, status, and how often each was started."""
+        """All jobs: id, name, status, and how often each was started and pre-checked."""
         return list(self._call("jobs"))
 
     @property
@@ -63,16 +75,18 @@ class EmulatorClient:
         Add a job and return its id.
 
         :param status: where it stands.
-        :param details: ``name``, ``engine_type``, ``db_use_type``, ``task_type``, ``job_direction``,
-            ``multi_write``, ``parent_id``, ``has_endpoints``, ``echo_secrets``.
+        :param details: ``name``, ``description``, ``engine_type``, ``db_use_type``, ``task_type``,
+            ``net_type``, ``job_direction``, ``multi_write``, ``parent_id``, ``is_tested`` and ``unreachable``
+            (ends, ``so`` and ``ta``, whose connection test has passed, and those where it fails),
+            ``has_endpoints``, ``echo_secrets``, ``verdict`` (an object of what :meth:`set_verdict` takes).
         """
         return str(self._call("seed_job", job_id=job_id, status=status, **details))
 
     def set_job(self, job_id: str, **details: Any) -> None:
         """
-        Change a job as only its owner could.
+        Change a job as only its owner, or an accident, could.
 
-        ``status``, ``unreachable`` (``so``, ``ta``), and the details.
+        :param details: ``status``, and those of :meth:`seed_job`.
         """
         self._call("set_job", job_id=job_id, **details)
 
@@ -90,8 +104,8 @@ class EmulatorClient:
         :param job_id: the job; ``None`` for all.
         :param outcome: ``pass``, ``alarm`` or ``fail``.
         :param items: the items that do not pass, by name or as whole rows.
-        :param details: ``duration_s``, ``reads`` (end after so many reads), ``stale_reads`` (so many reads
-            still show the run before), ``precheck_id``, ``without_result``.
+        :param details: ``duration_s``, ``reads`` (end after so many reads), ``stale_reads`` and ``stale_s``
+            (so many reads, or seconds, still show the run before), ``precheck_id``, ``without_result``.
         """
         self._call("set_verdict", job_id=job_id, outcome=outcome, items=list(items), **details)
 
@@ -103,6 +117,15 @@ class EmulatorClient:
         """Let the emulator's time run so many times as fast; 0 lets it stand still."""
         self._call("speed", speed=speed)
 
+    def set_pace(self, pace: str | int) -> None:
+        """
+        Choose how jobs go from phase to phase, from the next phase on.
+
+        :param pace: ``time``: phases take their time; ``at-once``: they take none; a number: each ends after
+            so many reads of the job.
+        """
+        self._call("set_pace", pace=pace)
+
     def inject(self, kind: str, **details: Any) -> int:
         """
         Add a fault and return its id; :mod:`~airflow_provider_drs.emulator.faults` lists the kinds.
@@ -110,6 +133,15 @@ class EmulatorClient:
         :param details: ``operation``, ``times``, ``after``, ``every``, ``job_id``, and what the kind takes.
         """
         return int(self._call("inject", kind=kind, **details))
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """All faults, with how many requests each has spoiled (``done``)."""
+        return list(self._call("faults"))
+
+    def remove_fault(self, fault_id: int) -> None:
+        """Remove a fault."""
+        self._call("remove_fault", fault_id=fault_id)
 
     def clear_faults(self) -> None:
         """Remove all faults."""

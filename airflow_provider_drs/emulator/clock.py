@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+#: A thousand years in seconds; beyond, dates cannot be written down.
+_FOR_EVER = 3.2e10
+
 
 class Clock:
     """
@@ -14,7 +17,7 @@ class Clock:
     """
 
     def __init__(self, *, manual: bool = False, speed: float = 1.0) -> None:
-        self._speed = 0.0 if manual else speed
+        self._speed = 0.0 if manual else _check(speed)
         self._offset_s = time.time()
         self._real_s = time.monotonic()
 
@@ -24,10 +27,14 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Move time forward."""
-        if seconds < 0:
-            raise ValueError("time goes forward only")
-        self._offset_s += seconds
+        self._offset_s += _check(seconds)
 
     def set_speed(self, speed: float) -> None:
         """Let time run *speed* times as fast from now on; 0 lets it stand still."""
-        self._offset_s, self._real_s, self._speed = self.now(), time.monotonic(), speed
+        self._offset_s, self._real_s, self._speed = self.now(), time.monotonic(), _check(speed)
+
+
+def _check(value: float) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < _FOR_EVER:
+        raise ValueError(f"time goes forward only, and not for ever: {value!r}")
+    return value

@@ -1,8 +1,4 @@
-"""
-The control API under ``/_emulator/``.
-
-seeds jobs, chooses verdicts, moves time, injects faults, shows the journal.
-"""
+"""The control API under ``/_emulator/``: seeds jobs, sets verdicts, moves time, injects faults, tells."""
 
 from __future__ import annotations
 
@@ -16,13 +12,15 @@ from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.service import Service
 
 PREFIX = "/_emulator/"
+_TELLING = frozenset({"health", "jobs", "faults", "journal"})
 
 
 class Control:
     """
     Answers the requests of :class:`EmulatorClient`.
 
-    POST with a JSON object, answered with a JSON object.
+    Each action is a POST of a JSON object to its name, answered with a JSON object; what only tells
+    (``health``, ``jobs``, ``faults``, ``journal``) can be asked with GET.
     """
 
     def __init__(self, service: Service, reset: Callable[[], None]) -> None:
@@ -35,10 +33,12 @@ class Control:
         action = getattr(self, f"do_{name}", None) if name.isidentifier() else None
         if action is None:
             return web.json_response({"error": f"there is no {request.path}"}, status=404)
+        if request.method != "POST" and not (request.method == "GET" and name in _TELLING):
+            return web.json_response({"error": f"{request.path} takes POST"}, status=405)
         raw = await request.read()
         try:
-            answer = action(**(json.loads(raw) if raw else {}))
-        except (ApiError, TypeError, ValueError, KeyError) as error:
+            answer = action(**(json.loads(raw) if raw else dict(request.query)))
+        except (ApiError, TypeError, ValueError, RecursionError) as error:
             text = error.message if isinstance(error, ApiError) else str(error)
             return web.json_response({"error": text}, status=400)
         return web.json_response({"answer": answer})
@@ -51,7 +51,13 @@ class Control:
         """List all jobs."""
         now_s = self._service.clock.now()
         return [
-            {"id": job.id, "name": job.name, "status": job.status(now_s), "starts": job.starts}
+            {
+                "id": job.id,
+                "name": job.name,
+                "status": job.status(now_s),
+                "starts": job.starts,
+                "prechecks": job.prechecks,
+            }
             for job in self._service.world.jobs.values()
         ]
 
@@ -62,16 +68,18 @@ class Control:
     def do_set_job(self, job_id: str, **details: Any) -> None:
         """Change a job as only its owner could: its status, what it echoes, which of its endpoints answer."""
         job = self._service.world.find(job_id)
-        if "status" in details:
-            job.timeline.append((self._service.clock.now(), details.pop("status")))
-        for name, value in details.items():
-            if not hasattr(job, name):
-                raise ValueError(f"a job has no {name!r}")
-            setattr(job, name, set(value) if name in ("unreachable", "is_tested") else value)
+        status = details.pop("status", None)
+        job.change(details)
+        if status is not None:
+            job.place(self._service.clock.now(), str(status))
 
     def do_set_verdict(self, job_id: str | None, outcome: str, **details: Any) -> None:
         """Choose how the next pre-checks of a job, or of all, end."""
-        self._service.world.plan_prechecks(job_id, outcome, **details)
+        self._service.world.plan_prechecks(job_id, outcome=outcome, **details)
+
+    def do_set_pace(self, pace: str | int) -> None:
+        """Let phases take their time, no time, or so many reads."""
+        self._service.world.pace = pace
 
     def do_advance(self, seconds: float) -> float:
         """Move time forward, and return the new time."""
@@ -86,13 +94,21 @@ class Control:
         """Add a fault and return its id."""
         return self._service.faults.add(kind, **details)
 
+    def do_faults(self) -> list[dict[str, Any]]:
+        """List all faults, with how many requests each has spoiled."""
+        return self._service.faults.describe()
+
+    def do_remove_fault(self, fault_id: int) -> None:
+        """Remove a fault."""
+        self._service.faults.remove(fault_id)
+
     def do_clear_faults(self) -> None:
         """Remove all faults."""
         self._service.faults.clear()
 
     def do_journal(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the requests that reached the emulator, of one operation or all."""
-        return [entry for entry in self._service.journal if operation in (None, entry["operation"])]
+        return self._service.journal.read(operation)
 
     def do_clear_journal(self) -> None:
         """Forget the requests so far."""
@@ -104,14 +120,15 @@ class Control:
 
     def do_accept_token(self, token: str, expires_at: float | None = None) -> None:
         """Let a token be good that another IAM has issued; ``expires_at`` is epoch seconds."""
+        if not isinstance(token, str) or not isinstance(expires_at, int | float | None):
+            raise ValueError("token is a string, expires_at epoch seconds")
         self._service.iam.accept(token, expires_at)
+
+    do_tokens = do_accept_token
 
     def do_set_iam(self, **details: Any) -> None:
         """Change ``lifetime_s``, ``token_bytes`` or ``password`` of the tokens to come."""
-        for name, value in details.items():
-            if name not in ("lifetime_s", "token_bytes", "password"):
-                raise ValueError(f"IAM has no {name!r}")
-            setattr(self._service.iam, name, value)
+        self._service.iam.change(**details)
 
     def do_reset(self) -> None:
         """Begin anew: the seeded jobs, no faults, an empty journal, no tokens."""

@@ -33,6 +33,7 @@ CODES: dict[str, tuple[int, str]] = {
     "APIGW.0103": (405, "The request method is not allowed."),
     "APIGW.0301": (401, "Incorrect IAM authentication information."),
     "APIGW.0308": (429, "The throttling threshold has been reached."),
+    "APIGW.0613": (503, "The IAM service is currently unavailable."),
 }
 
 

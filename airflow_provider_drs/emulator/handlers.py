@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from airflow_provider_drs.emulator import views
 from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.world import World
 
 #: Errors that a fault puts in the place of single jobs' answers; what they stand for is not done.
 Overrides = Mapping[str, ApiError]
-Answer = tuple[int, dict[str, Any]]
-Handler = Callable[[World, Mapping[str, Any], Overrides], Answer]
+Document = dict[str, Any]
+Handler = Callable[[World, Mapping[str, Any], Overrides], Document]
 
 _DEFAULT_PAGE = 5
 
 
-def create_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def create_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchCreateJobs (drs_03_0104)."""
     rows = []
     for wanted in body["jobs"]:
@@ -31,12 +33,12 @@ def create_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> 
             "status": "CREATING",
             "create_time": str(int(job.created_s * 1000)),
         }
-        children = [child.id for child in world.jobs.values() if child.parent_id == job.id]
+        children = [child.id for child in world.children(job)]
         rows.append(row | ({"child_ids": children} if children else {}))
-    return 202, _listed(rows)
+    return _listed(rows)
 
 
-def test_connections(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def test_connections(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchValidateConnections (drs_03_0105)."""
     rows = []
     for endpoint in body["jobs"]:
@@ -44,71 +46,65 @@ def test_connections(world: World, body: Mapping[str, Any], overrides: Overrides
             endpoint["id"], overrides, world.test_connection, endpoint["id"], endpoint["end_point_type"]
         )
         rows.append(row | {"success": row["status"] == "success"})
-    return 200, _listed(rows)
+    return _listed(rows)
 
 
-def modify_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def modify_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchUpdateJob (drs_03_0107)."""
-    return 200, _listed(
-        _write(job["job_id"], overrides, world.modify, job["job_id"], job) for job in body["jobs"]
-    )
+    return _listed(_write(job["job_id"], overrides, world.modify, job["job_id"], job) for job in body["jobs"])
 
 
-def start_prechecks(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def start_prechecks(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchCheckJobs (drs_03_0110)."""
     rows = []
     for job in body["jobs"]:
-        row = _write(job["job_id"], overrides, world.start_precheck, job["job_id"])
+        row = _write(job["job_id"], overrides, world.start_precheck, job["job_id"], job["precheck_mode"])
         found = world.jobs.get(job["job_id"])
         if row["status"] == "success" and found and found.precheck:
             row["precheck_id"] = found.precheck.precheck_id
         rows.append(row)
-    return 200, _listed(rows)
+    return _listed(rows)
 
 
-def read_prechecks(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def read_prechecks(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchCheckResults (drs_03_0111). A row has a precheck_id and no job id."""
-    return 200, _read(body["jobs"], overrides, world.read_precheck, "precheck_id", "error_msg")
+    return _read(body["jobs"], overrides, world.read_precheck, "precheck_id", "error_msg")
 
 
-def start_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def start_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchStartJobs (drs_03_0112)."""
-    return 202, _listed(
+    return _listed(
         _write(job["job_id"], overrides, world.start, job["job_id"], job.get("start_time", ""))
         for job in body["jobs"]
     )
 
 
-def delete_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def delete_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchDeleteJobs (drs_03_0113): stops jobs, or deletes stopped ones."""
-    return 202, _listed(
+    return _listed(
         _write(job["job_id"], overrides, world.delete, job["job_id"], job["delete_type"])
         for job in body["jobs"]
     )
 
 
-def read_statuses(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def read_statuses(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchListJobStatus (drs_api_0150)."""
-
-    def status(job_id: str) -> dict[str, Any]:
-        return {"id": job_id, "status": world.find(job_id).status(world.clock.now())}
-
-    return 200, _read(_page(body), overrides, status, "id", "error_message")
+    return _read(_page(body), overrides, partial(views.show_status, world), "id", "error_message")
 
 
-def read_details(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def read_details(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchListJobDetails (drs_api_0151)."""
-    return 200, _read(_page(body), overrides, world.describe, "id", "error_message")
+    return _read(_page(body), overrides, partial(views.show_details, world), "id", "error_message")
 
 
-def read_progresses(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def read_progresses(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """BatchListProgresses (drs_03_0114)."""
-    return 202, _read(body["jobs"], overrides, world.progress, "job_id", "error_msg")
+    return _read(body["jobs"], overrides, partial(views.show_progress, world), "job_id", "error_msg")
 
 
-def list_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Answer:
+def list_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
     """ShowJobList (drs_03_0138)."""
-    return 200, world.list_jobs(body)
+    return views.show_list(world, body)
 
 
 HANDLERS: dict[str, Handler] = {

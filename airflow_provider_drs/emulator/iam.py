@@ -60,6 +60,19 @@ class Iam:
         self.token_bytes = token_bytes
         self.password = PASSWORD
 
+    def change(self, **details: Any) -> None:
+        """
+        Change ``lifetime_s``, ``token_bytes`` or ``password`` for the tokens to come.
+
+        :raises ValueError: there is no such thing, or the value is of the wrong type.
+        """
+        for name, value in details.items():
+            kind = {"lifetime_s": int | float, "token_bytes": int, "password": str}.get(name)
+            if kind is None or not isinstance(value, kind):
+                raise ValueError(f"IAM has lifetime_s, token_bytes and password, not {name}={value!r}")
+        for name, value in details.items():
+            setattr(self, name, value)
+
     def issue(self, body: Mapping[str, Any], *, with_catalog: bool) -> tuple[str, dict[str, Any]]:
         """
         Return a token and the body that comes with it.
@@ -78,6 +91,19 @@ class Iam:
         now_s = self._clock.now()
         self.accept(token, now_s + self.lifetime_s)
         return token, self._describe(now_s, with_catalog)
+
+    def list_projects(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return the projects that the user may act in, all or those of a name."""
+        project = {
+            "id": PROJECT_ID,
+            "name": PROJECT,
+            "domain_id": DOMAIN_ID,
+            "parent_id": DOMAIN_ID,
+            "is_domain": False,
+            "enabled": True,
+            "description": "",
+        }
+        return [project] if name in (None, PROJECT) else []
 
     def accept(self, token: str, expires_s: float | None = None) -> None:
         """Let a token be good until an instant; one that another IAM has issued, too."""

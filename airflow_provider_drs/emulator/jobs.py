@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_drs.emulator.prechecks import Plan, Precheck
+from airflow_provider_drs.emulator.prechecks import Precheck
 
 #: Seconds that each phase takes.
 CREATION_S = 30.0
@@ -43,12 +43,12 @@ class Job:
     :param has_endpoints: its ends were saved by a modification.
     :param echo_secrets: its details show the passwords of its databases, as the service's can.
     :param unreachable: which ends fail a connection test.
+    :param verdict: how its pre-checks go: fields of :class:`~.prechecks.Plan`.
     """
 
     id: str
     name: str
     timeline: list[tuple[float, str]]
-    plan: Plan
     engine_type: str = "mysql"
     db_use_type: str = "migration"
     task_type: str = "FULL_INCR_TRANS"
@@ -60,6 +60,7 @@ class Job:
     has_endpoints: bool = True
     echo_secrets: bool = False
     unreachable: set[str] = field(default_factory=set)
+    verdict: Mapping[str, Any] = field(default_factory=dict)
     precheck: Precheck | None = None
     stale: Precheck | None = None
     stale_reads: int = 0
@@ -130,16 +131,16 @@ def check_details(details: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ValueError: a job has no such detail, or the value is of the wrong type.
     """
-    checked = dict(details)
-    for name, value in details.items():
+    checked: dict[str, Any] = dict(details)
+    for name, value in list(checked.items()):
         if name not in DETAILS:
             raise ValueError(f"a job has no {name!r}; it has {', '.join(DETAILS)}")
         if not isinstance(value, DETAILS[name]):
             raise ValueError(f"{name} must not be {value!r}")
         if name in ("is_tested", "unreachable"):
-            if not END_POINTS.issuperset(value):
+            checked[name] = ends = set(details[name])
+            if not ends <= END_POINTS:
                 raise ValueError(f"{name} holds 'so' and 'ta', not {value!r}")
-            checked[name] = set(value)
     return checked
 
 

@@ -8,19 +8,27 @@ Name it in the ``conftest.py`` of your tests, and point your Airflow connection 
 
     def test_my_dag(drs_emulator, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs_emulator.connection_json)
+        drs_emulator.set_verdict(drs_emulator.job_ids[0], "fail", items=["srcBinlogFormatCheck"])
+
+Time stands still in it, and a pre-check, or a phase of a job, is over at the second read: a wait is as short
+as the polls make it, and never races. After ``drs_emulator.set_pace("time")``, ``advance()`` moves it on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_drs.emulator import Emulator
+if TYPE_CHECKING:
+    from airflow_provider_drs.emulator import Emulator
 
 
 @pytest.fixture
 def drs_emulator() -> Iterator[Emulator]:
-    """Return an emulator with ten ready jobs, whose time moves only when the test advances it."""
-    with Emulator(clock="manual") as emulator:
+    """Return an emulator with ten ready jobs, in which everything takes two polls."""
+    from airflow_provider_drs.emulator import Emulator
+
+    with Emulator(clock="manual", pace=2) as emulator:
         yield emulator

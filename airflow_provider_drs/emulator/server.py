@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -27,11 +28,15 @@ class Server:
     :param clock: ``real``, or ``manual`` for time that stands still until it is advanced.
     :param speed: how fast a real clock runs.
     :param precheck_s: seconds that a pre-check takes unless its job is told otherwise.
+    :param pace: how jobs go from phase to phase: ``time``, ``at-once``, or after a number of reads.
     :param token_lifetime_s: seconds that a token lives.
+    :param token_bytes: how long a token is; real ones can be larger than 8 KB.
     :param seeds: jobs to begin with, as arguments of ``seed_job``; ten ready ones if not given.
     :param iam_url: a Keystone whose tokens are good here, too.
     :param certfile: serve TLS with this certificate.
     :param keyfile: and this key.
+    :param tell: called with each line of the journal when its request is over.
+    :raises ValueError: an option, or a seed, that makes no sense.
     """
 
     def __init__(
@@ -40,27 +45,36 @@ class Server:
         clock: str = "real",
         speed: float = 1.0,
         precheck_s: float = 10.0,
+        pace: str | int = "time",
         token_lifetime_s: float = 86_400.0,
+        token_bytes: int = 2_000,
         seeds: list[dict[str, Any]] | None = None,
         iam_url: str | None = None,
         certfile: str | None = None,
         keyfile: str | None = None,
+        tell: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
+        if clock not in ("real", "manual"):
+            raise ValueError(f"clock must be 'real' or 'manual', not {clock!r}")
         self._make_clock: Callable[[], Clock] = lambda: Clock(manual=clock == "manual", speed=speed)
-        self._precheck_s = precheck_s
-        self._token_lifetime_s = token_lifetime_s
+        self._make_jobs: Callable[[Clock], World] = lambda now: World(now, precheck_s=precheck_s, pace=pace)
+        self._make_iam: Callable[[Clock], Iam] = lambda now: Iam(
+            now, lifetime_s=token_lifetime_s, token_bytes=token_bytes
+        )
         self._seeds = seeds
         self._iam_url = iam_url
+        self._tell = tell
+        self._make_world()
         self._tls = _make_tls(certfile, keyfile) if certfile else None
         self._service: Service | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
-        service = self._service = Service(*self._make_world(), iam_url=self._iam_url)
+        service = self._service = Service(*self._make_world(), iam_url=self._iam_url, tell=self._tell)
         control = Control(service, self._reset)
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.router.add_route("*", PREFIX + "{action}", control.handle)
+        app.router.add_route("*", PREFIX + "{action:.*}", control.handle)
         app.router.add_route("*", "/{path:.*}", service.handle)
         # A token alone can be larger than the 8,190 bytes that a header field may have by default.
         self._runner = web.AppRunner(
@@ -70,7 +84,8 @@ class Server:
         site = web.TCPSite(self._runner, host, port, ssl_context=self._tls, backlog=1024)
         await site.start()
         chosen = self._runner.addresses[0][1]
-        return f"{'https' if self._tls else 'http'}://{host}:{chosen}"
+        name = f"[{host}]" if ":" in host else host
+        return f"{'https' if self._tls else 'http'}://{name}:{chosen}"
 
     async def stop(self) -> None:
         """Stop listening, and let go of every connection."""
@@ -81,12 +96,12 @@ class Server:
 
     def _make_world(self) -> tuple[Clock, World, Iam]:
         clock = self._make_clock()
-        world = World(clock, precheck_s=self._precheck_s)
+        world = self._make_jobs(clock)
         if self._seeds is None:
             world.seed_defaults()
         for seed in self._seeds or ():
             world.seed(**seed)
-        return clock, world, Iam(clock, lifetime_s=self._token_lifetime_s)
+        return clock, world, self._make_iam(clock)
 
     def _reset(self) -> None:
         service = self._service
@@ -100,17 +115,16 @@ class Emulator(EmulatorClient):
     """
     An emulator in this process, steered like any other.
 
-    Ready when :meth:`start` returns; use it in a ``with`` statement. Options are those of :class:`Server`.
+    Ready when :meth:`start` returns; use it in a ``with`` statement. Two of them in one process never meet.
 
     :param port: the port; 0 takes a free one.
+    :param options: those of :class:`Server`.
     """
 
     def __init__(self, *, port: int = 0, **options: Any) -> None:
-        super().__init__("")
+        super().__init__("", ca_file=options.get("certfile"))
         self._port = port
         self._server = Server(**options)
-        if options.get("certfile"):
-            self._session.verify = options["certfile"]
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_wanted: asyncio.Event | None = None
@@ -131,23 +145,32 @@ class Emulator(EmulatorClient):
 
         :raises OSError: it could not listen.
         """
+        if self._thread is not None:
+            return self
+        self._ready.clear()
+        self._failure = None
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve()), name="drs-emulator", daemon=True
         )
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
-            raise self._failure
+            failure, self._failure = self._failure, None
+            self.stop()
+            raise failure
         return self
 
     def stop(self) -> None:
         """Stop it, and return when its port is free."""
         self.close()
-        if self._loop is not None and self._stop_wanted is not None:
-            self._loop.call_soon_threadsafe(self._stop_wanted.set)
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._thread is None:
+            return
+        if self._thread.is_alive() and self._loop is not None and self._stop_wanted is not None:
+            # The loop of a thread that failed to listen may be closed by now.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stop_wanted.set)
+        self._thread.join()
+        self._thread = None
 
     async def _serve(self) -> None:
         self._loop, self._stop_wanted = asyncio.get_running_loop(), asyncio.Event()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_drs.emulator.clock import Clock
@@ -83,8 +82,9 @@ class World:
         new_id = job_id or make_job_id(number)
         name = f"emulated-job-{number:02}" if number else f"job-{new_id[-8:]}"
         checked = {"name": name, **check_details(details)}
-        plan = self._make_plan(**(verdict or {}))
-        job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), plan=plan, **checked)
+        self._make_plan(**(verdict or {}))
+        job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), **checked)
+        job.verdict = dict(verdict or {})
         self.jobs[new_id] = job
         return job
 
@@ -111,21 +111,22 @@ class World:
         """Return the jobs of a dual-active pair."""
         return [each for each in self.jobs.values() if each.parent_id == job.id]
 
-    def plan_prechecks(self, job_id: str | None, **plan: Any) -> None:
+    def plan_prechecks(self, job_id: str | None, **verdict: Any) -> None:
         """Set how the next pre-checks of a job, or of all jobs, go."""
-        made = self._make_plan(**plan)
+        self._make_plan(**verdict)
         for job in self.jobs.values() if job_id is None else [self.find(job_id)]:
-            job.plan = made
+            job.verdict = verdict
 
-    def _make_plan(self, **plan: Any) -> Plan:
-        known = {"outcome", *Plan.__dataclass_fields__}
-        if unknown := set(plan) - known:
-            raise ValueError(f"a verdict has no {sorted(unknown)[0]!r}; it has {', '.join(sorted(known))}")
-        usual = Plan(
-            duration_s=0.0 if self.pace == "at-once" else self._precheck_s,
-            reads=self.pace if isinstance(self.pace, int) and "duration_s" not in plan else None,
-        )
-        return replace(usual, **plan)
+    def _make_plan(self, **verdict: Any) -> Plan:
+        """Return the plan of a pre-check: what its verdict leaves open follows the pace."""
+        known = Plan.__dataclass_fields__
+        if unknown := set(verdict).difference(known):
+            raise ValueError(f"a verdict has no {min(unknown)!r}; it has {', '.join(known)}")
+        if self.pace == "at-once":
+            verdict = {"duration_s": 0.0, **verdict}
+        elif isinstance(self.pace, int) and "duration_s" not in verdict:
+            verdict = {"reads": self.pace, **verdict}
+        return Plan(**{"duration_s": self._precheck_s, **verdict})
 
     # The API's own actions. Each raises ApiError for the job that it concerns.
 
@@ -147,7 +148,6 @@ class World:
             id=make_job_id(next(self._numbers)),
             name=name,
             timeline=[(now_s, "CREATING"), (ready_s, "CONFIGURATION")],
-            plan=self._make_plan(),
             job_direction=direction,
             multi_write=bool(body.get("multi_write")),
             parent_id=parent_id,
@@ -193,9 +193,10 @@ class World:
             raise ApiError("DRS.M01504")
         missing = {"so", "ta"} if not job.has_endpoints else {"so", "ta"} - job.is_tested
         names = [f"{'src' if end == 'so' else 'dst'}DbConnection" for end in sorted(missing)]
-        job.stale, job.stale_reads = job.precheck, job.plan.stale_reads
-        precheck_id = job.plan.precheck_id or job.id
-        job.precheck = Precheck(job.plan, job.engine_type, precheck_id, now_s, names)
+        plan = self._make_plan(**job.verdict)
+        job.stale, job.stale_reads = job.precheck, plan.stale_reads
+        precheck_id = plan.precheck_id or job.id
+        job.precheck = Precheck(plan, job.engine_type, precheck_id, now_s, names)
         job.prechecks += 1
         return precheck_id
 

@@ -1,0 +1,58 @@
+"""What the wheel does in an environment with nothing else, on both Airflow lines."""
+
+from __future__ import annotations
+
+import json
+
+import airflow_provider_drs
+from tests.packaging.conftest import Installation
+
+#: Imports what any DAG file needs, then our modules, and prints what only the second step has loaded.
+COLD_IMPORT = """
+import json, sys
+import pendulum
+from airflow.providers.common.compat.sdk import (
+    DAG, BaseOperator, BaseOperatorLink, BaseSensorOperator, XCom, AirflowFailException, AirflowSkipException,
+    conf,
+)
+before = set(sys.modules)
+import airflow_provider_drs.operators.drs, airflow_provider_drs.sensors.drs
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_airflow_lists_the_provider(installation: Installation) -> None:
+    """With its version."""
+    listed = json.loads(installation.run("airflow", "providers", "list", "--output", "json"))
+
+    versions = {row["package_name"]: row["version"] for row in listed}
+    assert versions["airflow-provider-drs"] == airflow_provider_drs.__version__
+
+
+def test_airflow_knows_the_connection_type(installation: Installation) -> None:
+    """And which hook it belongs to."""
+    listed = json.loads(installation.run("airflow", "providers", "hooks", "--output", "json"))
+
+    (row,) = (row for row in listed if row["connection_type"] == "drs")
+    assert (row["class"], row["package_name"]) == (
+        "airflow_provider_drs.hooks.drs.DrsHook",
+        "airflow-provider-drs",
+    )
+
+
+def test_importing_operators_and_sensors_stays_light(installation: Installation) -> None:
+    """A DAG file loads neither HTTP client, nor the emulator, nor a model library on our account."""
+    loaded = json.loads(installation.run("python", "-c", COLD_IMPORT).splitlines()[-1])
+
+    heavy = ("requests", "aiohttp", "urllib3", "pydantic", "jsonschema", "airflow_provider_drs.emulator")
+    assert not [name for name in loaded if name.startswith(heavy)]
+
+
+def test_the_emulator_explains_itself(installation: Installation) -> None:
+    """Without any extra."""
+    assert "AIRFLOW_CONN_DRS_DEFAULT" in installation.run("drs-emulator", "--help")
+
+
+def test_the_dependencies_agree(installation: Installation) -> None:
+    """Nothing that Airflow brings is too old or too new for us."""
+    installation.run("python", "-m", "pip", "check")

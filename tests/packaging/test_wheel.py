@@ -1,0 +1,97 @@
+"""What is in the wheel."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+import airflow_provider_drs
+from dev import environments
+
+PACKAGE = Path(airflow_provider_drs.__file__).parent
+
+
+@pytest.fixture
+def names(wheel: Path) -> set[str]:
+    """Return the names of the files in the wheel."""
+    with ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture
+def metadata(wheel: Path) -> Message:
+    """Return the metadata that installers read."""
+    return Parser().parsestr(_read_info(wheel, "METADATA"))
+
+
+def _read_info(wheel: Path, name: str) -> str:
+    with ZipFile(wheel) as archive:
+        (found,) = (each for each in archive.namelist() if each.endswith(f".dist-info/{name}"))
+        return archive.read(found).decode()
+
+
+def test_every_file_of_the_package_is_in_it(names: set[str]) -> None:
+    """Modules, data files and the marker of types alike."""
+    files = {
+        f"airflow_provider_drs/{file.relative_to(PACKAGE).as_posix()}"
+        for file in PACKAGE.rglob("*")
+        if file.is_file()
+        and not any(
+            part[0] in "._" and part != "__init__.py" and part != "__main__.py"
+            for part in file.relative_to(PACKAGE).parts
+        )
+    }
+
+    assert {"airflow_provider_drs/py.typed"} < files
+    assert files <= names
+
+
+def test_nothing_else_is_in_it(names: set[str]) -> None:
+    """Tests, example DAGs and tools stay where they are."""
+    folders = {name.split("/")[0] for name in names}
+
+    assert folders == {
+        "airflow_provider_drs",
+        f"airflow_provider_drs-{airflow_provider_drs.__version__}.dist-info",
+    }
+
+
+def test_the_metadata_says_who_it_is(metadata: Message) -> None:
+    """Name, version, license and the Python it needs."""
+    fields = ("Name", "Version", "License-Expression", "Requires-Python")
+
+    assert [metadata[field] for field in fields] == [
+        "airflow-provider-drs",
+        airflow_provider_drs.__version__,
+        "Apache-2.0",
+        ">=3.11",
+    ]
+
+
+def test_the_readme_is_its_description(metadata: Message) -> None:
+    """As the page of a package index shows it."""
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).strip() == (environments.ROOT / "README.md").read_text("utf-8").strip()
+
+
+def test_it_does_not_need_the_vendors_sdk(metadata: Message) -> None:
+    """Which pins another package, and so breaks shared environments."""
+    needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
+
+    assert not [each for each in needed if "huawei" in each]
+
+
+def test_airflow_and_the_shell_find_their_way_in(wheel: Path) -> None:
+    """The provider for Airflow, and the emulator for people."""
+    entry_points = ConfigParser()
+    entry_points.read_string(_read_info(wheel, "entry_points.txt"))
+
+    assert {section: dict(entry_points[section]) for section in entry_points.sections()} == {
+        "apache_airflow_provider": {"provider_info": "airflow_provider_drs.provider_info:get_provider_info"},
+        "console_scripts": {"drs-emulator": "airflow_provider_drs.emulator.__main__:main"},
+    }
