@@ -7,7 +7,10 @@ ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
 BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags
-PYTEST := -n 2 --dist worksteal -q
+PARALLEL := -n 2 --dist worksteal
+CHECKS := lint types imports unit unit-2 packaging docs airflow
+# dev/checks.py reads it.
+REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test lint types imports unit unit-2 airflow packaging docs bench keystone env \
@@ -22,7 +25,8 @@ demo: $(ENV) ## Run the main job in a real Airflow 3 against the emulator, once 
 ui: $(ENV) ## Leave that Airflow running, to look around in
 	@$(BIN)/python dev/demo.py --ui
 
-test: lint types imports unit unit-2 packaging docs airflow ## Run all checks and tests
+test: ## Run all checks and tests
+	@$(PYTHON) dev/checks.py $(CHECKS)
 
 .venvs/%/stamp: setup.cfg .ci/constraints-%.txt dev/environments.py
 	@$(PYTHON) dev/environments.py $*
@@ -39,18 +43,18 @@ imports: $(ENV) ## Check that imports point one way
 	$(BIN)/lint-imports
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
-	$(BIN)/pytest $(PYTEST) --ignore tests/airflow --ignore tests/packaging --cov=airflow_provider_drs --cov-report= tests
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --cov=airflow_provider_drs --cov-report= tests
 	$(BIN)/coverage report --include='airflow_provider_drs/protocol/*' --fail-under=100
 	$(BIN)/coverage report --omit='airflow_provider_drs/protocol/*' --fail-under=90
 
 unit-2: $(ENV2) ## Run the tests of the Airflow face on Airflow 2.11
-	$(BIN2)/pytest $(PYTEST) $(BOTH_LINES)
+	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
-	$(BIN)/pytest -q tests/airflow
+	$(BIN)/pytest -q $(REPORT) tests/airflow
 
 packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is installed
-	$(BIN)/pytest -q tests/packaging
+	$(BIN)/pytest -q $(REPORT) tests/packaging
 
 docs: $(ENV) ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
@@ -67,4 +71,4 @@ constraints: ## Resolve all dependencies anew
 	$(PYTHON) dev/environments.py --resolve
 
 clean: ## Remove everything that can be made again
-	rm -rf .venvs docs/_build build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venvs .run docs/_build build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,8 +1,8 @@
 """
 Pre-check ten migration jobs every night, and start them only when DRS says that they may.
 
-Runs as it is against the emulator: start ``drs-emulator`` and set ``AIRFLOW_CONN_DRS_DEFAULT`` to what it prints. For
-your own jobs, change the ids below, or trigger the DAG with other ones.
+Runs as it is against the emulator: start ``drs-emulator`` and set ``AIRFLOW_CONN_DRS_DEFAULT`` to what it
+prints. For your own jobs, change the ids below, or trigger the DAG with other ones.
 """
 
 # [START drs_batch_precheck]

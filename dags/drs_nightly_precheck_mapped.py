@@ -35,7 +35,9 @@ with DAG(
         """Return the jobs of each group."""
         return list(get_current_context()["params"]["groups"].values())
 
-    precheck = DrsBatchPrecheckOperator.partial(task_id="precheck", allow_partial=True).expand(job_ids=read_groups())
+    precheck = DrsBatchPrecheckOperator.partial(task_id="precheck", allow_partial=True).expand(
+        job_ids=read_groups()
+    )
 
     wait_until_passed = DrsPrecheckSensor.partial(
         task_id="wait_until_passed", allow_partial=True, deferrable=True, poke_interval=10, timeout=60 * 60
@@ -46,7 +48,9 @@ with DAG(
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def report_the_rest() -> list[dict[str, Any]]:
         """Return what the owners of the jobs have to mend: each job that did not pass, with its items."""
-        reports = get_current_context()["ti"].xcom_pull(task_ids="wait_until_passed", key="precheck_report") or []
+        reports = (
+            get_current_context()["ti"].xcom_pull(task_ids="wait_until_passed", key="precheck_report") or []
+        )
         rest = [job for report in reports for job in report or [] if job["verdict"] != "passed"]
         for job in rest:
             print(f"{job['job_id']} {job['verdict']}")

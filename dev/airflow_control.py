@@ -1,4 +1,4 @@
-"""What a person does with a running Airflow: unpause, trigger, clear, look at an XCom. One class for each line."""
+"""What a person does with a running Airflow: unpause, trigger, clear, look at an XCom. One class a line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import requests
-
 from airflow_settings import PASSWORD, USER
 
 
@@ -90,10 +89,11 @@ class RestControl:
 
 class ConsoleControl:
     """
-    Airflow 2, through its own functions in one process that stays: a command each would cost ten seconds each.
+    Airflow 2, through its own functions in one process that stays: a command each would cost ten seconds.
 
     :param python: the interpreter of the environment that has it.
     :param environment: variables of the stack.
+    :param output: a file for what it logs.
     """
 
     def __init__(self, python: Path, environment: Mapping[str, str], output: Path) -> None:
@@ -122,16 +122,15 @@ class ConsoleControl:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
         """Return an XCom; ``None`` if there is none."""
-        return self._call(
-            "xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key, map_index=map_index
-        )
+        return self._call("xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key, map_index=map_index)
 
     def close(self) -> None:
         """End the process."""
         self._process.communicate()
 
     def _call(self, action: str, **arguments: Any) -> Any:
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101
         self._process.stdin.write(json.dumps([action, arguments]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -77,8 +77,8 @@ def write_settings(home: Path, dags: Path, *, major: int, port: int) -> dict[str
         }
     else:
         settings |= {**_AIRFLOW_2, "WEBSERVER__SECRET_KEY": _SECRET}
-        # Airflow 2 runs tasks side by side only with a database server, since writers of sqlite used not to wait
-        # for each other; with a time-out and a write-ahead log they do. Airflow 3 has lifted the restriction.
+        # Airflow 2 runs tasks side by side only with a database server, since writers of sqlite used not to
+        # wait for each other; with a time-out and a write-ahead log they do. Airflow 3 has no such rule.
         plain["_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK"] = "1"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return inherited | plain | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}

@@ -1,5 +1,5 @@
 """
-Runs a whole Airflow on loopback: scheduler, triggerer and, on Airflow 3, the dag processor and the API server.
+Runs a whole Airflow on loopback: scheduler, triggerer and, on Airflow 3, dag processor and API server.
 
 Everything it knows is in one folder, and everything it started is stopped with it.
 """
@@ -107,7 +107,7 @@ class AirflowStack:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Its children share it. And Ctrl-C is for the one who started all this, who stops it in order.
+                # Its children share it. And Ctrl-C is for whoever started all this, who stops it in order.
                 start_new_session=True,
             )
         self.adopt(self._processes[component].pid)
@@ -156,14 +156,18 @@ class AirflowStack:
 
         :raises TimeoutError: it has made none.
         """
-        self._until(lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s)
+        self._until(
+            lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s
+        )
         return self.run_ids(dag_id)[0]
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
         """Clear tasks of a run and what comes after them."""
         self.control.clear(dag_id, run_id, task_ids)
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
+    ) -> Any:
         """Return an XCom; ``None`` if there is none."""
         return self.control.xcom(dag_id, run_id, task_id, key, map_index)
 
@@ -197,7 +201,9 @@ class AirflowStack:
 
     def run_ids(self, dag_id: str) -> list[str]:
         """Return the ids of all runs of a DAG."""
-        return [row[0] for row in self.query("select run_id from dag_run where dag_id = ? order by id", dag_id)]
+        return [
+            row[0] for row in self.query("select run_id from dag_run where dag_id = ? order by id", dag_id)
+        ]
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """Return the state of each task of a run; mapped ones as ``task[index]``."""
@@ -210,7 +216,9 @@ class AirflowStack:
 
     def tries(self, dag_id: str, run_id: str, task_id: str) -> int:
         """Return how often a task was tried."""
-        return next(int(n) for found, _, n in self._task_rows("try_number", dag_id, run_id) if found == task_id)
+        return next(
+            int(n) for found, _, n in self._task_rows("try_number", dag_id, run_id) if found == task_id
+        )
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         """Return the messages of all tries of a task, and of its trigger."""
@@ -222,6 +230,11 @@ class AirflowStack:
         """Read from Airflow's database."""
         with self._database() as database:
             return database.execute(statement, values).fetchall()
+
+    def dump(self) -> bytes:
+        """Return Airflow's whole database as it lies on disk."""
+        with self._database() as database:
+            return database.serialize()
 
     def check(self) -> None:
         """
@@ -293,10 +306,14 @@ def _read_log_line(line: str) -> str:
     if not isinstance(entry, dict):
         return line
     details = entry.get("error_detail") or []
-    errors = [f"{each.get('exc_type')}: {each.get('exc_value')}" for each in details if isinstance(each, dict)]
+    errors = [
+        f"{each.get('exc_type')}: {each.get('exc_value')}" for each in details if isinstance(each, dict)
+    ]
     return "\n".join([str(entry.get("event", "")), *errors])
 
 
 def _version(bin_folder: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('apache-airflow'))"
-    return subprocess.run([bin_folder / "python", "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [bin_folder / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout

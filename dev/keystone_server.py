@@ -2,13 +2,14 @@
 Serves OpenStack Keystone from a folder; runs inside the environment that has Keystone, see keystone.py.
 
 Reads what it shall be as one line of JSON from standard input, prints its URL as one line, and ends when
-standard input does, so that it cannot outlive whoever started it.
+standard input does, so that neither it nor its folder outlives whoever started it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import warnings
@@ -46,8 +47,8 @@ password_hash_rounds = 4
 def main() -> None:
     """Set Keystone up, then serve it."""
     wanted = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
     folder = Path(wanted["folder"])
+    threading.Thread(target=_end_with_stdin, args=(folder,), daemon=True).start()
     configuration = folder / "keystone.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder, lifetime_s=wanted["lifetime_s"]))
     os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(configuration)
@@ -80,8 +81,9 @@ def _populate(wanted: dict[str, Any]) -> None:
             ProviderAPIs.assignment_api.add_role_to_user_and_project(user["id"], project["id"], role["id"])
 
 
-def _end_with_stdin() -> None:
+def _end_with_stdin(folder: Path) -> None:
     sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
     # waitress would wait for its connections; there is nothing here worth waiting for.
     os._exit(0)
 

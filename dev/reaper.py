@@ -3,13 +3,14 @@ Ends the processes of a stack when whoever started it is gone, however that came
 
     python dev/reaper.py
 
-Each line of standard input is the id of a session, and when there are no more lines, all their processes are ended.
-A session is what a component and its children keep: Airflow gives some of them process groups of their own, and one
-whose parent was killed belongs to nobody.
+Each line of standard input is the id of a session; when there are no more lines, all their processes are
+ended. A session is what a component and its children keep: Airflow gives some of them process groups of their
+own, and one whose parent was killed belongs to nobody.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -55,10 +56,8 @@ def find(sessions: Collection[int]) -> Iterator[int]:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

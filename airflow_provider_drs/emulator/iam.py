@@ -17,10 +17,10 @@ from airflow_provider_drs.emulator.world import PROJECT_ID
 DOMAIN = "emulator-domain"
 DOMAIN_ID = "d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0"
 USER = "drs-user"
-PASSWORD = "emulator-password"  # noqa: S105  # not a secret: it opens nothing but this emulator
+PASSWORD = "emulator-password"  # not a secret: it opens nothing but this emulator
 PROJECT = "eu-de"
 ACCESS_KEY = "EMULATORACCESSKEY000"
-SECRET_KEY = "emulator-secret-key-not-real"  # noqa: S105
+SECRET_KEY = "emulator-secret-key-not-real"
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"

@@ -20,7 +20,7 @@ from airflow_provider_drs.emulator.schemas import POLLS, load_operations, read_b
 from airflow_provider_drs.emulator.spoil import drop_rows, find_overrides, spoil_after, spoil_before
 from airflow_provider_drs.emulator.world import PROJECT_ID, World
 
-TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"  # noqa: S105
+TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
 PROJECTS_OPERATION = "KeystoneListProjects"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -117,12 +118,11 @@ def parse_start_time(start_time: object) -> int | None:
     import pendulum
 
     if isinstance(start_time, str) and start_time.strip() and not start_time.strip().isdigit():
-        try:
+        # A text that is no date and time is then itself what is not understood.
+        with contextlib.suppress(ValueError):
             # Without tz=None pendulum would take a text without a time zone for UTC, and start at the wrong
             # hour.
             start_time = pendulum.parse(start_time.strip(), tz=None, exact=True)
-        except ValueError:
-            pass  # the text itself is then what is not understood
     try:
         return read_start_time_ms(start_time, now_s=time.time())
     except ValueError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsResponseError
-from airflow_provider_drs.protocol.exchange import Budget, OutcomeUnknown, exchange
+from airflow_provider_drs.protocol.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.settings import Auth, Settings
 from airflow_provider_drs.protocol.signing import sign
 from airflow_provider_drs.protocol.wire import Conversation, Request, Response, Service, encode_body
@@ -163,16 +163,15 @@ def get_grant(settings: Settings) -> Conversation[Grant]:
     """
     request = build_token(settings)
     try:
-        grant = yield from exchange(
-            request,
-            Budget(settings.retry_timeout_s),
-            lambda document, response: parse_token(document, response, settings),
+        return (
+            yield from exchange_repeatable(
+                request,
+                Budget(settings.retry_timeout_s),
+                lambda document, response: parse_token(document, response, settings),
+            )
         )
     except DrsAuthError as error:
         raise _explain_refusal(error, settings) from error
-    if isinstance(grant, OutcomeUnknown):
-        raise grant.error
-    return grant
 
 
 def _explain_refusal(error: DrsError, settings: Settings) -> DrsAuthError:
@@ -180,8 +179,8 @@ def _explain_refusal(error: DrsError, settings: Settings) -> DrsAuthError:
     where = settings.project_id or settings.project_name
     return DrsAuthError(
         f"IAM at {settings.iam_url} refuses {who} for project {where!r} (HTTP {error.http_status}). Check "
-        f"login, password, domain_name and project_name or region of connection {settings.conn_id!r}; the user "
-        "needs programmatic access.",
+        f"login, password, domain_name and project_name or region of connection {settings.conn_id!r}; "
+        "the user needs programmatic access.",
         operation=error.operation,
         http_status=error.http_status,
         error_code=error.error_code,

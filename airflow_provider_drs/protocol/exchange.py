@@ -124,6 +124,18 @@ def exchange(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[
             raise result.error
 
 
+def exchange_repeatable(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[T]:
+    """
+    Send a request that does no harm when it is sent twice, and return what *parse* makes of the answer.
+
+    :raises DrsError: the failure table says to give up, or the budget is spent.
+    """
+    answer = yield from exchange(request, budget, parse)
+    if isinstance(answer, OutcomeUnknown):
+        raise answer.error
+    return answer
+
+
 def _read(request: Request, seen: Observation, parse: Parse[T]) -> T | Trouble:
     if seen.outcome is None:
         raise RuntimeError(
@@ -132,10 +144,7 @@ def _read(request: Request, seen: Observation, parse: Parse[T]) -> T | Trouble:
     document = read_outcome(request, seen.outcome, wall_s=seen.wall_s)
     if isinstance(document, Trouble):
         return document
-    response = seen.outcome
-    if not isinstance(response, Response):
-        raise RuntimeError(f"{request.operation}: a document without a response")
     try:
-        return parse(document, response)
+        return parse(document, seen.outcome)  # type: ignore[arg-type]  # a failure has no document
     except DrsResponseError as error:
-        return unknown_shape(request, response, str(error))
+        return unknown_shape(request, seen.outcome, str(error))  # type: ignore[arg-type]

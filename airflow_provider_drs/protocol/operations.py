@@ -23,7 +23,7 @@ from airflow_provider_drs.protocol.errors import (
     DrsRequestError,
     make_error,
 )
-from airflow_provider_drs.protocol.exchange import Budget, OutcomeUnknown, exchange
+from airflow_provider_drs.protocol.exchange import Budget, OutcomeUnknown, exchange, exchange_repeatable
 from airflow_provider_drs.protocol.jobs import (
     JobDetails,
     JobProgress,
@@ -128,11 +128,9 @@ def get_forward_jobs(limits: Limits, parent_ids: Iterable[str]) -> Conversation[
     found: dict[str, JobStatus] = {}
     page, listed = 1, 0
     while True:
-        answer = yield from exchange(
+        answer = yield from exchange_repeatable(
             build_disaster_recovery_jobs(page), Budget(limits.retry_timeout_s), parse_disaster_recovery_jobs
         )
-        if isinstance(answer, OutcomeUnknown):
-            raise answer.error
         found |= {parent: job for parent, job in answer.forward_by_parent.items() if parent in wanted}
         page, listed = page + 1, listed + answer.listed
         if len(found) == len(wanted) or not answer.listed or listed >= answer.total:
@@ -256,9 +254,7 @@ def _read_until_settled(
     pending = batch
     while True:
         request = build(pending)
-        fresh = yield from exchange(request, budget, partial(parse, request))
-        if isinstance(fresh, OutcomeUnknown):
-            raise fresh.error
+        fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
         answers |= fresh
         passing = [job_id for job_id, answer in fresh.items() if is_passing(answer)]
         refused = any(isinstance(answer, DrsError) for answer in fresh.values())

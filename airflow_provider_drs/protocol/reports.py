@@ -129,6 +129,8 @@ def _causes(report: JobReport, policy: AlarmPolicy) -> str:
 def _rows_of(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     if report.error:
         return [((report.job_id, "-", "ERROR", report.error.error_code or ""), [str(report.error)])]
+    if report.result is None and report.verdict is Verdict.PENDING:
+        return []
     if report.result is None:
         return [((report.job_id, "-", NOT_NEEDED, "its forward job is replicating"), [])]
     rows: list[tuple[tuple[str, ...], list[str]]] = []

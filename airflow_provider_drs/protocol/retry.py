@@ -192,8 +192,8 @@ def _read_failure(request: Request, failure: TransportFailure) -> Trouble:
         operation=request.operation,
         job_ids=request.job_ids,
         error_class=DrsUnavailableError,
-        remedy=f"Check {field}, region and proxy of the connection, the network path, and the service's health; "
-        "then run the task again.",
+        remedy=f"Check {field}, region and proxy of the connection, the network path, and the service's "
+        "health; then run the task again.",
     )
     return Trouble(error, Cure.TIME, maybe_applied=failure.maybe_applied)
 

@@ -234,7 +234,7 @@ class _Reader:
         return cloud.endpoint("iam", region)
 
     def _url(self, name: str, given: str, scheme: str, port: int | None) -> str:
-        text = given.strip().rstrip("/")
+        text = given.strip()
         try:
             parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
             own_port = parts.port
@@ -250,7 +250,7 @@ class _Reader:
                 "or set extra.allow_http to true if you accept that."
             )
         suffix = f":{port}" if port and not own_port else ""
-        return f"{parts.scheme}://{parts.netloc}{suffix}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc}{suffix}{parts.path}".rstrip("/")
 
     def _language(self) -> str:
         word = (self._overrides.language or self._text("language") or LANGUAGES[0]).lower()

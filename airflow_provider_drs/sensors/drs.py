@@ -108,7 +108,8 @@ class DrsPrecheckSensor(BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral. Only a time-out is softened by ``soft_fail`` or ``never_fail``."""
         with self._softening_time_outs():
-            # The sensor base class would turn every error into a skip here, a failed verdict included: go past it.
+            # The sensor base class would turn every error into a skip here, a failed verdict included: go
+            # past it.
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """
 A bound on the whole of an answer, for requests.
 
-Its timeouts bound the wait for the next bytes only: an answer whose headers or body drip, a byte now and a byte then,
-would hold a worker for ever. Here every read from the socket looks at the deadline of its thread's call first.
+Its timeouts bound the wait for the next bytes only: an answer whose headers or body drip, a byte now and a
+byte then, would hold a worker for ever. Here every read from the socket looks at the deadline of its thread's
+call first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The example DAGs, as they are, in a running scheduler, triggerer and dag processor, on both Airflow lines."""
+"""
+The example DAGs, as they are, in a running scheduler, triggerer and dag processor, on both Airflow lines.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def test_the_story_on_its_schedule(site: Site) -> None:
 
     assert site.airflow.wait(STORY, run_id) == "success", site.airflow.log(STORY, run_id, "precheck")
 
-    assert site.airflow.task_states(STORY, run_id) == dict.fromkeys(("precheck", "wait_until_passed", "start"), "success")
+    assert site.airflow.task_states(STORY, run_id) == dict.fromkeys(
+        ("precheck", "wait_until_passed", "start"), "success"
+    )
     assert _starts(site) == [1] * 10
     calls = _calls(site)
     assert (calls["BatchCheckJobs"], calls["BatchStartJobs"], calls["BatchListJobDetails"]) == (1, 1, 1)
@@ -99,7 +103,9 @@ def test_killed_waits_resume_and_nothing_is_done_twice(site: Site) -> None:
 def _kill_when(site: Site, dag_id: str, run_id: str, task_id: str, condition: Any) -> None:
     deadline = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < deadline, f"{task_id} never came so far: {site.airflow.task_states(dag_id, run_id)}"
+        assert time.monotonic() < deadline, (
+            f"{task_id} never came so far: {site.airflow.task_states(dag_id, run_id)}"
+        )
         time.sleep(0.2)
     statement = "select pid from task_instance where dag_id = ? and run_id = ? and task_id = ?"
     ((pid,),) = site.airflow.query(statement, dag_id, run_id, task_id)

@@ -94,9 +94,7 @@ def _decode(operation_id: str, body: bytes | str) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise ContractError(
-            f"{operation_id} answered something other than JSON: {body[:80]!r}"
-        ) from None
+        raise ContractError(f"{operation_id} answered something other than JSON: {body[:80]!r}") from None
 
 
 @lru_cache(maxsize=256)

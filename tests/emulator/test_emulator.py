@@ -11,79 +11,15 @@ import requests
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
 from airflow_provider_drs.emulator import iam as identity
-from tests.contract.openapi import check_response
+from tests.emulator.caller import NEW_JOB, PROJECT, Caller
 
-PROJECT = "0123456789abcdef0123456789abcdef"
-PATHS = {
-    "BatchCreateJobs": ("POST", "batch-creation"),
-    "BatchValidateConnections": ("POST", "batch-connection"),
-    "BatchUpdateJob": ("PUT", "batch-modification"),
-    "BatchCheckJobs": ("POST", "batch-precheck"),
-    "BatchCheckResults": ("POST", "batch-precheck-result"),
-    "BatchStartJobs": ("POST", "batch-starting"),
-    "BatchDeleteJobs": ("DELETE", "batch-jobs"),
-    "BatchListJobStatus": ("POST", "batch-status"),
-    "BatchListJobDetails": ("POST", "batch-detail"),
-    "BatchListProgresses": ("POST", "batch-progress"),
-    "ShowJobList": ("POST", ""),
-}
-NEW_JOB = {
-    "name": "DRS-9228",
-    "node_type": "high",
-    "engine_type": "mysql",
-    "net_type": "eip",
-    "job_direction": "up",
-    "db_use_type": "migration",
-    "task_type": "FULL_INCR_TRANS",
-    "customize_sutnet_id": "352ad828-3467-4f03-987a-c55a5a9dd417",
-    "source_endpoint": {"db_type": "mysql"},
-    "target_endpoint": {"db_type": "mysql", "region": "eu-de"},
-    "bind_eip": True,
-}
-
-
-class Caller:
-    """Calls the emulator as a program without our hooks would, and checks every answer against the document."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._url = emulator.url
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self.headers = {"Content-Type": "application/json", "X-Auth-Token": self.login().headers["X-Subject-Token"]}
-
-    def login(self, query: str = "", **changes: Any) -> requests.Response:
-        """Ask for a token."""
-        user = {"name": identity.USER, "password": identity.PASSWORD, "domain": {"name": identity.DOMAIN}, **changes}
-        body = {
-            "auth": {
-                "identity": {"methods": ["password"], "password": {"user": user}},
-                "scope": {"project": {"name": "eu-de"}},
-            }
-        }
-        response = self._session.post(f"{self._url}/v3/auth/tokens{query}", json=body)
-        check_response("KeystoneCreateUserTokenByPassword", response.status_code, response.json())
-        return response
-
-    def __call__(self, operation: str, body: Any, **options: Any) -> requests.Response:
-        """Call an operation."""
-        method, path = PATHS[operation]
-        url = f"{self._url}/v3/{options.pop('project', PROJECT)}/jobs" + f"/{path}" * bool(path)
-        data = body if isinstance(body, bytes) else json.dumps(body)
-        response = self._session.request(method, url, data=data, headers=self.headers | options.pop("headers", {}))
-        check_response(operation, response.status_code, response.json())
-        return response
-
-
-@pytest.fixture
-def call(emulator: Emulator) -> Any:
-    """Return a logged-in caller."""
-    caller = Caller(emulator)
-    yield caller
-    caller._session.close()
+pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
 
 
 def _precheck(call: Caller, *job_ids: str) -> None:
-    call("BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]})
+    call(
+        "BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]}
+    )
 
 
 def test_the_life_of_a_job(emulator: Emulator, call: Caller) -> None:
@@ -93,7 +29,9 @@ def test_the_life_of_a_job(emulator: Emulator, call: Caller) -> None:
     emulator.advance(31)
     endpoint = {"id": job_id, "net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
     ends = [endpoint | {"db_password": "not-real", "end_point_type": end} for end in ("so", "ta")]
-    assert [row["success"] for row in call("BatchValidateConnections", {"jobs": ends}).json()["results"]] == [True] * 2
+    assert [row["success"] for row in call("BatchValidateConnections", {"jobs": ends}).json()["results"]] == [
+        True
+    ] * 2
     call("BatchUpdateJob", {"jobs": [{"job_id": job_id, "source_endpoint": {}, "target_endpoint": {}}]})
     seen.append(_status(call, job_id))
     _precheck(call, job_id)
@@ -144,7 +82,9 @@ def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
     pair = NEW_JOB | {"name": "pair", "db_use_type": "cloudDataGuard", "multi_write": True}
 
     made = call("BatchCreateJobs", {"jobs": [pair]}).json()["results"][0]
-    listed = call("ShowJobList", {"cur_page": 1, "per_page": 5, "db_use_type": "cloudDataGuard", "engine_type": ""})
+    listed = call(
+        "ShowJobList", {"cur_page": 1, "per_page": 5, "db_use_type": "cloudDataGuard", "engine_type": ""}
+    )
 
     assert call("BatchCreateJobs", {"jobs": [pair]}).json()["results"][0]["error_code"] == "DRS.M00277"
     assert [child["job_direction"] for child in listed.json()["jobs"][0]["children"]] == ["up", "down"]
@@ -161,7 +101,13 @@ def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
         ({"jobs": [{"job_id": 7, "precheck_mode": "forStartJob"}]}, "DRS.M00202"),
         ({"jobs": [{"job_id": "short", "precheck_mode": "forStartJob"}]}, "DRS.M00202"),
         ({"jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101", "precheck_mode": "x"}]}, "DRS.M00202"),
-        ({"jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101", "precheck_mode": "forStartJob"}] * 2}, "DRS.M00301"),
+        (
+            {
+                "jobs": [{"job_id": "00000001-d0c5-4a11-8a11-0000001jb101", "precheck_mode": "forStartJob"}]
+                * 2
+            },
+            "DRS.M00301",
+        ),
         (b"{", "DRS.M00007"),
         (b"[]", "DRS.M00007"),
     ],
@@ -184,7 +130,11 @@ def test_unknown_fields_are_allowed(emulator: Emulator, call: Caller) -> None:
         ({"headers": {"X-Auth-Token": "not-a-token"}}, 403, "DRS.M00100"),
         ({"headers": {"Content-Type": "text/plain"}}, 400, "DRS.M00202"),
         ({"headers": {"X-Language": "de"}}, 400, "DRS.M00202"),
-        ({"headers": {"Authorization": "SDK-HMAC-SHA256 Access=x, SignedHeaders=, Signature=0"}}, 401, "APIGW.0301"),
+        (
+            {"headers": {"Authorization": "SDK-HMAC-SHA256 Access=x, SignedHeaders=, Signature=0"}},
+            401,
+            "APIGW.0301",
+        ),
         ({"project": "another"}, 403, "DRS.M00261"),
     ],
 )
@@ -204,7 +154,9 @@ def test_tokens_expire_by_the_emulators_clock(emulator: Emulator, call: Caller) 
     assert call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code == 403
 
 
-@pytest.mark.parametrize("change", [{"password": "wrong"}, {"name": "nobody"}, {"domain": {"name": "Nowhere"}}])
+@pytest.mark.parametrize(
+    "change", [{"password": "wrong"}, {"name": "nobody"}, {"domain": {"name": "Nowhere"}}]
+)
 def test_wrong_logins_are_refused_as_keystone_does(call: Caller, change: dict[str, Any]) -> None:
     """In IAM's own shape."""
     assert call.login(**change).json()["error"]["code"] == 401
@@ -267,7 +219,9 @@ def test_prechecks_in_the_wrong_place_are_refused(emulator: Emulator, call: Call
     details = {"multi_write": True} if kind == "parent" else {"status": kind}
     job_id = emulator.seed_job(**details)
 
-    row = call("BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}).json()["results"][0]
+    row = call("BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}).json()[
+        "results"
+    ][0]
 
     assert row["error_code"] == ("DRS.M00307" if kind == "parent" else "DRS.M00304")
 
@@ -319,7 +273,9 @@ def test_faults_strike_when_they_are_told_to(emulator: Emulator, call: Caller) -
         ("set_iam", {"colour": 1}),
     ],
 )
-def test_senseless_instructions_are_errors(emulator: Emulator, method: str, arguments: dict[str, Any]) -> None:
+def test_senseless_instructions_are_errors(
+    emulator: Emulator, method: str, arguments: dict[str, Any]
+) -> None:
     """A test that misspells a fault must not pass."""
     with pytest.raises(EmulatorError):
         getattr(emulator, method)(**arguments)
@@ -386,9 +342,6 @@ def test_time_can_run_faster() -> None:
         assert emulator.advance(0) - start > 20
         emulator.set_speed(0)
         assert emulator.advance(0) == emulator.advance(0)
-
-
-pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
 
 
 def test_the_fixture_for_users(drs_emulator: Emulator) -> None:

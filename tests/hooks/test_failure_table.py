@@ -28,7 +28,11 @@ READ, PRECHECK, START = "BatchListJobStatus", "BatchCheckJobs", "BatchStartJobs"
 MAYBE_APPLIED = [
     {"kind": "reset_before"},
     {"kind": "reset_after"},
-    *({"kind": "status", "status": status, "apply": applied} for status in (500, 502, 504) for applied in (False, True)),
+    *(
+        {"kind": "status", "status": status, "apply": applied}
+        for status in (500, 502, 504)
+        for applied in (False, True)
+    ),
     {"kind": "html"},
     {"kind": "html", "content_type": "text/html"},
     {"kind": "truncated"},
@@ -124,7 +128,9 @@ def test_retry_after_is_obeyed(emulator: Emulator, hook: Any, connect: Any) -> N
     """A service that asks for more time than there is gets no second request."""
     connect({"retry_timeout": 5})
     body = {"error_code": "APIGW.0308", "error_msg": "slow down"}
-    emulator.inject("status", status=429, headers={"Retry-After": "3600"}, body=body, operation=READ, times=None)
+    emulator.inject(
+        "status", status=429, headers={"Retry-After": "3600"}, body=body, operation=READ, times=None
+    )
 
     with pytest.raises(DrsThrottledError):
         hook.get_job_statuses(emulator.job_ids)
@@ -245,7 +251,9 @@ def test_an_answer_that_never_ends_is_bounded(emulator: Emulator, hook: Any, con
         hook.get_job_statuses(emulator.job_ids)
 
 
-def test_a_start_that_stays_unknown_is_an_error_of_each_job(emulator: Emulator, hook: Any, connect: Any) -> None:
+def test_a_start_that_stays_unknown_is_an_error_of_each_job(
+    emulator: Emulator, hook: Any, connect: Any
+) -> None:
     """It is not hidden, and not raised away from under other batches."""
     job_ids = _passed(emulator)
     connect({"retry_timeout": 0.2})

@@ -110,7 +110,11 @@ def test_per_job_errors_within_a_success_do_not_hide_the_others(emulator: Emulat
     job_ids = [emulator.job_ids[0], UNKNOWN, emulator.job_ids[1]]
 
     for answers in (hook.precheck_jobs(job_ids), hook.get_job_statuses(job_ids)):
-        assert [isinstance(answer, DrsJobNotFoundError) for answer in answers.values()] == [False, True, False]
+        assert [isinstance(answer, DrsJobNotFoundError) for answer in answers.values()] == [
+            False,
+            True,
+            False,
+        ]
         assert answers[UNKNOWN].job_ids == (UNKNOWN,)
 
 
@@ -203,7 +207,9 @@ def test_start_time_travels_as_milliseconds_in_a_string(emulator: Emulator, hook
     assert hook.get_job_statuses([job_id])[job_id].status == "WAITING_FOR_START"
 
 
-@pytest.mark.parametrize("start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon", 12, True, "2099-01-01"])
+@pytest.mark.parametrize(
+    "start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon", 12, True, "2099-01-01"]
+)
 def test_a_senseless_start_time_is_refused_before_anything_is_sent(
     emulator: Emulator, hook: Any, start_time: object
 ) -> None:

@@ -27,7 +27,12 @@ def test_it_returns_the_accepted_jobs_and_publishes_each_submission(
     rows = context["ti"].xcoms["precheck_submissions"]
     assert accepted == list(emulator.job_ids)
     assert [row["job_id"] for row in rows] == accepted
-    assert rows[0] == {"job_id": accepted[0], "precheck_id": accepted[0], "status": "submitted", "error": None}
+    assert rows[0] == {
+        "job_id": accepted[0],
+        "precheck_id": accepted[0],
+        "status": "submitted",
+        "error": None,
+    }
     assert len(emulator.journal("BatchCheckJobs")) == 1
 
 
@@ -64,7 +69,9 @@ def test_bad_job_ids_fail_for_good_and_send_nothing(
     assert emulator.journal() == []
 
 
-@pytest.mark.parametrize(("field", "value"), [("precheck_mode", "forFun"), ("alarms", "maybe"), ("alarms", 3)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("precheck_mode", "forFun"), ("alarms", "maybe"), ("alarms", 3)]
+)
 def test_bad_arguments_fail_before_anything_is_sent(
     emulator: Emulator, context: dict[str, Any], field: str, value: object
 ) -> None:
@@ -75,7 +82,9 @@ def test_bad_arguments_fail_before_anything_is_sent(
     assert emulator.journal() == []
 
 
-def test_a_rejected_job_fails_the_task_after_all_were_sent(emulator: Emulator, context: dict[str, Any]) -> None:
+def test_a_rejected_job_fails_the_task_after_all_were_sent(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
     """The text names the job and why; the others are being checked."""
     running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
 
@@ -83,14 +92,18 @@ def test_a_rejected_job_fails_the_task_after_all_were_sent(emulator: Emulator, c
         _operator([running, *emulator.job_ids[:2]]).execute(context)
 
     assert running in str(caught.value)
-    assert [row["status"] for row in context["ti"].xcoms["precheck_submissions"]] == ["rejected"] + ["submitted"] * 2
+    assert [row["status"] for row in context["ti"].xcoms["precheck_submissions"]] == ["rejected"] + [
+        "submitted"
+    ] * 2
 
 
 def test_allow_partial_goes_on_with_the_accepted_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
     """And fails only if there are none."""
     running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
 
-    assert _operator([running, emulator.job_ids[0]], allow_partial=True).execute(context) == [emulator.job_ids[0]]
+    assert _operator([running, emulator.job_ids[0]], allow_partial=True).execute(context) == [
+        emulator.job_ids[0]
+    ]
     with pytest.raises(AirflowFailException):
         _operator([running], allow_partial=True).execute(context)
 
@@ -169,9 +182,7 @@ def test_it_settles_before_it_returns(
     assert pauses == [1.0, 2.0, 4.0]
 
 
-def test_settling_ends_with_settle_time(
-    emulator: Emulator, context: dict[str, Any], told: Any
-) -> None:
+def test_settling_ends_with_settle_time(emulator: Emulator, context: dict[str, Any], told: Any) -> None:
     """A verdict that repeats itself looks like the last one; the log says that it may be."""
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
@@ -214,7 +225,9 @@ def test_wait_for_completion_fails_with_the_report(emulator: Emulator, context: 
 def test_wait_for_completion_times_out(emulator: Emulator, context: dict[str, Any]) -> None:
     """DRS never finishing is named with its jobs."""
     with pytest.raises(AirflowSensorTimeout, match="10 of 10 jobs"):
-        _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01, timeout=0.05).execute(context)
+        _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01, timeout=0.05).execute(
+            context
+        )
 
 
 def test_a_deferred_wait_has_the_same_outcome(emulator: Emulator, context: dict[str, Any]) -> None:

@@ -243,7 +243,9 @@ def test_a_killed_wait_resumes_on_the_next_try(
     assert len(emulator.journal("BatchStartJobs")) == calls
 
 
-def test_a_backward_job_starts_without_a_check_of_its_own(emulator: Emulator, context: dict[str, Any]) -> None:
+def test_a_backward_job_starts_without_a_check_of_its_own(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
     """Its forward job replicates."""
     pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
     parent = emulator.seed_job(**pair)

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 
 from airflow_provider_drs.emulator import Emulator
 from tests.contract.openapi import load_document
-from tests.emulator.test_emulator import PATHS, PROJECT, Caller
+from tests.emulator.caller import PATHS, PROJECT, Caller
 
 schema = schemathesis.openapi.from_dict(load_document()).include(operation_id=[*PATHS])
 

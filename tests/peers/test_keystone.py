@@ -2,128 +2,253 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import sys
+import math
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.auth import Grant
-from airflow_provider_drs.protocol.errors import DrsAuthError, DrsUnavailableError
+from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsUnavailableError
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.watch import PrecheckWatch
+from airflow_provider_drs.transport import tokens
 from tests.conftest import HookInLoop
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
-
-from keystone import DOMAIN, PASSWORD, PROJECT, USER, Keystone
+if TYPE_CHECKING:
+    from keystone import Keystone
 
 # One Keystone for all of them: it takes longer to come up than the tests take.
 pytestmark = pytest.mark.xdist_group("keystone")
 
-LIFETIME_S = 3
-
 
 @pytest.fixture(scope="module")
-def keystone() -> Iterator[Keystone]:
-    """Return a Keystone whose tokens live for seconds."""
-    with Keystone(lifetime_s=LIFETIME_S) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def drs(keystone: Keystone) -> Iterator[Emulator]:
+def running_drs(keystone: Keystone) -> Iterator[Emulator]:
     """Return a DRS that trusts this Keystone."""
     with Emulator(iam_url=keystone.url) as emulator:
         yield emulator
 
 
+@pytest.fixture
+def drs(running_drs: Emulator) -> Emulator:
+    """Return that DRS as if it had just been started."""
+    running_drs.reset()
+    return running_drs
+
+
+@pytest.fixture
+def connect_both(keystone: Keystone, drs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that makes ``drs_default`` a connection to that DRS and Keystone, with changes."""
+
+    def make(extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        connection = {**keystone.make_connection(drs.url), **fields}
+        connection["extra"] = {**connection["extra"], **(extra or {})}
+        monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))
+
+    make()
+    return make
+
+
 @pytest.fixture(params=["requests", "aiohttp"])
-def make_hook(
-    request: pytest.FixtureRequest, keystone: Keystone, drs: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Any]:
-    """Return a function that makes a hook whose connection has some fields changed."""
+def hook(request: pytest.FixtureRequest, connect_both: object) -> Iterator[Any]:
+    """Return a hook, the worker's, then the triggerer's; it reads the connection at its first call."""
     from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 
-    made: list[Any] = []
-    drs.clear_journal()
-
-    def make(extra: dict[str, Any] | None = None, **fields: Any) -> Any:
-        own = {"region": "eu-de", "domain_name": DOMAIN, "iam_endpoint": keystone.url, **(extra or {})}
-        connection = {"conn_type": "drs", "host": drs.url, "login": USER, "password": PASSWORD, **fields, "extra": own}
-        monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))
-        made.append(DrsHook() if request.param == "requests" else HookInLoop(DrsAsyncHook()))
-        return made[-1]
-
-    yield make
-    for hook in made:
-        hook.close()
+    made: Any = DrsHook() if request.param == "requests" else HookInLoop(DrsAsyncHook())
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize(
-    "scope",
-    [{}, {"iam_endpoint_suffix": "/v3"}, {"project_name": PROJECT, "region": "elsewhere"}, {"by_id": True}],
-    ids=str,
-)
-def test_login_with_project_scope(make_hook: Any, keystone: Keystone, drs: Emulator, scope: dict[str, Any]) -> None:
-    """By region, by project name, by domain id; the project id of every path comes from the token."""
-    extra = {key: value for key, value in scope.items() if key in ("project_name", "region")}
-    if "iam_endpoint_suffix" in scope:
-        extra["iam_endpoint"] = f"{keystone.url}/v3/"
-    if "by_id" in scope:
-        extra |= {"domain_id": "default", "domain_name": ""}
+@pytest.fixture
+def grants(monkeypatch: pytest.MonkeyPatch) -> list[Grant]:
+    """Return a list that fills with what Keystone grants."""
+    granted: list[Grant] = []
+    store = tokens.TokenSlot.store
 
-    answers = make_hook(extra).get_job_statuses(drs.job_ids)
+    def note(slot: tokens.TokenSlot, grant: Grant) -> None:
+        granted.append(grant)
+        store(slot, grant)
+
+    monkeypatch.setattr(tokens.TokenSlot, "store", note)
+    return granted
+
+
+def _ask_keystone(keystone: Keystone, method: str, token: str) -> int:
+    headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+    return requests.request(method, f"{keystone.url}/v3/auth/tokens", headers=headers, timeout=30).status_code
+
+
+def _wait_until_expired(keystone: Keystone, token: str) -> None:
+    deadline = time.monotonic() + 60
+    while _ask_keystone(keystone, "HEAD", token) == 200:
+        assert time.monotonic() < deadline, "the token does not expire"
+        time.sleep(0.1)
+
+
+def _statuses(drs: Emulator, operation: str = "BatchListJobStatus") -> list[int]:
+    return [entry["status"] for entry in drs.journal(operation)]
+
+
+@pytest.mark.parametrize("scope", ["region", "project name", "project id", "domain id", "/v3"])
+def test_login_with_project_scope(
+    hook: Any, connect_both: Any, keystone: Keystone, drs: Emulator, scope: str
+) -> None:
+    """Keystone takes each way to name project and domain; the id in every path is that of its project."""
+    ways: dict[str, dict[str, Any]] = {
+        "region": {},
+        "project name": {"region": "elsewhere", "project_name": keystone.project},
+        "project id": {"region": "elsewhere", "project_id": keystone.project_id},
+        "domain id": {"domain_name": "", "domain_id": keystone.domain_id},
+        "/v3": {"iam_endpoint": f"{keystone.url}/v3/"},
+    }
+    connect_both(ways[scope])
+
+    answers = hook.get_job_statuses(drs.job_ids)
 
     assert {answer.status for answer in answers.values()} == {"CONFIGURATION"}
+    assert drs.journal()[0]["path"] == f"/v3/{keystone.project_id}/jobs/batch-status"
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"password": "wrong-not-real"}, {"login": "nobody"}, {"extra": {"domain_name": "Nowhere"}}, {"extra": {"project_name": "us"}}],
+    [
+        {"password": "wrong-not-real"},
+        {"login": "nobody"},
+        {"login": "stranger"},
+        {"extra": {"domain_name": "Nowhere"}},
+        {"extra": {"project_name": "us"}},
+        {"extra": {"project_id": "f" * 32}},
+    ],
     ids=str,
 )
-def test_wrong_credentials_are_named_and_never_shown(make_hook: Any, drs: Emulator, change: dict[str, Any]) -> None:
-    """The text has user, domain and project; DRS is not even asked."""
-    with pytest.raises(DrsAuthError, match="IAM at") as caught:
-        make_hook(**change).get_job_statuses(drs.job_ids)
+def test_wrong_credentials_are_named_and_never_shown(
+    hook: Any, connect_both: Any, keystone: Keystone, drs: Emulator, change: dict[str, Any]
+) -> None:
+    """The text says who is refused and where; DRS is not even asked."""
+    connect_both(**change)
 
-    assert PASSWORD not in str(caught.value)
+    with pytest.raises(DrsAuthError, match=r"IAM at .* refuses user .* for project") as caught:
+        hook.get_job_statuses(drs.job_ids)
+
+    assert caught.value.http_status == 401
+    assert keystone.password not in str(caught.value)
     assert "wrong-not-real" not in str(caught.value)
     assert drs.journal() == []
 
 
-def test_a_token_is_renewed_before_it_expires(make_hook: Any, drs: Emulator) -> None:
-    """A wait goes on over the life of several tokens, and DRS never sees an old one."""
-    hook = make_hook()
-    ends = time.monotonic() + 1.5 * LIFETIME_S
-    while time.monotonic() < ends:
-        hook.get_job_statuses(drs.job_ids)
-        time.sleep(0.2)
-
-    assert {entry["status"] for entry in drs.journal("BatchListJobStatus")} == {200}
-
-
-def test_a_token_that_expired_in_the_middle_of_a_wait_is_renewed(
-    make_hook: Any, drs: Emulator, monkeypatch: pytest.MonkeyPatch
+def test_a_token_is_renewed_before_it_expires(
+    hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DRS refuses it with 403; one renewal, and the call succeeds."""
-    monkeypatch.setattr(Grant, "useful_s", property(lambda self: float("inf")))
-    hook = make_hook()
+    """Kept for most of the life that Keystone gives it, and replaced before DRS has a reason to refuse it."""
+    now_s = 0.0
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(monotonic=lambda: now_s))
+    # A tenth of its life, and the fraction of a second that Keystone may have cut off.
+    renewal_s = keystone.lifetime_s * 0.9 - 1
+
+    granted = []
+    for now_s in (0.0, renewal_s - 0.1, renewal_s + 0.1):  # noqa: B007  # the clock above reads it
+        hook.get_job_statuses(drs.job_ids)
+        granted.append(len(grants))
+
+    assert granted == [1, 1, 2]
+    assert [grant.lifetime_s for grant in grants] == [keystone.lifetime_s] * 2
+    assert _statuses(drs) == [200, 200, 200]
+
+
+def test_a_token_that_expired_in_the_middle_is_renewed(
+    hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DRS refuses it, since Keystone does: one renewal, and the call succeeds."""
+    monkeypatch.setattr(Grant, "useful_s", property(lambda grant: math.inf))
     hook.get_job_statuses(drs.job_ids)
-    time.sleep(LIFETIME_S + 1)
+    _wait_until_expired(keystone, grants[0].token)
 
     answers = hook.get_job_statuses(drs.job_ids)
 
-    assert len(answers) == 10
-    assert [entry["status"] for entry in drs.journal("BatchListJobStatus")] == [200, 403, 200]
+    assert {answer.status for answer in answers.values()} == {"CONFIGURATION"}
+    assert _statuses(drs) == [200, 403, 200]
+    assert len(grants) == 2
 
 
-def test_an_iam_that_cannot_be_reached_says_so(make_hook: Any, drs: Emulator) -> None:
+def test_a_revoked_token_is_renewed(
+    hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]
+) -> None:
+    """Somebody ends the session in Keystone; the caller does not notice."""
+    hook.get_job_statuses(drs.job_ids)
+    assert _ask_keystone(keystone, "DELETE", grants[0].token) == 204
+
+    answers = hook.get_job_statuses(drs.job_ids)
+
+    assert {answer.status for answer in answers.values()} == {"CONFIGURATION"}
+    assert _statuses(drs) == [200, 403, 200]
+    assert len(grants) == 2
+
+
+def test_a_write_with_an_expired_token_is_done_once(
+    hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]
+) -> None:
+    """The refused one did nothing, so that it can be sent again."""
+    hook.get_job_statuses(drs.job_ids)
+    _ask_keystone(keystone, "DELETE", grants[0].token)
+
+    answers = hook.precheck_jobs(drs.job_ids)
+
+    assert not [answer for answer in answers.values() if isinstance(answer, DrsError)]
+    assert [entry["applied"] for entry in drs.journal("BatchCheckJobs")] == [False, True]
+
+
+@pytest.fixture
+def long_precheck(connect_both: object, drs: Emulator, keystone: Keystone) -> list[str]:
+    """Return jobs whose pre-check has just begun, and takes longer than a token lives."""
+    from airflow_provider_drs.hooks.drs import DrsHook
+
+    drs.set_verdict(None, "pass", duration_s=keystone.lifetime_s * 1.5)
+    with DrsHook() as hook:
+        hook.precheck_jobs(drs.job_ids)
+    tokens.TOKENS.clear()
+    return list(drs.job_ids)
+
+
+def test_a_worker_waits_longer_than_a_token_lives(
+    long_precheck: list[str], grants: list[Grant], context: dict[str, Any]
+) -> None:
+    """The sensor polls on with one token after the other, to the verdict."""
+    from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
+
+    sensor = DrsPrecheckSensor(
+        task_id="wait", job_ids=long_precheck, poke_interval=0.5, timeout=60, deferrable=False
+    )
+
+    assert sensor.execute(context) == long_precheck
+    assert len({grant.token for grant in grants}) > 1
+
+
+def test_the_triggerer_waits_longer_than_a_token_lives(long_precheck: list[str], grants: list[Grant]) -> None:
+    """The trigger polls on with one token after the other, to the verdict."""
+    from airflow_provider_drs.triggers.drs import DrsWatchTrigger
+
+    trigger = DrsWatchTrigger(
+        drs_conn_id="drs_default",
+        watch=PrecheckWatch(long_precheck, AlarmPolicy()).to_dict(),
+        poke_interval=0.5,
+        deadline=time.time() + 60,
+    )
+
+    event = asyncio.run(anext(trigger.run()))
+
+    assert event.payload["status"] == "over"
+    assert len({grant.token for grant in grants}) > 1
+
+
+def test_an_iam_that_cannot_be_reached_says_so(hook: Any, connect_both: Any, drs: Emulator) -> None:
     """With the field to look at."""
-    hook = make_hook({"iam_endpoint": "http://127.0.0.1:9", "retry_timeout": 0.1})
+    connect_both({"iam_endpoint": "http://127.0.0.1:9", "retry_timeout": 0.1})
 
     with pytest.raises(DrsUnavailableError, match="iam_endpoint"):
         hook.get_job_statuses(drs.job_ids)

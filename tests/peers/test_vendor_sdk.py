@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:Deprecat
 
 
 @pytest.fixture(params=["sync", "async"])
-def client(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[Any]:
+def client(request: pytest.FixtureRequest, emulator: Emulator) -> Any:
     """Return the SDK's client, signing with the emulator's keys."""
-    yield _make(emulator, request.param)
+    return _make(emulator, request.param)
 
 
 def _make(emulator: Emulator, kind: str = "sync", secret_key: str = iam.SECRET_KEY) -> Any:
@@ -120,7 +119,9 @@ def test_the_life_of_a_job_through_the_sdk(emulator: Emulator, client: Any) -> N
     assert stopped.results[0].status == "success"
     listed = client.show_job_list(
         sdk.ShowJobListRequest(
-            body=sdk.QueryJobsReq(cur_page=1, per_page=5, db_use_type="migration", name="DRS-9228", engine_type="mysql")
+            body=sdk.QueryJobsReq(
+                cur_page=1, per_page=5, db_use_type="migration", name="DRS-9228", engine_type="mysql"
+            )
         )
     )
     assert listed.jobs[0].status == "RELEASE_RESOURCE_STARTED"
@@ -129,7 +130,9 @@ def test_the_life_of_a_job_through_the_sdk(emulator: Emulator, client: Any) -> N
 def test_the_sdk_sees_errors_of_single_jobs(emulator: Emulator, client: Any) -> None:
     """Inside a success."""
     unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
-    checks = [sdk.PreCheckInfo(job_id=each, precheck_mode="forStartJob") for each in (emulator.job_ids[0], unknown)]
+    checks = [
+        sdk.PreCheckInfo(job_id=each, precheck_mode="forStartJob") for each in (emulator.job_ids[0], unknown)
+    ]
 
     rows = client.batch_check_jobs(sdk.BatchCheckJobsRequest(body=sdk.BatchPrecheckReq(jobs=checks))).results
 

@@ -1,4 +1,8 @@
-"""Plays the service's part in a conversation: a script of answers, with time that stands still unless told to move."""
+"""
+Plays the service's part in a conversation.
+
+a script of answers, with time that stands still unless told to move.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +47,15 @@ class Talk:
     """
     Drives a conversation with scripted answers, and keeps the steps that it took.
 
-    :param answers: for each Send its answer; a function gets the request, an error is thrown into the conversation.
+    :param answers: for each Send its answer; a function gets the request, an error is thrown into the
+        conversation.
     :param jitter: the random number of every observation.
     :param seconds_per_step: how far the clock moves with each Send; a Pause moves it by its own length.
     """
 
-    def __init__(self, answers: Iterable[Answer], *, jitter: float = 0.5, seconds_per_step: float = 0.0) -> None:
+    def __init__(
+        self, answers: Iterable[Answer], *, jitter: float = 0.5, seconds_per_step: float = 0.0
+    ) -> None:
         self.steps: list[Step] = []
         self._answers = iter(answers)
         self._jitter = jitter

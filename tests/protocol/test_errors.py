@@ -25,7 +25,11 @@ ALL_CLASSES = list(ERROR_CLASS_BY_NAME.values())
 
 def test_every_class_of_the_tree_is_known_by_name() -> None:
     """A new class cannot be forgotten where errors cross processes."""
-    found = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, DrsError)}
+    found = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, DrsError)
+    }
 
     assert found == set(ERROR_CLASS_BY_NAME)
 
@@ -34,7 +38,13 @@ def test_every_class_of_the_tree_is_known_by_name() -> None:
 def test_errors_survive_pickle_copy_and_json(error_class: type[DrsError]) -> None:
     """Nothing is lost on the way between processes."""
     error = error_class(
-        "text", operation="X", http_status=400, error_code="DRS.M1", error_msg="no", request_id="r", job_ids=("a",)
+        "text",
+        operation="X",
+        http_status=400,
+        error_code="DRS.M1",
+        error_msg="no",
+        request_id="r",
+        job_ids=("a",),
     )
 
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), DrsError.from_dict(error.to_dict())):  # noqa: S301

@@ -13,7 +13,11 @@ def test_redact_masks_secret_fields_at_any_depth() -> None:
     """Endpoints in lists in rows: wherever the service echoes a password."""
     row = {"id": "a", "source_sharding": [{"db_password": SECRET, "ip": "1"}], "ssl_cert_key": SECRET}
 
-    assert redact(row) == {"id": "a", "source_sharding": [{"db_password": MASK, "ip": "1"}], "ssl_cert_key": MASK}
+    assert redact(row) == {
+        "id": "a",
+        "source_sharding": [{"db_password": MASK, "ip": "1"}],
+        "ssl_cert_key": MASK,
+    }
 
 
 def test_redact_leaves_empty_secrets_empty() -> None:
@@ -24,7 +28,9 @@ def test_redact_leaves_empty_secrets_empty() -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["a", "db_password", "dbPassword"]), inner),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["a", "db_password", "dbPassword"]), inner)
+        ),
     )
 )
 def test_redact_is_stable_and_keeps_other_values(document: object) -> None:

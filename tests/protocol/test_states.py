@@ -24,7 +24,9 @@ def test_a_status_never_seen_is_kept_and_is_neither_done_nor_failed() -> None:
 
 def test_every_failure_word_is_a_failure() -> None:
     """The table agrees with its own words."""
-    assert all((status.phase is Phase.FAILED) == word.endswith("_FAILED") for word, status in STATUSES.items())
+    assert all(
+        (status.phase is Phase.FAILED) == word.endswith("_FAILED") for word, status in STATUSES.items()
+    )
 
 
 def test_phase_sets_do_not_overlap() -> None:

@@ -51,7 +51,11 @@ def test_it_returns_the_jobs_that_passed(emulator: Emulator, context: dict[str, 
 
     report = context["ti"].xcoms["precheck_report"]
     assert report[0]["counts"] == {"passed": 39, "alarm": 0, "failed": 0, "other": 0}
-    assert (report[0]["verdict"], report[0]["progress"], report[0]["total_passed_rate"]) == ("passed", 100, 100)
+    assert (report[0]["verdict"], report[0]["progress"], report[0]["total_passed_rate"]) == (
+        "passed",
+        100,
+        100,
+    )
     assert len(emulator.journal("BatchCheckResults")) == 3
 
 
@@ -86,7 +90,9 @@ def test_on_failure_skip_skips(emulator: Emulator, context: dict[str, Any], mode
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_allow_partial_returns_those_that_passed(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+def test_allow_partial_returns_those_that_passed(
+    emulator: Emulator, context: dict[str, Any], mode: str
+) -> None:
     """And fails if none did."""
     good, bad = emulator.job_ids[:2]
     _precheck(emulator, (good,), reads=2)
@@ -111,7 +117,9 @@ def test_alarms_pass_fail_or_are_named(emulator: Emulator, context: dict[str, An
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_fail_fast_does_not_wait_for_the_others(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
+def test_fail_fast_does_not_wait_for_the_others(
+    emulator: Emulator, context: dict[str, Any], mode: str
+) -> None:
     """The one that still runs is reported as pending."""
     slow, bad = emulator.job_ids[:2]
     _precheck(emulator, (slow,), duration_s=600)
@@ -173,9 +181,7 @@ def test_a_final_error_of_the_account_fails_at_once(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_one_log_line_per_change(
-    emulator: Emulator, context: dict[str, Any], mode: str, told: Any
-) -> None:
+def test_one_log_line_per_change(emulator: Emulator, context: dict[str, Any], mode: str, told: Any) -> None:
     """Not one per poll."""
     job_id = emulator.job_ids[0]
     _precheck(emulator, (job_id,), duration_s=600)
@@ -206,7 +212,9 @@ def test_a_verdict_without_result_goes_by_rate_and_items(emulator: Emulator, con
     assert _wait(_sensor([good, bad], allow_partial=True), context) == [good]
 
 
-@pytest.mark.parametrize("event", [None, {}, "over", {"status": "over"}, {"status": "new word", "watch": None}])
+@pytest.mark.parametrize(
+    "event", [None, {}, "over", {"status": "over"}, {"status": "new word", "watch": None}]
+)
 def test_an_event_that_is_none_of_ours_fails(context: dict[str, Any], event: object) -> None:
     """Never through to success."""
     sensor = _sensor("a", soft_fail=True)

@@ -17,7 +17,12 @@ pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
 def _trigger(job_ids: Any, **options: Any) -> DrsWatchTrigger:
     watch = PrecheckWatch(job_ids, AlarmPolicy()).to_dict()
-    fields = {"drs_conn_id": "drs_default", "watch": watch, "poke_interval": 0.01, "deadline": time.time() + 30}
+    fields = {
+        "drs_conn_id": "drs_default",
+        "watch": watch,
+        "poke_interval": 0.01,
+        "deadline": time.time() + 30,
+    }
     return DrsWatchTrigger(**{**fields, **options})
 
 

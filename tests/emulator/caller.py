@@ -1,0 +1,134 @@
+"""A caller of the emulator that shares no code with our hooks, and holds every answer to the document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import requests
+
+from airflow_provider_drs.emulator import EmulatorClient
+from airflow_provider_drs.emulator import iam as identity
+from tests.contract.openapi import check_response
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+PATHS = {
+    "BatchCreateJobs": ("POST", "batch-creation"),
+    "BatchValidateConnections": ("POST", "batch-connection"),
+    "BatchUpdateJob": ("PUT", "batch-modification"),
+    "BatchCheckJobs": ("POST", "batch-precheck"),
+    "BatchCheckResults": ("POST", "batch-precheck-result"),
+    "BatchStartJobs": ("POST", "batch-starting"),
+    "BatchDeleteJobs": ("DELETE", "batch-jobs"),
+    "BatchListJobStatus": ("POST", "batch-status"),
+    "BatchListJobDetails": ("POST", "batch-detail"),
+    "BatchListProgresses": ("POST", "batch-progress"),
+    "ShowJobList": ("POST", ""),
+}
+NEW_JOB = {
+    "name": "DRS-9228",
+    "node_type": "high",
+    "engine_type": "mysql",
+    "net_type": "eip",
+    "job_direction": "up",
+    "db_use_type": "migration",
+    "task_type": "FULL_INCR_TRANS",
+    "customize_sutnet_id": "352ad828-3467-4f03-987a-c55a5a9dd417",
+    "source_endpoint": {"db_type": "mysql"},
+    "target_endpoint": {"db_type": "mysql", "region": "eu-de"},
+    "bind_eip": True,
+}
+#: No job of any test has this id.
+UNKNOWN = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+
+
+class Caller:
+    """Calls the emulator as a program without our hooks would, and holds each answer to the document."""
+
+    def __init__(self, emulator: EmulatorClient) -> None:
+        self._url = emulator.url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        token = self.login().headers["X-Subject-Token"]
+        self.headers = {"Content-Type": "application/json", "X-Auth-Token": token}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def login(
+        self, query: str = "", *, project: dict[str, str] | None = None, **changes: Any
+    ) -> requests.Response:
+        """Ask for a token; *changes* are fields of the user."""
+        domain = {"name": identity.DOMAIN}
+        user = {"name": identity.USER, "password": identity.PASSWORD, "domain": domain, **changes}
+        body = {
+            "auth": {
+                "identity": {"methods": ["password"], "password": {"user": user}},
+                "scope": {"project": project or {"name": "eu-de"}},
+            }
+        }
+        response = self._session.post(f"{self._url}/v3/auth/tokens{query}", json=body)
+        check_response(
+            "KeystoneCreateUserTokenByPassword", response.status_code, response.content, response.headers
+        )
+        return response
+
+    def send(self, operation: str, body: Any, **options: Any) -> requests.Response:
+        """Call an operation, and take whatever comes back."""
+        method, path = PATHS[operation]
+        url = f"{self._url}/v3/{options.pop('project', PROJECT)}/jobs" + f"/{path}" * bool(path)
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        headers = self.headers | options.pop("headers", {})
+        return self._session.request(
+            method, url, data=data, headers=headers, allow_redirects=False, **options
+        )
+
+    def __call__(self, operation: str, body: Any, **options: Any) -> requests.Response:
+        """Call an operation, and check the answer."""
+        response = self.send(operation, body, **options)
+        check_response(operation, response.status_code, response.content, response.headers)
+        return response
+
+    # What most tests need, in one word.
+
+    def rows(self, operation: str, *job_ids: str, **fields: Any) -> list[dict[str, Any]]:
+        """Call an operation for jobs, and return the rows of the answer."""
+        if operation in ("BatchListJobStatus", "BatchListJobDetails"):
+            body: dict[str, Any] = {"jobs": job_ids, "page_req": {"per_page": 0}}
+        elif operation in ("BatchListProgresses", "BatchCheckResults"):
+            body = {"jobs": job_ids}
+        else:
+            body = {"jobs": [{"job_id": job_id, **fields} for job_id in job_ids]}
+        return list(self(operation, body).json()["results"])
+
+    def precheck(self, *job_ids: str, mode: str = "forStartJob") -> list[str | None]:
+        """Start pre-checks, and return the error of each job."""
+        rows = self.rows("BatchCheckJobs", *job_ids, precheck_mode=mode)
+        return [row.get("error_code") for row in rows]
+
+    def result(self, job_id: str) -> dict[str, Any]:
+        """Return the row of a pre-check."""
+        return self.rows("BatchCheckResults", job_id)[0]
+
+    def start(self, *job_ids: str, **fields: Any) -> list[str | None]:
+        """Start jobs, and return the error of each."""
+        return [row.get("error_code") for row in self.rows("BatchStartJobs", *job_ids, **fields)]
+
+    def delete(self, job_id: str, delete_type: str) -> str | None:
+        """Stop or delete a job, and return the error."""
+        return self.rows("BatchDeleteJobs", job_id, delete_type=delete_type)[0].get("error_code")
+
+    def status(self, job_id: str) -> str:
+        """Return the status of a job."""
+        return str(self.rows("BatchListJobStatus", job_id)[0]["status"])
+
+    def test_ends(self, job_id: str, *ends: str, **fields: Any) -> list[str | None]:
+        """Test connections of a job, and return the error of each."""
+        usual = {"net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
+        rows = [
+            {"id": job_id, "end_point_type": end, "db_password": "not-real", **usual, **fields}
+            for end in ends
+        ]
+        answer = self("BatchValidateConnections", {"jobs": rows})
+        return [row.get("error_code") for row in answer.json()["results"]]

@@ -1,0 +1,18 @@
+"""A caller that is logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from tests.emulator.caller import Caller
+
+
+@pytest.fixture
+def call(emulator: Emulator) -> Iterator[Caller]:
+    """Return a logged-in caller."""
+    caller = Caller(emulator)
+    yield caller
+    caller.close()

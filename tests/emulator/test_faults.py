@@ -1,0 +1,352 @@
+"""Every fault, as a caller without our hooks meets it: what comes back, and whether anything was done."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from airflow_provider_drs.emulator import Emulator, EmulatorError
+from tests.emulator.caller import PROJECT, Caller
+
+CHECK, READ = "BatchCheckJobs", "BatchListJobStatus"
+
+
+def _send_check(call: Caller, *job_ids: str, **options: Any) -> requests.Response:
+    """Start a pre-check, and take whatever comes back."""
+    jobs = [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]
+    return call.send(CHECK, {"jobs": jobs}, **options)
+
+
+def _prechecks(emulator: Emulator) -> int:
+    return sum(job["prechecks"] for job in emulator.jobs)
+
+
+# Faults that leave no answer, or none that can be read.
+
+
+@pytest.mark.parametrize(("kind", "done"), [("reset_before", 0), ("reset_after", 1)])
+def test_a_reset_comes_before_or_after_the_work(
+    emulator: Emulator, call: Caller, kind: str, done: int
+) -> None:
+    """The caller cannot tell which; the journal can."""
+    emulator.inject(kind, operation=CHECK)
+
+    with pytest.raises(requests.ConnectionError):
+        _send_check(call, emulator.job_ids[0])
+
+    assert _prechecks(emulator) == done
+    entry = emulator.journal(CHECK)[0]
+    assert (entry["applied"], entry["status"], entry["faults"]) == (bool(done), None, [kind])
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_hang_never_answers(emulator: Emulator, call: Caller, apply: bool) -> None:
+    """Whether or not the work was done."""
+    emulator.inject("hang", operation=CHECK, apply=apply)
+
+    with pytest.raises(requests.ReadTimeout):
+        _send_check(call, emulator.job_ids[0], timeout=0.2)
+
+    assert _prechecks(emulator) == int(apply)
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning"),
+    [("drip", b"HTTP/1.1 200 OK\r\n\r\n  "), ("drip_headers", b"HTTP/1.1 200 OK\r\nX-Drip:   ")],
+)
+def test_a_drip_never_ends(emulator: Emulator, call: Caller, kind: str, beginning: bytes) -> None:
+    """There is always another byte, and so never a read that times out."""
+    emulator.inject(kind, operation=READ)
+    body = json.dumps({"jobs": [emulator.job_ids[0]]}).encode()
+    head = [
+        f"POST /v3/{PROJECT}/jobs/batch-status HTTP/1.1",
+        "Host: emulator",
+        f"Content-Length: {len(body)}",
+    ]
+    head += [f"{name}: {value}" for name, value in call.headers.items()]
+    address = urlsplit(emulator.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as client:
+        client.sendall("\r\n".join([*head, "", ""]).encode() + body)
+        received = b""
+        while len(received) < len(beginning) + 3:
+            received += client.recv(100)
+
+    assert received.startswith(beginning)
+    assert emulator.journal(READ)[0]["applied"] is True
+
+
+def test_a_truncated_answer_breaks_off(emulator: Emulator, call: Caller) -> None:
+    """The connection ends before the content length is reached."""
+    emulator.inject("truncated", operation=CHECK)
+
+    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
+        _send_check(call, emulator.job_ids[0])
+
+    assert _prechecks(emulator) == 1
+
+
+def test_a_truncated_answer_can_be_whole_for_http(emulator: Emulator, call: Caller) -> None:
+    """Then only the JSON ends in the middle."""
+    emulator.inject("truncated", operation=CHECK, clean=True)
+
+    response = _send_check(call, emulator.job_ids[0])
+
+    assert response.status_code == 200
+    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+        response.json()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/html"])
+def test_html_comes_under_either_name(emulator: Emulator, call: Caller, content_type: str) -> None:
+    """A portal does not care what it was asked for."""
+    emulator.inject("html", operation=CHECK, content_type=content_type, status=502)
+
+    response = _send_check(call, emulator.job_ids[0])
+
+    assert (response.status_code, response.headers["Content-Type"]) == (502, content_type)
+    assert response.text.startswith("<html>")
+    assert _prechecks(emulator) == 1
+
+
+# Faults that answer something else.
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "status", "code"),
+    [
+        ("status", {}, 500, "DRS.M00004"),
+        ("status", {"status": 503}, 503, "DRS.M00004"),
+        ("too_frequent", {}, 400, "DRS.M01503"),
+        ("expire_token", {}, 403, "DRS.M00100"),
+        ("gateway_401", {}, 401, "APIGW.0301"),
+        ("no_permission", {}, 401, "DRS.M00103"),
+        ("refuse_batch", {}, 400, "DRS.M00200"),
+    ],
+)
+def test_refusals_do_nothing(
+    emulator: Emulator, call: Caller, kind: str, options: dict[str, Any], status: int, code: str
+) -> None:
+    """They are documented answers, and the next request gets through."""
+    one, other = emulator.job_ids[:2]
+    emulator.inject(kind, operation=CHECK, **options)
+
+    response = call(
+        CHECK, {"jobs": [{"job_id": each, "precheck_mode": "forStartJob"} for each in (one, other)]}
+    )
+
+    assert (response.status_code, response.json()["error_code"]) == (status, code)
+    assert _prechecks(emulator) == 0
+    assert call.precheck(one, other) == [None, None]
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_status_comes_with_body_and_headers(emulator: Emulator, call: Caller, apply: bool) -> None:
+    """Whatever a gateway would say, before or after the work."""
+    emulator.inject(
+        "status", operation=CHECK, status=429, body="slow down", headers={"Retry-After": "7"}, apply=apply
+    )
+
+    response = _send_check(call, emulator.job_ids[0])
+
+    assert (response.status_code, response.text, response.headers["Retry-After"]) == (429, "slow down", "7")
+    assert _prechecks(emulator) == int(apply)
+
+
+def test_a_redirect_leads_elsewhere(emulator: Emulator, call: Caller) -> None:
+    """Who follows it hands over the token."""
+    emulator.inject("redirect", operation=CHECK, location="http://192.0.2.1/")
+
+    response = _send_check(call, emulator.job_ids[0])
+
+    assert (response.status_code, response.headers["Location"]) == (302, "http://192.0.2.1/")
+    assert _prechecks(emulator) == 0
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"results": [17]}, "text"], ids=str)
+def test_a_wrong_shape_is_whatever_a_test_says(emulator: Emulator, call: Caller, body: Any) -> None:
+    """Valid JSON, under the documented status, after the work."""
+    emulator.inject("wrong_shape", operation=CHECK, body=json.dumps(body))
+
+    response = _send_check(call, emulator.job_ids[0])
+
+    assert (response.status_code, response.json()) == (200, body)
+    assert _prechecks(emulator) == 1
+
+
+def test_a_top_level_error_stands_above_good_rows(emulator: Emulator, call: Caller) -> None:
+    """A success in HTTP, and in each row, and yet an error."""
+    emulator.inject("top_level_error", operation=CHECK, code="DRS.M05066")
+
+    document = _send_check(call, emulator.job_ids[0]).json()
+
+    assert (document["error_code"], document["results"][0]["status"]) == ("DRS.M05066", "success")
+
+
+def test_a_batch_is_refused_by_its_size_alone(emulator: Emulator, call: Caller) -> None:
+    """Half of it gets through, as often as one likes."""
+    emulator.inject("refuse_batch", max_jobs=5, times=None)
+
+    seen = [call(READ, {"jobs": emulator.job_ids[:count]}).status_code for count in (10, 5, 6, 1)]
+
+    assert seen == [400, 200, 400, 200]
+
+
+# Faults of single jobs.
+
+
+def test_a_busy_job_is_refused_alone(emulator: Emulator, call: Caller) -> None:
+    """The others of its batch are checked."""
+    one, other = emulator.job_ids[:2]
+    emulator.inject("busy", operation=CHECK, job_id=other)
+
+    assert call.precheck(one, other) == [None, "DRS.M01504"]
+    assert _prechecks(emulator) == 1
+    assert call.precheck(other) == [None]
+
+
+def test_a_job_fails_with_any_error(emulator: Emulator, call: Caller) -> None:
+    """Code and text are the test's."""
+    job_id = emulator.job_ids[0]
+    emulator.inject("job_error", operation=CHECK, job_id=job_id, code="DRS.M06011", message="no RDS today")
+
+    row = call.rows(CHECK, job_id, precheck_mode="forStartJob")[0]
+
+    assert (row["status"], row["error_code"], row["error_msg"]) == ("failed", "DRS.M06011", "no RDS today")
+
+
+@pytest.mark.parametrize("precheck_id", [None, "run-17"])
+def test_a_dropped_job_is_missing_and_done(emulator: Emulator, call: Caller, precheck_id: str | None) -> None:
+    """From the answer of a write and of a read, under whichever id."""
+    one, other = emulator.job_ids[:2]
+    emulator.set_verdict(other, "pass", duration_s=0, precheck_id=precheck_id)
+    emulator.inject("drop_job", job_id=other, times=2)
+
+    written = call.rows(CHECK, one, other, precheck_mode="forStartJob")
+    read = call.rows("BatchCheckResults", one, other)
+
+    assert [row["id"] for row in written] == [one]
+    assert [row["precheck_id"] for row in read] == [one]
+    assert _prechecks(emulator) == 2
+
+
+def test_good_and_bad_rows_can_come_under_400(emulator: Emulator, call: Caller) -> None:
+    """The vendor's tools read them so."""
+    one, other = emulator.job_ids[:2]
+    call.precheck(one)
+    emulator.inject("batch_400", operation=CHECK)
+
+    response = _send_check(call, one, other)
+
+    assert response.status_code == 400
+    assert [row.get("error_code") for row in response.json()["results"]] == ["DRS.M01504", None]
+
+
+# When a fault strikes.
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seen"),
+    [
+        ({}, [503, 200, 200, 200, 200, 200]),
+        ({"times": 2}, [503, 503, 200, 200, 200, 200]),
+        ({"times": None}, [503] * 6),
+        ({"after": 2}, [200, 200, 503, 200, 200, 200]),
+        ({"every": 2, "times": None}, [200, 503, 200, 503, 200, 503]),
+        ({"after": 1, "every": 2, "times": 1}, [200, 200, 503, 200, 200, 200]),
+    ],
+    ids=str,
+)
+def test_faults_keep_to_their_schedule(
+    emulator: Emulator, call: Caller, schedule: dict[str, Any], seen: list[int]
+) -> None:
+    """Once, unless told otherwise; after so many; every so many."""
+    emulator.inject("status", status=503, operation=READ, **schedule)
+
+    assert [call(READ, {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(6)] == seen
+
+
+def test_faults_wait_for_their_operation_and_their_job(emulator: Emulator, call: Caller) -> None:
+    """Others pass untouched."""
+    one, other = emulator.job_ids[:2]
+    emulator.inject("status", status=503, operation=READ, job_id=other)
+
+    assert call.precheck(one, other) == [None, None]
+    assert [call(READ, {"jobs": [each]}).status_code for each in (one, other, other)] == [200, 503, 200]
+
+
+def test_faults_take_turns(emulator: Emulator, call: Caller) -> None:
+    """One whole-request fault spoils a request; the next waits for the next."""
+    emulator.inject("status", status=502)
+    emulator.inject("too_frequent")
+
+    assert [call(READ, {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(3)] == [502, 400, 200]
+
+
+def test_the_login_can_be_spoiled_too(emulator: Emulator, call: Caller) -> None:
+    """IAM is a service like any other."""
+    emulator.inject("status", status=503, operation="KeystoneCreateUserTokenByPassword")
+
+    assert [call.login().status_code for _ in range(2)] == [503, 201]
+
+
+def test_faults_are_counted_and_removed(emulator: Emulator, call: Caller) -> None:
+    """One by one, or all."""
+    first = emulator.inject("status", times=None)
+    second = emulator.inject("busy", job_id=emulator.job_ids[0], operation=CHECK)
+    call(READ, {"jobs": [emulator.job_ids[0]]})
+
+    assert [(fault["id"], fault["done"]) for fault in emulator.faults] == [(first, 1), (second, 0)]
+    emulator.remove_fault(first)
+    assert [fault["id"] for fault in emulator.faults] == [second]
+    emulator.clear_faults()
+    assert emulator.faults == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "reason"),
+    [
+        ("no-such-fault", {}, "unknown fault"),
+        ("busy", {}, "needs a job_id"),
+        ("status", {"operation": "BatchChekJobs"}, "there is no operation"),
+        ("status", {"statuses": 503}, "takes no 'statuses'"),
+        ("status", {"status": "503"}, "status must not be"),
+        ("html", {"body": ""}, "takes no 'body'"),
+        ("status", {"times": 0}, "times must be"),
+        ("status", {"times": "once"}, "times must be"),
+        ("status", {"every": 0}, "every must be"),
+        ("status", {"after": -1}, "after must be"),
+    ],
+)
+def test_a_misspelt_fault_is_an_error(
+    emulator: Emulator, kind: str, options: dict[str, Any], reason: str
+) -> None:
+    """Else it would strike nothing, and the test that wants it would pass."""
+    with pytest.raises(EmulatorError, match=reason):
+        emulator.inject(kind, **options)
+
+    assert emulator.faults == []
+
+
+@pytest.mark.parametrize("kind", ["hang", "drip", "drip_headers"])
+def test_an_emulator_stops_in_the_middle_of_a_fault(kind: str) -> None:
+    """Nobody has to wait for an answer that never comes."""
+    emulator = Emulator().start()
+    caller = Caller(emulator)
+    emulator.inject(kind, operation=READ)
+    stop: Callable[[], None] = emulator.stop
+    try:
+        with pytest.raises(requests.RequestException):
+            caller.send(READ, {"jobs": ["x"]}, timeout=0.2, stream=True).iter_content(1).__next__()
+            raise requests.ReadTimeout
+    finally:
+        stop()
+        caller.close()
+
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{emulator.url}/_emulator/health", timeout=5, proxies={"http": ""})

@@ -1,0 +1,597 @@
+"""The rules that jobs live by: what may happen when, in which pace, and what is shown of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from tests.emulator.caller import NEW_JOB, UNKNOWN, Caller
+
+MINUTE_S = 60
+
+
+def _seed_pair(emulator: Emulator, **forward: Any) -> tuple[str, str, str]:
+    """Return parent, forward and backward job of a dual-active pair."""
+    usual = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
+    parent = emulator.seed_job(**usual)
+    up = emulator.seed_job(parent_id=parent, job_direction="up", **usual, **forward)
+    down = emulator.seed_job(parent_id=parent, job_direction="down", **usual)
+    return parent, up, down
+
+
+def _pass(emulator: Emulator, call: Caller, *job_ids: str) -> None:
+    """Let jobs pass a pre-check."""
+    for job_id in job_ids:
+        emulator.set_verdict(job_id, "pass", duration_s=0)
+    assert call.precheck(*job_ids) == [None] * len(job_ids)
+
+
+# Starting.
+
+
+def test_a_job_without_a_precheck_does_not_start(emulator: Emulator, call: Caller) -> None:
+    """The gate that the whole provider is about."""
+    assert call.start(emulator.job_ids[0]) == ["DRS.M00305"]
+    assert call.status(emulator.job_ids[0]) == "CONFIGURATION"
+
+
+@pytest.mark.parametrize(("outcome", "error"), [("pass", None), ("alarm", None), ("fail", "DRS.M00305")])
+def test_the_verdict_decides_whether_a_job_starts(
+    emulator: Emulator, call: Caller, outcome: str, error: str | None
+) -> None:
+    """An ALARM is for people to read, a FAILED item shuts the gate."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, outcome, duration_s=0)
+    call.precheck(job_id)
+
+    assert call.start(job_id) == [error]
+
+
+def test_a_job_does_not_start_while_it_is_being_checked(emulator: Emulator, call: Caller) -> None:
+    """Another operation is being performed on it."""
+    call.precheck(emulator.job_ids[0])
+
+    assert call.start(emulator.job_ids[0]) == ["DRS.M01504"]
+
+
+def test_a_failed_rerun_takes_the_permission_away(emulator: Emulator, call: Caller) -> None:
+    """The latest pre-check counts, not the best."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    emulator.set_verdict(job_id, "fail", duration_s=0)
+    call.precheck(job_id)
+
+    assert call.start(job_id) == ["DRS.M00305"]
+
+
+def test_a_job_starts_once(emulator: Emulator, call: Caller) -> None:
+    """The second start comes in the wrong status."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+
+    assert [call.start(job_id), call.start(job_id)] == [[None], ["DRS.M00304"]]
+    assert emulator.jobs[0]["starts"] == 1
+
+
+def test_a_running_job_is_not_checked_for_a_start(emulator: Emulator, call: Caller) -> None:
+    """What has begun needs no permission to begin."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    call.start(job_id)
+
+    assert call.precheck(job_id) == ["DRS.M00304"]
+
+
+def test_a_start_in_the_future_waits_for_it(emulator: Emulator, call: Caller) -> None:
+    """WAITING_FOR_START until then."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    begin_s = emulator.advance(0) + MINUTE_S
+
+    assert call.start(job_id, start_time=str(int(begin_s * 1000))) == [None]
+    assert call.status(job_id) == "WAITING_FOR_START"
+    emulator.advance(MINUTE_S + 1)
+    assert call.status(job_id) == "STARTJOBING"
+
+
+@pytest.mark.parametrize(
+    ("start_time", "error"), [("0", "DRS.M00305"), ("1500000000000", "DRS.M00305"), ("9" * 400, "DRS.M00202")]
+)
+def test_a_start_in_the_past_or_beyond_time_is_refused(
+    emulator: Emulator, call: Caller, start_time: str, error: str
+) -> None:
+    """The job stays where it is."""
+    _pass(emulator, call, emulator.job_ids[0])
+
+    assert call.start(emulator.job_ids[0], start_time=start_time) == [error]
+
+
+@pytest.mark.parametrize(
+    ("task_type", "last"),
+    [
+        ("FULL_TRANS", "FULL_TRANSFER_COMPLETE"),
+        ("INCR_TRANS", "INCRE_TRANSFER_STARTED"),
+        ("FULL_INCR_TRANS", "INCRE_TRANSFER_STARTED"),
+    ],
+)
+def test_the_task_type_decides_where_a_job_ends_up(
+    emulator: Emulator, call: Caller, task_type: str, last: str
+) -> None:
+    """A full copy ends, changes are carried on."""
+    job_id = emulator.seed_job(task_type=task_type)
+    _pass(emulator, call, job_id)
+    call.start(job_id)
+    emulator.advance(10 * MINUTE_S)
+
+    assert call.status(job_id) == last
+    assert call.rows("BatchListProgresses", job_id)[0]["progress"] == "100"
+
+
+def test_some_jobs_of_a_batch_can_be_refused(emulator: Emulator, call: Caller) -> None:
+    """Under a success, each with its own error."""
+    ready, unchecked = emulator.job_ids[:2]
+    _pass(emulator, call, ready)
+
+    assert call.start(UNKNOWN, ready, unchecked) == ["DRS.M00289", None, "DRS.M00305"]
+
+
+# Pre-checks.
+
+
+def test_a_precheck_before_any_has_no_result(emulator: Emulator, call: Caller) -> None:
+    """An error under the id that a result would have, in a refusal because there is nothing else in it."""
+    response = call("BatchCheckResults", {"jobs": [emulator.job_ids[0]]})
+
+    assert response.status_code == 400
+    row = response.json()["results"][0]
+    assert (row["precheck_id"], row["error_code"]) == (emulator.job_ids[0], "DRS.M00002")
+
+
+def test_good_and_bad_jobs_of_a_read_come_together(emulator: Emulator, call: Caller) -> None:
+    """With HTTP 200, as long as one of them could be read."""
+    response = call("BatchListJobStatus", {"jobs": [emulator.job_ids[0], UNKNOWN]})
+
+    assert response.status_code == 200
+    assert [row.get("error_code") for row in response.json()["results"]] == [None, "DRS.M00289"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "key", "text"),
+    [
+        ("BatchListJobStatus", 400, "id", "error_message"),
+        ("BatchListJobDetails", 400, "id", "error_message"),
+        ("BatchListProgresses", 400, "job_id", "error_msg"),
+        ("BatchCheckResults", 400, "precheck_id", "error_msg"),
+    ],
+)
+def test_a_read_of_unknown_jobs_alone_is_refused_in_rows(
+    call: Caller, operation: str, status: int, key: str, text: str
+) -> None:
+    """Each operation has its own names for id and text."""
+    response = call(operation, {"jobs": [UNKNOWN]})
+
+    assert response.status_code == status
+    assert response.json()["results"] == [
+        {key: UNKNOWN, "error_code": "DRS.M00289", text: "job does not exist"}
+    ]
+
+
+def test_a_result_has_no_job_id_and_may_have_an_id_of_its_own(emulator: Emulator, call: Caller) -> None:
+    """By default it equals the job's, and nothing promises that."""
+    one, other = emulator.job_ids[:2]
+    emulator.set_verdict(other, "pass", precheck_id="run-17", duration_s=0)
+    _pass(emulator, call, one)
+    call.precheck(other)
+
+    rows = call.rows("BatchCheckResults", one, other)
+
+    assert [row["precheck_id"] for row in rows] == [one, "run-17"]
+    assert not {"id", "job_id"} & set(rows[0])
+
+
+@pytest.mark.parametrize("stale", [{"stale_reads": 2}, {"stale_s": 5}], ids=str)
+def test_the_last_verdict_can_outlive_a_new_start(
+    emulator: Emulator, call: Caller, stale: dict[str, float]
+) -> None:
+    """For some reads or seconds, the answer is last night's."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    emulator.set_verdict(job_id, "fail", duration_s=10, **stale)
+    call.precheck(job_id)
+
+    seen = [call.result(job_id)["process"] for _ in range(2)]
+    emulator.advance(6)
+    seen.append(call.result(job_id)["process"])
+
+    assert seen == ["100%", "100%", "60%"]
+
+
+def test_a_precheck_can_end_after_so_many_reads(emulator: Emulator, call: Caller) -> None:
+    """For tests that poll and cannot move time."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", reads=3)
+    call.precheck(job_id)
+
+    seen = [call.result(job_id) for _ in range(4)]
+
+    assert [row["process"] for row in seen] == ["33%", "66%", "100%", "100%"]
+    assert [row["result"] for row in seen] == [False, False, True, True]
+
+
+def test_the_result_can_be_left_out(emulator: Emulator, call: Caller) -> None:
+    """Then the rate and the items are all there is."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "fail", duration_s=0, without_result=True)
+    call.precheck(job_id)
+
+    row = call.result(job_id)
+
+    assert "result" not in row
+    assert row["total_passed_rate"] == "97%"
+
+
+def test_items_are_as_a_test_wants_them(emulator: Emulator, call: Caller) -> None:
+    """By name with a reason made up, as whole rows, and ones that no page lists."""
+    job_id = emulator.job_ids[0]
+    row = {
+        "item": "srcDbConnection",
+        "failed_reason": "CANNOT_REACH",
+        "raw_error_msg": "timed out",
+        "data": "{}",
+        "failed_sub_jobs": [{"id": UNKNOWN, "name": "shard-1", "check_result": "FAILED"}],
+    }
+    alarm = {"item": "brandNewCheck", "result": "ALARM", "group": "brand_new"}
+    emulator.set_verdict(job_id, "fail", items=["srcBinlogFormatCheck", row, alarm], duration_s=0)
+    call.precheck(job_id)
+
+    bad = {
+        item["item"]: item for item in call.result(job_id)["precheck_result"] if item["result"] != "PASSED"
+    }
+
+    assert bad["srcBinlogFormatCheck"]["failed_reason"] == "SRC_BINLOG_FORMAT_CHECK_NOT_MET"
+    assert bad["srcDbConnection"].items() >= row.items()
+    assert (bad["brandNewCheck"]["result"], bad["brandNewCheck"]["group"]) == ("ALARM", "brand_new")
+    assert len(bad) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "mode", "error"),
+    [
+        ("CONFIGURATION", "forRetryJob", "DRS.M00304"),
+        ("INCRE_TRANSFER_FAILED", "forRetryJob", None),
+        ("INCRE_TRANSFER_FAILED", "forStartJob", "DRS.M00304"),
+    ],
+)
+def test_the_mode_of_a_precheck_fits_the_status(
+    emulator: Emulator, call: Caller, status: str, mode: str, error: str | None
+) -> None:
+    """One mode before the start, the other for a job that has failed on its way."""
+    assert call.precheck(emulator.seed_job(status=status), mode=mode) == [error]
+
+
+# Configuring.
+
+
+def test_an_end_that_cannot_be_reached_fails_its_test_and_the_precheck(
+    emulator: Emulator, call: Caller
+) -> None:
+    """The connection test says so under HTTP 200, the pre-check in its items."""
+    job_id = emulator.seed_job(unreachable=["ta"], is_tested=[])
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+
+    assert call.test_ends(job_id, "so", "ta") == [None, "DRS.KE0002"]
+    call.precheck(job_id)
+    failed = [item["item"] for item in call.result(job_id)["precheck_result"] if item["result"] == "FAILED"]
+    assert failed == ["dstDbConnection"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"ssl_link": True}, "DRS.M00201"),
+        ({"db_type": "mongodb", "db_port": 27017}, "DRS.M00202"),
+        ({"db_type": "oracle"}, "DRS.M00202"),
+    ],
+    ids=str,
+)
+def test_connections_are_described_in_full(call: Caller, fields: dict[str, Any], code: str) -> None:
+    """What one field says can make another one mandatory."""
+    usual = {"net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
+    row = {"id": UNKNOWN, "end_point_type": "so", "db_password": "not-real", **usual, **fields}
+
+    assert call("BatchValidateConnections", {"jobs": [row]}).json()["error_code"] == code
+
+
+def test_one_end_is_tested_once_a_call(emulator: Emulator, call: Caller) -> None:
+    """Both ends of a job in one call are two things, the same end twice is not."""
+    row = {"id": emulator.job_ids[0], "net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1"}
+    row |= {"db_user": "root", "db_password": "not-real", "end_point_type": "so"}
+
+    assert call("BatchValidateConnections", {"jobs": [row, row]}).json()["error_code"] == "DRS.M00301"
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "error"),
+    [
+        ("CONFIGURATION", {"name": "renamed"}, None),
+        ("CONFIGURATION", {"source_endpoint": {}}, None),
+        ("INCRE_TRANSFER_STARTED", {"name": "renamed"}, None),
+        ("INCRE_TRANSFER_STARTED", {"source_endpoint": {}}, "DRS.M00304"),
+        ("RELEASE_RESOURCE_COMPLETE", {"name": "renamed"}, "DRS.M00304"),
+    ],
+)
+def test_what_can_be_changed_depends_on_the_status(
+    emulator: Emulator, call: Caller, status: str, fields: dict[str, Any], error: str | None
+) -> None:
+    """Ends before the start only, names as long as there is a job."""
+    job_id = emulator.seed_job(status=status)
+
+    assert call.rows("BatchUpdateJob", job_id, **fields)[0].get("error_code") == error
+
+
+def test_a_modified_job_shows_what_was_set(emulator: Emulator, call: Caller) -> None:
+    """Name, description and task type."""
+    job_id = emulator.job_ids[0]
+    change = {"name": "renamed", "description": "for the audit", "task_type": "FULL_TRANS"}
+    call.rows("BatchUpdateJob", job_id, **change)
+
+    assert call.rows("BatchListJobDetails", job_id)[0].items() >= change.items()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"bind_eip": False}, "DRS.M00202"),
+        ({"db_use_type": "cloudDataGuard"}, "DRS.M00201"),
+        ({"name": "abc"}, "DRS.M00202"),
+        ({"expired_days": "13"}, "DRS.M00202"),
+    ],
+    ids=str,
+)
+def test_a_job_is_created_with_what_belongs_together(call: Caller, change: dict[str, Any], code: str) -> None:
+    """The documented limits, and the fields that others demand."""
+    response = call("BatchCreateJobs", {"jobs": [NEW_JOB | change]})
+
+    assert (response.status_code, response.json()["error_code"]) == (400, code)
+
+
+# Stopping and deleting.
+
+
+def test_a_job_is_stopped_before_it_is_deleted(emulator: Emulator, call: Caller) -> None:
+    """Deleting a running job would leave its resources behind."""
+    job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
+
+    assert call.delete(job_id, "delete") == "DRS.M00304"
+    assert call.delete(job_id, "terminate") is None
+    assert call.delete(job_id, "force_terminate") == "DRS.M00304"
+    emulator.advance(MINUTE_S)
+    assert call.delete(job_id, "delete") is None
+    assert call.delete(job_id, "delete") == "DRS.M00289"
+
+
+def test_a_stopped_job_never_starts(emulator: Emulator, call: Caller) -> None:
+    """What was to come is dropped with the stop."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    begin_s = emulator.advance(0) + MINUTE_S
+    call.start(job_id, start_time=str(int(begin_s * 1000)))
+    call.delete(job_id, "terminate")
+    emulator.advance(10 * MINUTE_S)
+
+    assert call.status(job_id) == "RELEASE_RESOURCE_COMPLETE"
+
+
+# Dual-active pairs.
+
+
+@pytest.mark.parametrize("operation", ["precheck", "start", "test", "modify"])
+def test_a_parent_is_refused(emulator: Emulator, call: Caller, operation: str) -> None:
+    """Its children are the ones to act on."""
+    parent, _, _ = _seed_pair(emulator)
+    act = {
+        "precheck": lambda: call.precheck(parent),
+        "start": lambda: call.start(parent),
+        "test": lambda: call.test_ends(parent, "so"),
+        "modify": lambda: [call.rows("BatchUpdateJob", parent, name="renamed")[0]["error_code"]],
+    }
+
+    assert act[operation]() == ["DRS.M00307"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "error"), [("CONFIGURATION", "DRS.M00304"), ("INCRE_TRANSFER_STARTED", None)]
+)
+def test_a_backward_job_waits_for_the_forward_one(
+    emulator: Emulator, call: Caller, forward: str, error: str | None
+) -> None:
+    """Then it is tested and started, and needs no pre-check."""
+    _, _, down = _seed_pair(emulator, status=forward)
+
+    assert call.test_ends(down, "so") == [error]
+    assert call.start(down) == [error]
+
+
+def test_the_details_tell_a_pair_apart(emulator: Emulator, call: Caller) -> None:
+    """Parent, forward and backward, by three fields."""
+    parent, up, down = _seed_pair(emulator)
+
+    rows = call.rows("BatchListJobDetails", parent, up, down)
+
+    assert [(row["multi_write"], row.get("parent_id"), row["job_direction"]) for row in rows] == [
+        (True, None, "up"),
+        (True, parent, "up"),
+        (True, parent, "down"),
+    ]
+
+
+def test_a_parent_takes_its_children_along(emulator: Emulator, call: Caller) -> None:
+    """Stopped and deleted together."""
+    parent, up, down = _seed_pair(emulator, status="INCRE_TRANSFER_STARTED")
+
+    assert call.delete(parent, "terminate") is None
+    emulator.advance(MINUTE_S)
+    assert [call.status(job_id) for job_id in (parent, up, down)] == ["RELEASE_RESOURCE_COMPLETE"] * 3
+    assert call.delete(parent, "delete") is None
+    assert not {parent, up, down} & set(emulator.job_ids)
+
+
+# What is shown.
+
+
+def test_progress_follows_the_copy(emulator: Emulator, call: Caller) -> None:
+    """Bare digits for the whole, percent signs for the parts, -1 as long as no change is carried."""
+    job_id = emulator.job_ids[0]
+    _pass(emulator, call, job_id)
+    call.start(job_id)
+    seen = []
+    for seconds in (0, 18, 60):
+        emulator.advance(seconds)
+        row = call.rows("BatchListProgresses", job_id)[0]
+        seen.append(
+            (row["progress"], row["remaining_time"], row["incre_trans_delay"], row["transfer_status"])
+        )
+        if seconds == 18:
+            assert row["progress_map"]["data"]["completed"] == "50%"
+
+    assert seen == [
+        ("0", "30", "-1", "STARTJOBING"),
+        ("50", "15", "-1", "FULL_TRANSFER_STARTED"),
+        ("100", "0", "0", "INCRE_TRANSFER_STARTED"),
+    ]
+
+
+@pytest.mark.parametrize(("status", "percent"), [("CONFIGURATION", "0"), ("INCRE_TRANSFER_STARTED", "100")])
+def test_progress_of_a_seeded_job_fits_its_status(
+    emulator: Emulator, call: Caller, status: str, percent: str
+) -> None:
+    """Although nobody has seen it start."""
+    assert call.rows("BatchListProgresses", emulator.seed_job(status=status))[0]["progress"] == percent
+
+
+def test_details_can_echo_passwords(emulator: Emulator, call: Caller) -> None:
+    """The service's can, so that redaction has something to do."""
+    job_id = emulator.seed_job(echo_secrets=True)
+    plain = emulator.job_ids[0]
+
+    rows = call.rows("BatchListJobDetails", plain, job_id)
+
+    assert ["db_password" in row["source_endpoint"] for row in rows] == [False, True]
+    assert ["ssl_cert_password" in row["target_endpoint"] for row in rows] == [False, True]
+
+
+def test_details_say_when_things_happened(emulator: Emulator, call: Caller) -> None:
+    """Milliseconds in strings, and "0" for a start that is yet to come."""
+    job_id = emulator.job_ids[0]
+    before = call.rows("BatchListJobDetails", job_id)[0]
+    _pass(emulator, call, job_id)
+    call.start(job_id)
+    emulator.advance(MINUTE_S)
+
+    after = call.rows("BatchListJobDetails", job_id)[0]
+
+    assert (before["inst_info"]["start_time"], "actual_start_time" in before) == ("0", False)
+    copied_ms = int(after["full_transfer_complete_time"]) - int(after["actual_start_time"])
+    assert copied_ms in (32_999, 33_000, 33_001)
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "target", "port"),
+    [
+        ("mysql", "mysql", "mysql", 3306),
+        ("mysql-to-taurus", "mysql", "taurus", 3306),
+        ("cloudDataGuard-mysql", "mysql", "mysql", 3306),
+        ("postgresql", "postgresql", "postgresql", 5432),
+        ("mongodb", "mongodb", "mongodb", 0),
+    ],
+)
+def test_details_name_the_databases(
+    emulator: Emulator, call: Caller, engine: str, source: str, target: str, port: int
+) -> None:
+    """By the engine of the job; a MongoDB has its ports in its addresses."""
+    row = call.rows("BatchListJobDetails", emulator.seed_job(engine_type=engine))[0]
+
+    assert (row["source_endpoint"]["db_type"], row["target_endpoint"]["db_type"]) == (source, target)
+    assert row["source_endpoint"]["db_port"] == port
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({}, 12),
+        ({"name": "orders"}, 10),
+        ({"engine_type": ""}, 12),
+        ({"engine_type": "mongodb"}, 1),
+        ({"status": "FULL_TRANSFER_STARTED"}, 1),
+        ({"net_type": "vpn"}, 1),
+        ({"db_use_type": "sync"}, 0),
+    ],
+    ids=str,
+)
+def test_lists_are_filtered(emulator: Emulator, call: Caller, filters: dict[str, str], count: int) -> None:
+    """An empty filter is none."""
+    emulator.seed_job(engine_type="mongodb", net_type="vpn")
+    emulator.seed_job(status="FULL_TRANSFER_STARTED")
+    body = {"cur_page": 1, "per_page": 100, "db_use_type": "migration", **filters}
+
+    assert call("ShowJobList", body).json()["total_record"] == count
+
+
+@pytest.mark.parametrize(("page", "size", "shown"), [(1, 4, 4), (3, 4, 2), (4, 4, 0), (0, 4, 10), (1, 0, 10)])
+def test_lists_come_in_pages(call: Caller, page: int, size: int, shown: int) -> None:
+    """Page 0, or of size 0, is all of it; beyond the last there is nothing."""
+    answer = call("ShowJobList", {"cur_page": page, "per_page": size, "db_use_type": "migration"}).json()
+
+    assert (len(answer["jobs"]), answer["total_record"]) == (shown, 10)
+
+
+# Pace.
+
+
+def test_phases_can_take_no_time(emulator: Emulator, call: Caller) -> None:
+    """From creation to the last status without a clock."""
+    emulator.set_pace("at-once")
+    job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
+    seen = [call.status(job_id)]
+    call.test_ends(job_id, "so", "ta")
+    call.rows("BatchUpdateJob", job_id, source_endpoint={}, target_endpoint={})
+    call.precheck(job_id)
+    assert call.start(job_id) == [None]
+    seen.append(call.status(job_id))
+    call.delete(job_id, "terminate")
+    seen.append(call.status(job_id))
+
+    assert seen == ["CONFIGURATION", "INCRE_TRANSFER_STARTED", "RELEASE_RESOURCE_COMPLETE"]
+
+
+def test_a_time_to_start_is_kept_in_every_pace(emulator: Emulator, call: Caller) -> None:
+    """What takes no time still begins when it was told to."""
+    emulator.set_pace("at-once")
+    job_id = emulator.job_ids[0]
+    call.precheck(job_id)
+    begin_s = emulator.advance(0) + MINUTE_S
+    call.start(job_id, start_time=str(int(begin_s * 1000)))
+
+    seen = [call.status(job_id)]
+    emulator.advance(MINUTE_S + 1)
+    seen.append(call.status(job_id))
+
+    assert seen == ["WAITING_FOR_START", "INCRE_TRANSFER_STARTED"]
+
+
+def test_phases_can_go_by_reads(emulator: Emulator, call: Caller) -> None:
+    """Each ends with the second look at the job."""
+    emulator.set_pace(2)
+    job_id = emulator.job_ids[0]
+    call.precheck(job_id)
+    assert [call.result(job_id)["process"] for _ in range(2)] == ["50%", "100%"]
+    call.start(job_id)
+
+    seen = [call.status(job_id) for _ in range(8)]
+
+    assert seen[0] == "STARTJOBING"
+    assert seen[1:3] == ["FULL_TRANSFER_STARTED"] * 2
+    assert seen[3:5] == ["FULL_TRANSFER_COMPLETE"] * 2
+    assert seen[5:] == ["INCRE_TRANSFER_STARTED"] * 3

@@ -1,0 +1,20 @@
+"""A real OpenStack Keystone for the tests that need one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
+
+from keystone import Keystone
+
+
+@pytest.fixture(scope="session")
+def keystone() -> Iterator[Keystone]:
+    """Return a Keystone whose tokens live for seconds; one for all tests, since its start takes longest."""
+    with Keystone(lifetime_s=4) as running:
+        yield running
