@@ -7,7 +7,8 @@ ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
 BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags
-PARALLEL := -n 2 --dist worksteal
+# Tests that share something slow to start are a group, and stay together.
+PARALLEL := -n 2 --dist loadgroup
 CHECKS := lint types imports unit unit-2 packaging docs airflow
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
@@ -51,7 +52,7 @@ unit-2: $(ENV2) ## Run the tests of the Airflow face on Airflow 2.11
 	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
-	$(BIN)/pytest -q $(REPORT) tests/airflow
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow
 
 packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is installed
 	$(BIN)/pytest -q $(REPORT) tests/packaging
@@ -59,8 +60,8 @@ packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is i
 docs: $(ENV) ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 
-bench: .venvs/bench/stamp ## Measure what benchmarks/README.md claims
-	.venvs/bench/bin/python benchmarks/run.py
+bench: $(ENV) ## Measure what benchmarks/README.md claims
+	$(BIN)/python benchmarks/run.py
 
 keystone: $(ENV) .venvs/keystone/stamp ## Run a real Keystone, an IAM to look at
 	$(BIN)/python dev/keystone.py

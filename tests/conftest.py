@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 # Before the first import of Airflow: it reads its configuration then.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-drs-tests-"))
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # Never the home of whoever runs the tests; the workers inherit this one.
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-drs-tests-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,21 @@ def _send_check(call: Caller, *job_ids: str, **options: Any) -> requests.Respons
 
 def _prechecks(emulator: Emulator) -> int:
     return sum(job["prechecks"] for job in emulator.jobs)
+
+
+def _send_raw(emulator: Emulator, call: Caller) -> socket.socket:
+    """Send a read over a socket of our own, and return that."""
+    body = json.dumps({"jobs": [emulator.job_ids[0]]}).encode()
+    head = [
+        f"POST /v3/{PROJECT}/jobs/batch-status HTTP/1.1",
+        "Host: emulator",
+        f"Content-Length: {len(body)}",
+    ]
+    head += [f"{name}: {value}" for name, value in call.headers.items()]
+    address = urlsplit(emulator.url)
+    client = socket.create_connection((address.hostname, address.port), timeout=5)
+    client.sendall("\r\n".join([*head, "", ""]).encode() + body)
+    return client
 
 
 # Faults that leave no answer, or none that can be read.
@@ -63,16 +78,7 @@ def test_a_hang_never_answers(emulator: Emulator, call: Caller, apply: bool) -> 
 def test_a_drip_never_ends(emulator: Emulator, call: Caller, kind: str, beginning: bytes) -> None:
     """There is always another byte, and so never a read that times out."""
     emulator.inject(kind, operation=READ)
-    body = json.dumps({"jobs": [emulator.job_ids[0]]}).encode()
-    head = [
-        f"POST /v3/{PROJECT}/jobs/batch-status HTTP/1.1",
-        "Host: emulator",
-        f"Content-Length: {len(body)}",
-    ]
-    head += [f"{name}: {value}" for name, value in call.headers.items()]
-    address = urlsplit(emulator.url)
-    with socket.create_connection((address.hostname, address.port), timeout=5) as client:
-        client.sendall("\r\n".join([*head, "", ""]).encode() + body)
+    with _send_raw(emulator, call) as client:
         received = b""
         while len(received) < len(beginning) + 3:
             received += client.recv(100)
@@ -98,7 +104,7 @@ def test_a_truncated_answer_can_be_whole_for_http(emulator: Emulator, call: Call
     response = _send_check(call, emulator.job_ids[0])
 
     assert response.status_code == 200
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         response.json()
 
 
@@ -336,17 +342,14 @@ def test_a_misspelt_fault_is_an_error(
 @pytest.mark.parametrize("kind", ["hang", "drip", "drip_headers"])
 def test_an_emulator_stops_in_the_middle_of_a_fault(kind: str) -> None:
     """Nobody has to wait for an answer that never comes."""
-    emulator = Emulator().start()
-    caller = Caller(emulator)
-    emulator.inject(kind, operation=READ)
-    stop: Callable[[], None] = emulator.stop
-    try:
-        with pytest.raises(requests.RequestException):
-            caller.send(READ, {"jobs": ["x"]}, timeout=0.2, stream=True).iter_content(1).__next__()
-            raise requests.ReadTimeout
-    finally:
-        stop()
-        caller.close()
+    with Emulator() as emulator:
+        caller = Caller(emulator)
+        emulator.inject(kind, operation=READ)
+        client = _send_raw(emulator, caller)
+        while not emulator.journal(READ):
+            pass
+    caller.close()
 
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"{emulator.url}/_emulator/health", timeout=5, proxies={"http": ""})
+    with client, contextlib.suppress(ConnectionResetError):
+        while client.recv(1000):
+            pass

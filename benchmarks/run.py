@@ -1,0 +1,193 @@
+"""
+Measures what benchmarks/README.md claims, each figure a ratio taken in one run.
+
+    python3.11 benchmarks/run.py
+
+Calls go to one local server in a process of its own; what is measured is the CPU that the caller spends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "dev"))
+
+import environments
+
+CALLS, ROUNDS, IMPORTS = 100, 9, 7
+
+
+def main() -> int:
+    """Measure, and print a table."""
+    bin_folder = environments.make("airflow-3")
+    if Path(sys.prefix) != bin_folder.parent:
+        return subprocess.call([bin_folder / "python", __file__])
+    os.environ["AIRFLOW_HOME"] = str(ROOT / ".run" / "bench")
+    for name, ratio, limit in [*measure_calls(), measure_parsing()]:
+        print(f"{name:<58}{ratio:6.3f}   (to reach: at most {limit})", flush=True)
+    return 0
+
+
+def measure_calls() -> list[tuple[str, float, float]]:
+    """Return what a call costs: ten jobs' pre-check results, parsed into each one's own types."""
+    from airflow_provider_drs.emulator import EmulatorClient
+
+    command = [Path(sys.executable).parent / "drs-emulator", "--port", "0", "--clock", "manual"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        url = next(word for word in first.split() if word.startswith("http")).rstrip(".")
+        emulator = EmulatorClient(url)
+        try:
+            return _compare(emulator)
+        finally:
+            server.terminate()
+
+
+def _compare(emulator: Any) -> list[tuple[str, float, float]]:
+    os.environ["AIRFLOW_CONN_DRS_DEFAULT"] = emulator.connection_json
+    from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
+
+    job_ids = list(emulator.job_ids)
+    hook = DrsHook()
+    emulator.set_verdict(None, "pass", duration_s=0)
+    hook.precheck_jobs(job_ids)
+    token = hook.get_conn()._grant().token
+    path = "/v3/0123456789abcdef0123456789abcdef/jobs/batch-precheck-result"
+    body, headers = {"jobs": job_ids}, {"X-Auth-Token": token, "Content-Type": "application/json"}
+    runner = asyncio.Runner()
+    async_hook, session = DrsAsyncHook(), runner.run(_open_session())
+
+    async def bare_aiohttp() -> None:
+        async with session.post(emulator.url + path, json=body, headers=headers) as response:
+            await response.json()
+
+    def repeat(call: Callable[[], Any]) -> Callable[[], None]:
+        async def many() -> None:
+            for _ in range(CALLS):
+                await call()
+
+        return lambda: runner.run(many())
+
+    contenders = {
+        "requests": _times(_bare_requests(emulator.url + path, body, headers)),
+        "DrsHook": _times(lambda: hook.get_precheck_results(job_ids)),
+        "SDK": _times(_sdk(emulator.url, job_ids)),
+        "aiohttp": repeat(bare_aiohttp),
+        "DrsAsyncHook": repeat(lambda: async_hook.get_precheck_results(job_ids)),
+    }
+    cpu: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(ROUNDS + 1):
+        for name, run in contenders.items():
+            begin = time.process_time()
+            run()
+            if turn:
+                cpu[name].append(time.process_time() - begin)
+    runner.run(async_hook.close())
+    runner.run(session.close())
+    runner.close()
+
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(a / b for a, b in zip(cpu[one], cpu[other], strict=True))
+
+    return [
+        ("DrsHook / bare requests, CPU per call", ratio("DrsHook", "requests"), 1.3),
+        ("DrsHook / vendor SDK, CPU per call", ratio("DrsHook", "SDK"), 0.6),
+        ("DrsAsyncHook / bare aiohttp, CPU per call", ratio("DrsAsyncHook", "aiohttp"), 1.5),
+        ("DrsAsyncHook / vendor SDK, CPU per call", ratio("DrsAsyncHook", "SDK"), 0.35),
+    ]
+
+
+def _times(call: Callable[[], Any]) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(CALLS):
+            call()
+
+    return run
+
+
+def _bare_requests(url: str, body: Any, headers: dict[str, str]) -> Callable[[], Any]:
+    import requests
+
+    session = requests.Session()
+    return lambda: session.post(url, json=body, headers=headers).json()
+
+
+async def _open_session() -> Any:
+    import aiohttp
+
+    return aiohttp.ClientSession(max_field_size=65_536)
+
+
+def _sdk(url: str, job_ids: list[str]) -> Callable[[], Any]:
+    from huaweicloudsdkcore.auth.credentials import BasicCredentials
+    from huaweicloudsdkdrs.v3 import DrsClient
+    from huaweicloudsdkdrs.v3 import model as sdk
+
+    from airflow_provider_drs.emulator import iam
+    from airflow_provider_drs.emulator.world import PROJECT_ID
+
+    credentials = BasicCredentials(iam.ACCESS_KEY, iam.SECRET_KEY, PROJECT_ID)
+    client = DrsClient.new_builder().with_credentials(credentials).with_endpoint(url).build()
+    request = sdk.BatchCheckResultsRequest(body=sdk.BatchQueryPrecheckResultReq(jobs=job_ids))
+    return lambda: client.batch_check_results(request)
+
+
+_IMPORT = """
+import json, sys, time
+import airflow.sdk
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, conf
+begin = time.process_time()
+{imports}
+print(json.dumps(time.process_time() - begin))
+"""
+OURS = "import airflow_provider_drs.operators.drs, airflow_provider_drs.sensors.drs"
+AMAZONS = "import airflow.providers.amazon.aws.operators.dms, airflow.providers.amazon.aws.sensors.dms"
+
+
+def measure_parsing() -> tuple[str, float, float]:
+    """Return what importing our operators and sensors adds to airflow.sdk, against Amazon's for its DMS."""
+    python = _environment_with_amazon()
+    ratios = []
+    for turn in range(IMPORTS + 1):
+        ours, amazons = (_import_cpu(python, imports) for imports in (OURS, AMAZONS))
+        if turn:
+            ratios.append(ours / amazons)
+    return "our operators and sensors / Amazon's for DMS, CPU of import", statistics.median(ratios), 0.05
+
+
+def _import_cpu(python: Path, imports: str) -> float:
+    command = [python, "-W", "ignore", "-c", _IMPORT.format(imports=imports)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _environment_with_amazon() -> Path:
+    """Return the Python of an environment that has Amazon's provider; ours does not need it."""
+    folder = environments.VENVS / "bench"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv = str(environments.VENVS / "uv" / "bin" / "uv")
+        # Without our constraints: boto wants an older urllib3 than they have.
+        wanted = [environments.PINS["airflow-3"], "apache-airflow-providers-amazon", "-e", str(ROOT)]
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *wanted], check=True)
+        # Both start from compiled files, as in production.
+        subprocess.run(
+            [python, "-m", "compileall", "-q", str(folder), str(ROOT / "airflow_provider_drs")], check=False
+        )
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main())
