@@ -60,8 +60,8 @@ packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is i
 docs: $(ENV) ## Build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 
-bench: $(ENV) ## Measure what benchmarks/README.md claims
-	$(BIN)/python benchmarks/run.py
+bench: .venvs/bench/stamp ## Measure what benchmarks/README.md claims
+	.venvs/bench/bin/python benchmarks/run.py
 
 keystone: $(ENV) .venvs/keystone/stamp ## Run a real Keystone, an IAM to look at
 	$(BIN)/python dev/keystone.py

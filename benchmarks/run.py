@@ -1,8 +1,9 @@
 """
 Measures what benchmarks/README.md claims, each figure a ratio taken in one run.
 
-    python3.11 benchmarks/run.py
+    make bench
 
+It runs in an environment of its own, which has Amazon's provider and the vendor's SDK to compare with.
 Calls go to one local server in a process of its own; what is measured is the CPU that the caller spends.
 """
 
@@ -20,18 +21,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "dev"))
-
-import environments
-
 CALLS, ROUNDS, IMPORTS = 100, 9, 7
 
 
 def main() -> int:
     """Measure, and print a table."""
-    bin_folder = environments.make("airflow-3")
-    if Path(sys.prefix) != bin_folder.parent:
-        return subprocess.call([bin_folder / "python", __file__])
     os.environ["AIRFLOW_HOME"] = str(ROOT / ".run" / "bench")
     for name, ratio, limit in [*measure_calls(), measure_parsing()]:
         print(f"{name:<58}{ratio:6.3f}   (to reach: at most {limit})", flush=True)
@@ -157,36 +151,22 @@ AMAZONS = "import airflow.providers.amazon.aws.operators.dms, airflow.providers.
 
 def measure_parsing() -> tuple[str, float, float]:
     """Return what importing our operators and sensors adds to airflow.sdk, against Amazon's for its DMS."""
-    python = _environment_with_amazon()
+    # Both start from compiled files, as in production.
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", sys.prefix, ROOT / "airflow_provider_drs"], check=False
+    )
     ratios = []
     for turn in range(IMPORTS + 1):
-        ours, amazons = (_import_cpu(python, imports) for imports in (OURS, AMAZONS))
+        ours, amazons = (_import_cpu(imports) for imports in (OURS, AMAZONS))
         if turn:
             ratios.append(ours / amazons)
     return "our operators and sensors / Amazon's for DMS, CPU of import", statistics.median(ratios), 0.05
 
 
-def _import_cpu(python: Path, imports: str) -> float:
-    command = [python, "-W", "ignore", "-c", _IMPORT.format(imports=imports)]
+def _import_cpu(imports: str) -> float:
+    command = [sys.executable, "-W", "ignore", "-c", _IMPORT.format(imports=imports)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _environment_with_amazon() -> Path:
-    """Return the Python of an environment that has Amazon's provider; ours does not need it."""
-    folder = environments.VENVS / "bench"
-    python = folder / "bin" / "python"
-    if not python.exists():
-        uv = str(environments.VENVS / "uv" / "bin" / "uv")
-        # Without our constraints: boto wants an older urllib3 than they have.
-        wanted = [environments.PINS["airflow-3"], "apache-airflow-providers-amazon", "-e", str(ROOT)]
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *wanted], check=True)
-        # Both start from compiled files, as in production.
-        subprocess.run(
-            [python, "-m", "compileall", "-q", str(folder), str(ROOT / "airflow_provider_drs")], check=False
-        )
-    return python
 
 
 if __name__ == "__main__":

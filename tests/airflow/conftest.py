@@ -28,7 +28,11 @@ class Site:
     bin_folder: Path
 
 
-@pytest.fixture(scope="session", params=["airflow-2", "airflow-3"])
+# Each line is a group of its own, so that the two run side by side.
+LINES = [pytest.param(line, marks=pytest.mark.xdist_group(line)) for line in ("airflow-2", "airflow-3")]
+
+
+@pytest.fixture(scope="session", params=LINES)
 def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return a running Airflow 2.11, then a 3.x."""
     home = tmp_path_factory.mktemp(request.param)
