@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.emulator import iam
 from airflow_provider_drs.emulator.world import PROJECT_ID
+
+if TYPE_CHECKING:
+    import requests
 
 
 class EmulatorError(Exception):
@@ -30,13 +31,24 @@ class EmulatorClient:
     def __init__(self, url: str, *, ca_file: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._ca_file = ca_file
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = ca_file or True
+        self._kept_session: requests.Session | None = None
+
+    @property
+    def _session(self) -> requests.Session:
+        # The command makes a client only to say how to connect; it need not wait for an HTTP library.
+        if self._kept_session is None:
+            import requests
+
+            self._kept_session = requests.Session()
+            self._kept_session.trust_env = False
+            self._kept_session.verify = self._ca_file or True
+        return self._kept_session
 
     def close(self) -> None:
         """Close the connection to the control API."""
-        self._session.close()
+        if self._kept_session is not None:
+            self._kept_session.close()
+            self._kept_session = None
 
     @property
     def connection(self) -> dict[str, Any]:

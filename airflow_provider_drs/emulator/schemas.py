@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.emulator.errors import ApiError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 _DEFINITIONS = "$defs"
 
@@ -60,6 +61,9 @@ def load_operations() -> tuple[Operation, ...]:
 def _make_validator(schema_name: str | None, definitions: Mapping[str, Any]) -> Draft202012Validator | None:
     if schema_name is None:
         return None
+    # Loading it takes longer than all the rest of the start, and the first request is early enough.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(_inline(definitions[schema_name], definitions))
 
 
