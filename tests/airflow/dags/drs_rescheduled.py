@@ -14,7 +14,7 @@ with DAG(
     dag_id="drs_rescheduled",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    # Airflow fails a task that comes back before its scheduler has noticed that it went. A verdict is not retried.
+    # Airflow fails a task that comes back before its scheduler has noticed that it went; a verdict is final.
     default_args={"retries": 3, "retry_delay": pendulum.duration(seconds=1)},
 ):
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS)
