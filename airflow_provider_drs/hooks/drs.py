@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_drs.protocol import operations
+from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsJobNotFoundError
-from airflow_provider_drs.protocol.jobs import (
-    JobDetails,
-    JobProgress,
-    JobStart,
-    JobStatus,
-    JobStop,
-    read_start_time_ms,
-)
-from airflow_provider_drs.protocol.operations import Limits, Readiness
-from airflow_provider_drs.protocol.prechecks import PrecheckResult, Submission
+from airflow_provider_drs.protocol.jobs import JobStatus, read_start_time_ms
 from airflow_provider_drs.protocol.settings import Overrides, Settings, read_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airflow_provider_drs.protocol.watch import Watch
+    from airflow_provider_drs.protocol.outcomes import JobOutcome
+    from airflow_provider_drs.protocol.watches import Watch
     from airflow_provider_drs.protocol.wire import Conversation
     from airflow_provider_drs.transport.aio import AsyncClient
     from airflow_provider_drs.transport.sync import SyncClient
@@ -60,8 +54,6 @@ class _DrsHookBase(BaseHook):
         self.drs_conn_id = drs_conn_id
         self._overrides = Overrides(project_id=project_id, region=region, language=language)
         self._limits: Limits | None = None
-        #: precheck_id by job id, as far as submissions and results have told.
-        self._precheck_ids: dict[str, str] = {}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -102,17 +94,13 @@ class _DrsHookBase(BaseHook):
             raise RuntimeError("the connection has not been read yet")
         return self._limits
 
-    def _learn(self, answers: Mapping[str, Submission | PrecheckResult | DrsError]) -> None:
-        for job_id, answer in answers.items():
-            if not isinstance(answer, DrsError):
-                self._precheck_ids[job_id] = answer.precheck_id
 
-
-def parse_start_time(start_time: object) -> int | None:
+def parse_start_time(start_time: object, *, allow_past: bool = False) -> int | None:
     """
     Return the instant at which jobs shall start, in epoch milliseconds; ``None`` for now.
 
     :param start_time: a datetime with a time zone, an ISO 8601 text with one, or epoch milliseconds.
+    :param allow_past: take an instant that is over, e.g. that of jobs which were started before.
     :raises DrsConfigError: it is in the past, has no time zone, or no meaning.
     """
     import pendulum
@@ -124,7 +112,7 @@ def parse_start_time(start_time: object) -> int | None:
             # hour.
             start_time = pendulum.parse(start_time.strip(), tz=None, exact=True)
     try:
-        return read_start_time_ms(start_time, now_s=time.time())
+        return read_start_time_ms(start_time, now_s=0.0 if allow_past else time.time())
     except ValueError as error:
         raise DrsConfigError(str(error)) from None
 
@@ -142,6 +130,30 @@ def _describe_test(conn_id: str, answer: JobStatus | DrsError) -> tuple[bool, st
         else "The credentials are there, and the call of DRS failed"
     )
     return False, f"{step}: {answer}"
+
+
+def blocking(
+    operation: Callable[Concatenate[Limits, P], Conversation[T]],
+) -> Callable[Concatenate[DrsHook, P], T]:
+    """Return the method of :class:`DrsHook` that holds a conversation, described as the conversation is."""
+
+    @functools.wraps(operation)
+    def method(self: DrsHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(operation, *args, **kwargs)
+
+    return method
+
+
+def awaiting(
+    operation: Callable[Concatenate[Limits, P], Conversation[T]],
+) -> Callable[Concatenate[DrsAsyncHook, P], Coroutine[Any, Any, T]]:
+    """Return the same for :class:`DrsAsyncHook`."""
+
+    @functools.wraps(operation)
+    async def method(self: DrsAsyncHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(operation, *args, **kwargs)
+
+    return method
 
 
 class DrsHook(_DrsHookBase):
@@ -205,39 +217,38 @@ class DrsHook(_DrsHookBase):
                 answer = error
         return _describe_test(self.drs_conn_id, answer)
 
-    def precheck_jobs(
-        self, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
-    ) -> dict[str, Submission | DrsError]:
-        """
-        Start the pre-checks of jobs; one that is running already is adopted.
+    get_job_statuses = blocking(operations.get_job_statuses)
+    get_job_details = blocking(operations.get_job_details)
+    get_job_progresses = blocking(operations.get_job_progresses)
+    get_precheck_results = blocking(operations.get_precheck_results)
+    list_jobs = blocking(operations.list_jobs)
+    get_forward_jobs = blocking(operations.get_forward_jobs)
+    review_jobs = blocking(operations.review_jobs)
+    create_jobs = blocking(operations.create_jobs)
+    validate_connections = blocking(operations.validate_connections)
+    validate_cluster_connections = blocking(operations.validate_cluster_connections)
+    modify_jobs = blocking(operations.modify_jobs)
+    select_objects = blocking(operations.select_objects)
+    set_sync_policies = blocking(operations.set_sync_policies)
+    transform_data = blocking(operations.transform_data)
+    set_definers = blocking(operations.set_definers)
+    set_flow_control = blocking(operations.set_flow_control)
+    compare_parameters = blocking(operations.compare_parameters)
+    modify_parameters = blocking(operations.modify_parameters)
+    precheck_jobs = blocking(operations.precheck_jobs)
+    pause_jobs = blocking(operations.pause_jobs)
+    retry_jobs = blocking(operations.retry_jobs)
+    stop_jobs = blocking(operations.stop_jobs)
+    delete_jobs = blocking(operations.delete_jobs)
+    change_passwords = blocking(operations.change_passwords)
+    create_comparisons = blocking(operations.create_comparisons)
+    get_comparisons = blocking(operations.get_comparisons)
+    switch_over = blocking(operations.switch_over)
+    get_switch_overs = blocking(operations.get_switch_overs)
 
-        Never returns less than it did: once a batch was sent, what goes wrong stands at the jobs concerned.
-
-        :param job_ids: any number of job ids; none at all is an error.
-        :param precheck_mode: ``forStartJob``, or ``forRetryJob`` where the service knows it.
-
-        Source: :drs:`performing_a_batch_pre-check`
-        """
-        answers = self._run(operations.precheck_jobs, job_ids, precheck_mode)
-        self._learn(answers)
-        return answers
-
-    def get_precheck_results(self, job_ids: Iterable[str]) -> dict[str, PrecheckResult | DrsError]:
-        """
-        Read how far the pre-checks of jobs are, and what they have found.
-
-        The service's answer does not say which run it belongs to: right after a new pre-check was started it
-        can still be that of the one before.
-
-        :param job_ids: any number of job ids; none at all is an error.
-
-        Source: :drs:`querying_pre-check_results_in_batches`
-        """
-        answers = self._run(operations.get_precheck_results, job_ids, self._precheck_ids)
-        self._learn(answers)
-        return answers
-
-    def start_jobs(self, job_ids: Iterable[str], start_time: object = None) -> dict[str, JobStart | DrsError]:
+    def start_jobs(
+        self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
+    ) -> dict[str, JobOutcome | DrsError]:
         """
         Start jobs, now or later. A job that has been started already is adopted; none is ever started twice.
 
@@ -246,81 +257,15 @@ class DrsHook(_DrsHookBase):
         :param job_ids: any number of job ids; none at all is an error.
         :param start_time: a datetime with a time zone, an ISO 8601 text with one, or epoch milliseconds.
             ``None`` starts now.
+        :param check_preconditions: read what the jobs are, and refuse what the service would refuse.
         :raises DrsConfigError: start_time is in the past, has no time zone, or no meaning; nothing was sent.
 
-        Source: :drs:`starting_tasks_in_batches`
+        Source: :drs:`public_api_management/starting_tasks_in_batches`
         """
         start_time_ms = parse_start_time(start_time)
-        return self._run(operations.start_jobs, job_ids, start_time_ms)
-
-    def get_job_statuses(self, job_ids: Iterable[str]) -> dict[str, JobStatus | DrsError]:
-        """
-        Read where each job stands now.
-
-        :param job_ids: any number of job ids; none at all is an error.
-
-        Source: :drs:`querying_task_statuses_in_batches`
-        """
-        return self._run(operations.get_job_statuses, job_ids)
-
-    def get_job_details(self, job_ids: Iterable[str]) -> dict[str, JobDetails | DrsError]:
-        """
-        Read what each job is. Passwords and certificate keys that the service echoes are masked.
-
-        :param job_ids: any number of job ids; none at all is an error.
-
-        Source: :drs:`querying_task_details_in_batches`
-        """
-        return self._run(operations.get_job_details, job_ids)
-
-    def get_job_progresses(self, job_ids: Iterable[str]) -> dict[str, JobProgress | DrsError]:
-        """
-        Read how far each job is: percent of the full copy, and the delay of the incremental replication in
-        seconds.
-
-        :param job_ids: any number of job ids; none at all is an error.
-
-        Source: :drs:`querying_task_progress_in_batches`
-        """
-        return self._run(operations.get_job_progresses, job_ids)
-
-    def review_jobs(
-        self, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
-    ) -> dict[str, Readiness | DrsError]:
-        """
-        Say which jobs can be pre-checked, and which need no pre-check.
-
-        The value is ``Readiness.NOT_NEEDED`` for a backward job of a dual-active pair whose forward job is
-        replicating; a ``DrsJobStateError`` for a dual-active parent, and for a job in the wrong status.
-
-        :param job_ids: any number of job ids; none at all is an error.
-        :param precheck_mode: the mode of the pre-check to come.
-
-        Source: :drs:`performing_a_batch_pre-check`
-        """
-        return self._run(operations.review_jobs, job_ids, precheck_mode)
-
-    def stop_jobs(self, job_ids: Iterable[str]) -> dict[str, JobStop | DrsError]:
-        """
-        Stop jobs for good; DRS releases their resources, and they cannot be started again.
-
-        A job that is stopped already counts as stopped.
-
-        :param job_ids: any number of job ids; none at all is an error.
-
-        Source: :drs:`stopping_or_deleting_tasks_in_batches`
-        """
-        return self._run(operations.stop_jobs, job_ids)
-
-    def get_forward_jobs(self, parent_ids: Iterable[str]) -> dict[str, JobStatus]:
-        """
-        Find the forward jobs of dual-active pairs, by the ids of their parents.
-
-        :param parent_ids: any number of parent job ids.
-
-        Source: :drs:`querying_tasks_of_a_tenant`
-        """
-        return self._run(operations.get_forward_jobs, parent_ids)
+        return self._run(
+            operations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
+        )
 
     def poll(self, watch: Watch) -> list[str]:
         """
@@ -378,52 +323,43 @@ class DrsAsyncHook(_DrsHookBase):
             await self._client.close()
             self._client = None
 
-    async def precheck_jobs(
-        self, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
-    ) -> dict[str, Submission | DrsError]:
-        """Start the pre-checks of jobs; one that is running already is adopted. See :class:`DrsHook`."""
-        answers = await self._run(operations.precheck_jobs, job_ids, precheck_mode)
-        self._learn(answers)
-        return answers
-
-    async def get_precheck_results(self, job_ids: Iterable[str]) -> dict[str, PrecheckResult | DrsError]:
-        """Read how far the pre-checks of jobs are, and what they have found. See :class:`DrsHook`."""
-        answers = await self._run(operations.get_precheck_results, job_ids, self._precheck_ids)
-        self._learn(answers)
-        return answers
+    get_job_statuses = awaiting(operations.get_job_statuses)
+    get_job_details = awaiting(operations.get_job_details)
+    get_job_progresses = awaiting(operations.get_job_progresses)
+    get_precheck_results = awaiting(operations.get_precheck_results)
+    list_jobs = awaiting(operations.list_jobs)
+    get_forward_jobs = awaiting(operations.get_forward_jobs)
+    review_jobs = awaiting(operations.review_jobs)
+    create_jobs = awaiting(operations.create_jobs)
+    validate_connections = awaiting(operations.validate_connections)
+    validate_cluster_connections = awaiting(operations.validate_cluster_connections)
+    modify_jobs = awaiting(operations.modify_jobs)
+    select_objects = awaiting(operations.select_objects)
+    set_sync_policies = awaiting(operations.set_sync_policies)
+    transform_data = awaiting(operations.transform_data)
+    set_definers = awaiting(operations.set_definers)
+    set_flow_control = awaiting(operations.set_flow_control)
+    compare_parameters = awaiting(operations.compare_parameters)
+    modify_parameters = awaiting(operations.modify_parameters)
+    precheck_jobs = awaiting(operations.precheck_jobs)
+    pause_jobs = awaiting(operations.pause_jobs)
+    retry_jobs = awaiting(operations.retry_jobs)
+    stop_jobs = awaiting(operations.stop_jobs)
+    delete_jobs = awaiting(operations.delete_jobs)
+    change_passwords = awaiting(operations.change_passwords)
+    create_comparisons = awaiting(operations.create_comparisons)
+    get_comparisons = awaiting(operations.get_comparisons)
+    switch_over = awaiting(operations.switch_over)
+    get_switch_overs = awaiting(operations.get_switch_overs)
 
     async def start_jobs(
-        self, job_ids: Iterable[str], start_time: object = None
-    ) -> dict[str, JobStart | DrsError]:
-        """Start jobs, now or later; none is ever started twice. See :class:`DrsHook`."""
+        self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
+    ) -> dict[str, JobOutcome | DrsError]:
+        """Start jobs, now or later; none is ever started twice. See :meth:`DrsHook.start_jobs`."""
         start_time_ms = parse_start_time(start_time)
-        return await self._run(operations.start_jobs, job_ids, start_time_ms)
-
-    async def get_job_statuses(self, job_ids: Iterable[str]) -> dict[str, JobStatus | DrsError]:
-        """Read where each job stands now. See :class:`DrsHook`."""
-        return await self._run(operations.get_job_statuses, job_ids)
-
-    async def get_job_details(self, job_ids: Iterable[str]) -> dict[str, JobDetails | DrsError]:
-        """Read what each job is, without secrets. See :class:`DrsHook`."""
-        return await self._run(operations.get_job_details, job_ids)
-
-    async def get_job_progresses(self, job_ids: Iterable[str]) -> dict[str, JobProgress | DrsError]:
-        """Read how far each job is. See :class:`DrsHook`."""
-        return await self._run(operations.get_job_progresses, job_ids)
-
-    async def review_jobs(
-        self, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
-    ) -> dict[str, Readiness | DrsError]:
-        """Say which jobs can be pre-checked, and which need no pre-check. See :class:`DrsHook`."""
-        return await self._run(operations.review_jobs, job_ids, precheck_mode)
-
-    async def stop_jobs(self, job_ids: Iterable[str]) -> dict[str, JobStop | DrsError]:
-        """Stop jobs for good. See :class:`DrsHook`."""
-        return await self._run(operations.stop_jobs, job_ids)
-
-    async def get_forward_jobs(self, parent_ids: Iterable[str]) -> dict[str, JobStatus]:
-        """Find the forward jobs of dual-active pairs, by the ids of their parents. See :class:`DrsHook`."""
-        return await self._run(operations.get_forward_jobs, parent_ids)
+        return await self._run(
+            operations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
+        )
 
     async def poll(self, watch: Watch) -> list[str]:
         """Ask DRS about the jobs that a watch waits for. See :class:`DrsHook`."""

@@ -71,16 +71,22 @@ def _read_text(text: str) -> list[object]:
     stripped = text.strip()
     if not stripped.startswith(("[", "(")):
         return [stripped] if stripped else []
-    for read in (json.loads, ast.literal_eval):
-        try:
-            parsed = read(stripped)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-        if isinstance(parsed, (list, tuple)):
-            return list(parsed)
+    parsed = read_literal(stripped)
+    if isinstance(parsed, (list, tuple)):
+        return list(parsed)
     raise DrsConfigError(
         f"job_ids: {text[:80]!r} starts like a list and is neither a JSON nor a Python list of ids."
     )
+
+
+def read_literal(text: str) -> object:
+    """Return the value that a text writes down, in JSON or Python; ``None`` for one that writes none."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return None
 
 
 def find_duplicates(job_ids: Sequence[object]) -> list[object]:

@@ -184,6 +184,10 @@ MISSING_PERMISSION_CODE = "DRS.M00103"
 INVALID_TOKEN_CODE = "DRS.M00100"
 #: "This API cannot be called in the current task status."
 WRONG_STATE_CODE = "DRS.M00304"
+#: "The task name already exists."
+NAME_TAKEN_CODE = "DRS.M00277"
+#: "The data transformation already exists."
+EXISTING_RULE_CODE = "DRS.M07000"
 #: "The returned result is empty."
 EMPTY_RESULT_CODE = "DRS.M00002"
 
@@ -222,7 +226,9 @@ REMEDY_BY_CODE: dict[str, str] = {
         "Check extra.project_id and extra.region of the connection: the project id must be the region's."
     ),
     "DRS.M00307": "Use the id of the child job, not of its parent.",
+    "DRS.M00302": "Use an engine_type that the service offers for this db_use_type.",
     "DRS.M00308": "Use the id of the parent job, not of its child.",
+    "DRS.KE0002": "Check login and password of the database's Airflow connection.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Jobs: where they stand, what they are, how far they are, and their start."""
+"""Jobs: where they stand, what they are, how far they are, and when to start them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_drs.protocol.catalog import build
 from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError
 from airflow_provider_drs.protocol.redact import redact
-from airflow_provider_drs.protocol.rows import parse_rows, read_flag, read_percent, read_rows, read_text
+from airflow_provider_drs.protocol.rows import parse_rows, read_flag, read_percent, read_text
 from airflow_provider_drs.protocol.states import STATUSES, Phase, phase_of
 from airflow_provider_drs.protocol.wire import Request, Response
 
@@ -42,31 +43,6 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class JobStart:
-    """
-    A start that took effect.
-
-    ``adopted``: the job had been started before; ``status`` is then where it stood.
-    """
-
-    job_id: str
-    adopted: bool = False
-    status: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {"job_id": self.job_id, "adopted": self.adopted, "status": self.status}
-
-
-@dataclass(frozen=True, slots=True)
-class JobStop:
-    """A stop that took effect. ``adopted``: the job had been stopped before."""
-
-    job_id: str
-    adopted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class JobDetails:
     """What a job is. ``raw`` is the service's whole row with every secret masked."""
 
@@ -79,6 +55,27 @@ class JobDetails:
     parent_id: str | None
     multi_write: bool
     raw: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the status; ``Phase.UNKNOWN`` for a word never seen before."""
+        return phase_of(self.status)
+
+    @property
+    def engine_type(self) -> str:
+        """The kind of replication, e.g. ``mysql``; empty where the details do not tell."""
+        instance = self.raw.get("inst_info")
+        return str(instance.get("engine_type") or "") if isinstance(instance, Mapping) else ""
+
+    @property
+    def net_type(self) -> str:
+        """The kind of network: ``eip``, ``vpn`` or ``vpc``; empty where the details do not tell."""
+        return str(self.raw.get("net_type") or "")
+
+    def endpoint(self, end: str) -> Mapping[str, Any]:
+        """Return what is known of the ``source`` or ``target`` database, secrets masked."""
+        found = self.raw.get(f"{end}_endpoint")
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def is_dual_active_parent(self) -> bool:
@@ -128,57 +125,16 @@ class JobProgress:
         }
 
 
-def build_start_jobs(job_ids: Sequence[str], start_time_ms: int | None) -> Request:
-    """Return the request that starts jobs, now or at an instant (drs_03_0112)."""
-    # Times are epoch milliseconds in a string; absent starts at once.
-    when = {} if start_time_ms is None else {"start_time": str(start_time_ms)}
-    return Request(
-        "BatchStartJobs",
-        "POST",
-        "/v3/{project_id}/jobs/batch-starting",
-        {"jobs": [{"job_id": job_id, **when} for job_id in job_ids]},
-        repeatable=False,
-        job_ids=tuple(job_ids),
-    )
-
-
-def parse_start_jobs(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobStart | DrsError]:
-    """Read which jobs were started and which were refused."""
-    return parse_rows(request, document, response, lambda job_id, row: JobStart(job_id))
-
-
-def build_stop_jobs(job_ids: Sequence[str]) -> Request:
-    """Return the request that stops jobs for good (drs_03_0113)."""
-    # The call is named for deletion and stops, too; and the DELETE has a body.
-    return Request(
-        "BatchDeleteJobs",
-        "DELETE",
-        "/v3/{project_id}/jobs/batch-jobs",
-        {"jobs": [{"delete_type": "terminate", "job_id": job_id} for job_id in job_ids]},
-        repeatable=False,
-        job_ids=tuple(job_ids),
-    )
-
-
-def parse_stop_jobs(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobStop | DrsError]:
-    """Read which jobs are being stopped and which were refused."""
-    return parse_rows(request, document, response, lambda job_id, row: JobStop(job_id))
-
-
-def _build_paged(operation: str, path: str, job_ids: Sequence[str]) -> Request:
+def _build_paged(operation: str, job_ids: Sequence[str]) -> Request:
     # Without page_req the service answers for 5 jobs and is silent about the rest (drs_api_0150,
     # drs_api_0151).
     body = {"jobs": list(job_ids), "page_req": {"cur_page": 1, "per_page": len(job_ids)}}
-    return Request(operation, "POST", path, body, repeatable=True, job_ids=tuple(job_ids))
+    return build(operation, body, job_ids)
 
 
 def build_job_statuses(job_ids: Sequence[str]) -> Request:
     """Return the request for the statuses of up to 100 jobs (drs_api_0150)."""
-    return _build_paged("BatchListJobStatus", "/v3/{project_id}/jobs/batch-status", job_ids)
+    return _build_paged("BatchListJobStatus", job_ids)
 
 
 def parse_job_statuses(
@@ -192,7 +148,7 @@ def parse_job_statuses(
 
 def build_job_details(job_ids: Sequence[str]) -> Request:
     """Return the request for the details of up to 100 jobs (drs_api_0151)."""
-    return _build_paged("BatchListJobDetails", "/v3/{project_id}/jobs/batch-detail", job_ids)
+    return _build_paged("BatchListJobDetails", job_ids)
 
 
 def parse_job_details(
@@ -218,14 +174,7 @@ def _parse_details_row(job_id: str, row: Mapping[str, Any]) -> JobDetails:
 
 def build_job_progresses(job_ids: Sequence[str]) -> Request:
     """Return the request for the progress of jobs (drs_03_0114)."""
-    return Request(
-        "BatchListProgresses",
-        "POST",
-        "/v3/{project_id}/jobs/batch-progress",
-        {"jobs": list(job_ids)},
-        repeatable=True,
-        job_ids=tuple(job_ids),
-    )
+    return build("BatchListProgresses", {"jobs": list(job_ids)}, job_ids)
 
 
 def parse_job_progresses(
@@ -267,40 +216,6 @@ def _read_phases(value: object) -> dict[str, int | None]:
         for part, progress in value.items()
         if isinstance(progress, Mapping)
     }
-
-
-def build_disaster_recovery_jobs(page: int) -> Request:
-    """Return the request for one page of the disaster recovery jobs of the project (drs_03_0138)."""
-    # The page's own example sends empty strings for "no filter"; engine_type alone has a default other than
-    # that.
-    body = {"cur_page": page, "per_page": MAX_PAGE, "db_use_type": DISASTER_RECOVERY, "engine_type": ""}
-    return Request("ShowJobList", "POST", "/v3/{project_id}/jobs", body, repeatable=True)
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyPage:
-    """
-    One page of disaster recovery jobs.
-
-    the forward child of each parent, and how many jobs there are in all.
-    """
-
-    forward_by_parent: Mapping[str, JobStatus]
-    listed: int
-    total: int
-
-
-def parse_disaster_recovery_jobs(document: Mapping[str, Any], response: Response) -> FamilyPage:
-    """Read which forward job belongs to which dual-active parent."""
-    rows = read_rows(document, "jobs")
-    forward = {}
-    for row in rows:
-        children = row.get("children")
-        for child in children if isinstance(children, list) else ():
-            if isinstance(child, Mapping) and child.get("job_direction") == "up":
-                forward[str(row.get("id"))] = JobStatus(read_text(child, "id"), read_text(child, "status"))
-    total = document.get("total_record")
-    return FamilyPage(forward, len(rows), total if isinstance(total, int) else len(rows))
 
 
 def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:

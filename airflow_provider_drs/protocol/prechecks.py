@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from airflow_provider_drs.protocol.catalog import build
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.redact import redact_text
 from airflow_provider_drs.protocol.rows import parse_rows, read_flag, read_percent, read_rows, row_error
@@ -205,16 +206,8 @@ def check_precheck_mode(precheck_mode: str) -> str:
 
 def build_prechecks(job_ids: Sequence[str], precheck_mode: str) -> Request:
     """Return the request that starts the pre-checks of jobs (drs_03_0110)."""
-    return Request(
-        "BatchCheckJobs",
-        "POST",
-        "/v3/{project_id}/jobs/batch-precheck",
-        {"jobs": [{"job_id": job_id, "precheck_mode": precheck_mode} for job_id in job_ids]},
-        # A second one while the first runs is refused for that job (DRS.M01504), and later it only checks
-        # anew.
-        repeatable=True,
-        job_ids=tuple(job_ids),
-    )
+    jobs = [{"job_id": job_id, "precheck_mode": precheck_mode} for job_id in job_ids]
+    return build("BatchCheckJobs", {"jobs": jobs}, job_ids)
 
 
 def parse_prechecks(
@@ -231,14 +224,7 @@ def parse_prechecks(
 
 def build_precheck_results(job_ids: Sequence[str]) -> Request:
     """Return the request for the pre-check results of jobs (drs_03_0111)."""
-    return Request(
-        "BatchCheckResults",
-        "POST",
-        "/v3/{project_id}/jobs/batch-precheck-result",
-        {"jobs": list(job_ids)},
-        repeatable=True,
-        job_ids=tuple(job_ids),
-    )
+    return build("BatchCheckResults", {"jobs": list(job_ids)}, job_ids)
 
 
 def parse_precheck_results(

@@ -33,7 +33,9 @@ def read_rows(document: Mapping[str, Any], key: str = "results") -> list[Mapping
 def row_error(row: Mapping[str, Any], request: Request, response: Response, job_id: str) -> DrsError | None:
     """Return the error that a row is, or ``None`` for a row that reports success."""
     code = row.get("error_code")
-    if not code and row.get("status") != "failed":
+    # Selecting objects answers false, the cluster's connection test "false", all others "failed".
+    is_failed = row.get("status") in ("failed", "false", False) or row.get("success") is False
+    if not code and not is_failed:
         return None
     message = row.get("error_msg") or row.get("error_message")
     return make_error(

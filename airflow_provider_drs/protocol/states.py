@@ -83,6 +83,36 @@ RUNNING_PHASES = frozenset({Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED})
 STOPPED_PHASES = frozenset({Phase.STOPPING, Phase.ENDED})
 
 
+#: From which status a job goes to which: by itself, or by a word of ours (drs_05_0005 and the page of each
+#: action). It is what the documentation draws; nothing decides by it, since DRS has the last word.
+NEXT: dict[str, tuple[str, ...]] = {
+    "CREATING": (CONFIGURATION, "CREATE_FAILED"),
+    CONFIGURATION: ("STARTJOBING", "WAITING_FOR_START"),
+    "WAITING_FOR_START": ("STARTJOBING",),
+    "STARTJOBING": ("FULL_TRANSFER_STARTED", INCRE_TRANSFER_STARTED, "START_JOB_FAILED"),
+    "START_JOB_FAILED": ("STARTJOBING",),
+    "FULL_TRANSFER_STARTED": ("FULL_TRANSFER_COMPLETE", "FULL_TRANSFER_FAILED", "PAUSING"),
+    "FULL_TRANSFER_FAILED": ("FULL_TRANSFER_STARTED",),
+    "FULL_TRANSFER_COMPLETE": (INCRE_TRANSFER_STARTED, "RELEASE_RESOURCE_STARTED"),
+    INCRE_TRANSFER_STARTED: (
+        "INCRE_TRANSFER_FAILED",
+        "PAUSING",
+        "CHANGE_JOB_STARTED",
+        "RELEASE_RESOURCE_STARTED",
+    ),
+    "INCRE_TRANSFER_FAILED": (INCRE_TRANSFER_STARTED,),
+    "PAUSING": ("FULL_TRANSFER_STARTED", INCRE_TRANSFER_STARTED),
+    "CHANGE_JOB_STARTED": (INCRE_TRANSFER_STARTED, "CHANGE_JOB_FAILED"),
+    "RELEASE_RESOURCE_STARTED": ("RELEASE_RESOURCE_COMPLETE", "RELEASE_RESOURCE_FAILED"),
+    "RELEASE_RESOURCE_FAILED": ("RELEASE_RESOURCE_STARTED",),
+}
+
+
+def words_of(*phases: Phase) -> frozenset[str]:
+    """Return the status words of some phases."""
+    return frozenset(status.word for status in _TABLE if status.phase in phases)
+
+
 def phase_of(word: str) -> Phase:
     """Return the phase of a status word; a word never seen before counts as not finished and not failed."""
     status = STATUSES.get(word)

@@ -1,11 +1,11 @@
-"""The sensor that waits until pre-checks have passed."""
+"""The sensors: each waits for any number of jobs, and returns the ids of those that came to it."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
@@ -14,27 +14,26 @@ if TYPE_CHECKING:
 
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.errors import DrsError
-    from airflow_provider_drs.protocol.watch import PrecheckWatch, Watch
+    from airflow_provider_drs.protocol.watches import Watch
+
+__all__ = [
+    "DrsDataComparisonSensor",
+    "DrsJobStatusSensor",
+    "DrsPrecheckSensor",
+    "DrsReplicationDelaySensor",
+]
 
 
-class DrsPrecheckSensor(BaseSensorOperator):
+class _DrsSensor(BaseSensorOperator):
     """
-    Wait until every job has passed its pre-check, and return the ids of the jobs that may start.
+    What the sensors share: the modes of waiting, and failing closed.
 
-    Holds no worker while it waits when it is deferrable, or in mode ``reschedule``. The XCom
-    ``precheck_report`` says for each job what DRS found, what it means and what to do about it; the log and
-    the error show it as a table.
+    Holds no worker while it waits when it is deferrable, or in mode ``reschedule``. A failure is final: it is
+    not retried, and neither ``soft_fail`` nor ``never_fail`` softens it, since a skipped gate lets tasks with
+    other trigger rules run. Both cover time-outs only.
 
-    A failed verdict is final: it is not retried, and neither ``soft_fail`` nor ``never_fail`` softens it,
-    since a skipped gate lets tasks with other trigger rules run. Both cover time-outs only.
-
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
-        (templated)
     :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
-    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not; a list names the
-        check items that may alarm. (templated)
-    :param allow_partial: return the jobs that passed even if others failed; fail only if none did.
-    :param fail_fast: fail at the first job that fails, instead of waiting for a whole report.
+    :param allow_partial: return the jobs that came there even if others failed; fail only if none did.
     :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
     :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
         configuration.
@@ -42,18 +41,15 @@ class DrsPrecheckSensor(BaseSensorOperator):
     :param poke_interval: seconds between two polls.
     """
 
-    template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "alarms")
-    template_fields_renderers = {"job_ids": "json", "alarms": "json"}
+    template_fields: Sequence[str] = ("drs_conn_id",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"job_ids": "json"}
     ui_color = "#dcecf7"
 
     def __init__(
         self,
         *,
-        job_ids: str | Sequence[str],
         drs_conn_id: str = "drs_default",
-        alarms: str | Collection[str] = "allow",
         allow_partial: bool = False,
-        fail_fast: bool = False,
         on_failure: str = "fail",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -61,11 +57,8 @@ class DrsPrecheckSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         if on_failure not in ("fail", "skip"):
             raise ValueError(f"on_failure must be 'fail' or 'skip', not {on_failure!r}")
-        self.job_ids = job_ids
         self.drs_conn_id = drs_conn_id
-        self.alarms = alarms
         self.allow_partial = allow_partial
-        self.fail_fast = fail_fast
         self.on_failure = on_failure
         self.deferrable = deferrable
         self._hook: DrsHook | None = None
@@ -123,14 +116,6 @@ class DrsPrecheckSensor(BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def _make_watch(self) -> PrecheckWatch:
-        from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
-        from airflow_provider_drs.protocol.watch import PrecheckWatch
-
-        job_ids = gate.read_ids(self.job_ids, self.log)
-        return PrecheckWatch(job_ids, read_alarm_policy(self.alarms), fail_fast=self.fail_fast)
-
     def _poll_or_defer(self, context: Context) -> None:
         from airflow_provider_drs.operators import gate
 
@@ -159,14 +144,211 @@ class DrsPrecheckSensor(BaseSensorOperator):
     def _conclude(self, context: Context) -> list[str]:
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_drs.operators import gate
-
         if self._final_error is not None:
             raise AirflowFailException(str(self._final_error)) from self._final_error
         if self._watch is None:
             raise AirflowFailException(
                 "The wait has not begun, so there is nothing to judge. Clear the task."
             )
-        return gate.conclude_prechecks(
-            self._watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
+        return self._judge(self._watch, context)
+
+    # What differs between the sensors.
+
+    #: The first words of the text of a failure.
+    _what: ClassVar[str]
+    #: The XCom for what is known of each job.
+    _key: ClassVar[str] = "job_statuses"
+
+    def _make_watch(self) -> Watch:
+        raise NotImplementedError
+
+    def _judge(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import gate
+
+        return gate.conclude_wait(
+            watch,
+            context,
+            self.log,
+            what=self._what,
+            key=self._key,
+            allow_partial=self.allow_partial,
+            on_failure=self.on_failure,
         )
+
+
+class DrsPrecheckSensor(_DrsSensor):
+    """
+    Wait until every job has passed its pre-check, and return the ids of the jobs that may start.
+
+    The XCom ``precheck_report`` says for each job what DRS found, what it means and what to do about it; the
+    log and the error show it as a table. A failed verdict is final; ``soft_fail`` and ``never_fail`` cover
+    time-outs only.
+
+    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
+        (templated)
+    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
+    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not; a list names the
+        check items that may alarm. (templated)
+    :param allow_partial: return the jobs that passed even if others failed; fail only if none did.
+    :param fail_fast: fail at the first job that fails, instead of waiting for a whole report.
+    :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
+    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
+        configuration.
+    :param timeout: seconds from the first poll, as an absolute deadline across deferrals and restarts.
+    :param poke_interval: seconds between two polls.
+    """
+
+    template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "alarms")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"job_ids": "json", "alarms": "json"}
+
+    def __init__(
+        self,
+        *,
+        job_ids: str | Sequence[str],
+        alarms: str | Collection[str] = "allow",
+        fail_fast: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_ids = job_ids
+        self.alarms = alarms
+        self.fail_fast = fail_fast
+
+    def _make_watch(self) -> Watch:
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
+        from airflow_provider_drs.protocol.watches import PrecheckWatch
+
+        job_ids = gate.read_ids(self.job_ids, self.log)
+        return PrecheckWatch(job_ids, read_alarm_policy(self.alarms), fail_fast=self.fail_fast)
+
+    def _judge(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import gate
+
+        return gate.conclude_prechecks(
+            watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
+        )
+
+
+class DrsJobStatusSensor(_DrsSensor):
+    """
+    Wait until every job is in one of some statuses, and return the jobs' ids.
+
+    The log shows percent, remaining time and delay as they move; the XCom ``job_statuses`` has the last of
+    them. How it waits, and its other arguments, are those of :class:`DrsPrecheckSensor`.
+
+    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
+        (templated)
+    :param target_statuses: the statuses to wait for, e.g. ``FULL_TRANSFER_COMPLETE``. With ``DELETED``, a job
+        that DRS does not know any more is there. (templated)
+    :param failed_statuses: the statuses that fail a job; ``None`` for every failed one that is no target.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "target_statuses", "failed_statuses")
+    _what = "Not there:"
+
+    def __init__(
+        self,
+        *,
+        job_ids: str | Sequence[str],
+        target_statuses: str | Collection[str],
+        failed_statuses: str | Collection[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_ids = job_ids
+        self.target_statuses = target_statuses
+        self.failed_statuses = failed_statuses
+
+    def _make_watch(self) -> Watch:
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.watches import StatusWatch
+        from airflow_provider_drs.protocol.watches.statuses import check_statuses
+
+        return StatusWatch(
+            gate.read_ids(self.job_ids, self.log),
+            check_statuses("target_statuses", self.target_statuses),
+            None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
+        )
+
+
+class DrsReplicationDelaySensor(_DrsSensor):
+    """
+    Wait until all jobs at once have been close behind for some polls in a row, and return the jobs' ids.
+
+    For the cut-over: what is close now and was close before will hardly fall back while the application is
+    switched. A job that does not replicate any more fails the wait for all.
+
+    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
+        (templated)
+    :param max_delay_s: how many seconds behind is close. (templated)
+    :param consecutive: how many polls in a row.
+    """
+
+    template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "max_delay_s")
+    _what = "Not replicating:"
+
+    def __init__(
+        self,
+        *,
+        job_ids: str | Sequence[str],
+        max_delay_s: float | str,
+        consecutive: int = 3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_ids = job_ids
+        self.max_delay_s = max_delay_s
+        self.consecutive = consecutive
+
+    def _make_watch(self) -> Watch:
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.watches import DelayWatch
+
+        job_ids = gate.read_ids(self.job_ids, self.log)
+        return DelayWatch(job_ids, gate.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
+
+    def poke(self, context: Context) -> bool:
+        """
+        Ask DRS once; in mode ``reschedule`` go on asking as long as all are close.
+
+        A rescheduled sensor forgets what it has counted.
+        """
+        from airflow_provider_drs.protocol.watches import DelayWatch
+
+        is_over = super().poke(context)
+        while (
+            not is_over and self.reschedule and isinstance(self._watch, DelayWatch) and self._watch.is_close
+        ):
+            time.sleep(self.poke_interval)
+            is_over = super().poke(context)
+        return is_over
+
+
+class DrsDataComparisonSensor(_DrsSensor):
+    """
+    Wait until comparisons of data have ended, and return the ids of the jobs whose data is consistent.
+
+    A difference fails the task; the XCom ``comparison_report`` has every one.
+
+    :param comparisons: the XCom ``comparisons`` of a ``DrsCompareDataOperator``, as
+        ``compare.output["comparisons"]``. (templated)
+    """
+
+    template_fields: Sequence[str] = ("comparisons", "drs_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"comparisons": "json"}
+    _what = "Not consistent:"
+    _key = "comparison_report"
+
+    def __init__(self, *, comparisons: Sequence[Mapping[str, Any]] | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.comparisons = comparisons
+
+    def _make_watch(self) -> Watch:
+        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.comparisons import Comparison
+        from airflow_provider_drs.protocol.watches import ComparisonWatch
+
+        listed = gate.read_objects(self.comparisons, "comparisons")
+        return ComparisonWatch([Comparison.from_dict(each) for each in listed])

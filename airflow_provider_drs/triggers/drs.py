@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.errors import DrsError
-from airflow_provider_drs.protocol.watch import watch_from_dict
+from airflow_provider_drs.protocol.watches import watch_from_dict
 
 #: The last poll may take this long beyond the deadline, so that it is not cut off at its start.
 _LAST_POLL_S = 30.0
@@ -33,8 +33,8 @@ class DrsWatchTrigger(BaseTrigger):
     :param watch: a watch as plain JSON values.
     :param poke_interval: seconds between two polls; the first comes after one interval.
     :param deadline: epoch seconds at which the wait is given up. It holds across restarts of the triggerer.
-    :param stop_on_kill: stop the jobs for good when a user kills the deferred task (Airflow 3.3 and later
-        tell it).
+    :param stop_on_kill: the jobs to stop for good when a user kills the deferred task (Airflow 3.3 and later
+        tell it): those that the task itself has started.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class DrsWatchTrigger(BaseTrigger):
         watch: dict[str, Any],
         poke_interval: float,
         deadline: float,
-        stop_on_kill: bool = False,
+        stop_on_kill: Sequence[str] = (),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.drs_conn_id = drs_conn_id
         self.watch = watch
         self.poke_interval = poke_interval
         self.deadline = deadline
-        self.stop_on_kill = stop_on_kill
+        self.stop_on_kill = list(stop_on_kill)
         # Airflow stores these in clear and as JSON; what is none must not get that far.
         json.dumps(self.serialize()[1], allow_nan=False)
 
@@ -73,10 +73,10 @@ class DrsWatchTrigger(BaseTrigger):
         yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Stop the jobs if the task asked for that; a killed wait else leaves them alone."""
+        """Stop the jobs that the task asked for; a killed wait else leaves them alone."""
         if self.stop_on_kill:
             async with DrsAsyncHook(self.drs_conn_id) as hook:
-                await hook.stop_jobs(self.watch["job_ids"])
+                await hook.stop_jobs(self.stop_on_kill)
 
     async def _wait(self) -> Mapping[str, Any]:
         watch = watch_from_dict(self.watch)

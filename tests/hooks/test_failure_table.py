@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +20,10 @@ from airflow_provider_drs.protocol.errors import (
     DrsThrottledError,
     DrsUnavailableError,
 )
-from airflow_provider_drs.protocol.jobs import JobStart, JobStatus
+from airflow_provider_drs.protocol.jobs import JobStatus
+from airflow_provider_drs.protocol.outcomes import JobOutcome
 from airflow_provider_drs.protocol.prechecks import Submission
+from tests.transport.forwarder import Forwarder, make_certificate
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -70,6 +75,63 @@ def _calls(emulator: Emulator, operation: str) -> int:
     return len(emulator.journal(operation))
 
 
+def _call(hook: Any, operation: str, job_ids: tuple[str, ...]) -> dict[str, Any]:
+    method = {READ: hook.get_job_statuses, PRECHECK: hook.precheck_jobs, START: hook.start_jobs}[operation]
+    answers: dict[str, Any] = method(job_ids)
+    return answers
+
+
+@pytest.mark.parametrize("operation", [READ, PRECHECK, START])
+def test_a_refused_connection_is_tried_again(
+    emulator: Emulator, hook: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """Nothing was sent, so there is no state to read, not even for a start."""
+    job_ids = _passed(emulator)
+    with closing(Forwarder(emulator.url)) as service:
+        connect(host=service.url)
+
+        def come_up_after_the_first_failure() -> float:
+            if not service.is_open:
+                service.open()
+            return 0.0
+
+        monkeypatch.setattr("random.random", come_up_after_the_first_failure)
+
+        answers = _call(hook, operation, job_ids)
+
+    assert not any(isinstance(answer, DrsError) for answer in answers.values())
+    assert [entry["applied"] for entry in emulator.journal(operation)] == [True]
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Emulator]:
+    """Return an emulator behind TLS with ten jobs of its own."""
+    certificate, key = make_certificate(tmp_path)
+    with Emulator(certfile=str(certificate), keyfile=str(key)) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
+@pytest.mark.parametrize("operation", [READ, START])
+def test_a_handshake_that_broke_off_is_tried_again(
+    secure: Emulator, hook: Any, connect: Any, operation: str, reset: bool
+) -> None:
+    """Nothing was applied, so the second request is the only one."""
+    connect(secure.connection["extra"], host=secure.url)
+    job_ids = _passed(secure)
+    with closing(Forwarder(secure.url, cuts=1, reset=reset)) as service:
+        service.open()
+        connect(secure.connection["extra"], host=service.url)
+
+        answers = _call(hook, operation, job_ids)
+
+    assert not any(isinstance(answer, DrsError) for answer in answers.values())
+    print("SEQ", [entry["operation"] for entry in secure.journal()])
+    assert [entry["applied"] for entry in secure.journal(operation)] == [True]
+    # The first byte of a TLS record that belongs to a handshake.
+    assert [sent[:1] for sent in service.cut] == [b"\x16"]
+
+
 @pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
 def test_a_read_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     """Reading twice does no harm."""
@@ -104,7 +166,7 @@ def test_a_start_of_unknown_outcome_reads_the_state_and_never_starts_twice(
 
     answers = hook.start_jobs(job_ids)
 
-    assert all(isinstance(answer, JobStart) for answer in answers.values())
+    assert all(isinstance(answer, JobOutcome) for answer in answers.values())
     assert [job["starts"] for job in emulator.jobs] == [1] * 10
     sent = [entry["operation"] for entry in emulator.journal() if entry["operation"] in (START, READ)]
     applied = emulator.journal(START)[0]["applied"]
@@ -120,7 +182,7 @@ def test_a_start_that_was_put_off_is_sent_again(emulator: Emulator, hook: Any, f
 
     answers = hook.start_jobs(job_ids)
 
-    assert all(answer == JobStart(job_id) for job_id, answer in answers.items())
+    assert all(answer == JobOutcome(job_id) for job_id, answer in answers.items())
     assert _calls(emulator, READ) == 0
 
 
@@ -276,6 +338,6 @@ def test_nothing_more_is_sent_after_an_error_of_the_whole_account(
     answers = hook.start_jobs(job_ids)
 
     kinds = [type(answer).__name__ for answer in answers.values()]
-    assert kinds == ["JobStart"] * 4 + ["DrsPermissionError"] * 6
+    assert kinds == ["JobOutcome"] * 4 + ["DrsPermissionError"] * 6
     assert "was not sent" in str(answers[job_ids[-1]])
     assert _calls(emulator, START) == 2

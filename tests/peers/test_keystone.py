@@ -17,7 +17,7 @@ from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.auth import Grant
 from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsUnavailableError
 from airflow_provider_drs.protocol.prechecks import AlarmPolicy
-from airflow_provider_drs.protocol.watch import PrecheckWatch
+from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.transport import tokens
 from tests.conftest import HookInLoop
 

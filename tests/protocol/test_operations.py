@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_drs.protocol import operations
+from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.catalog import build
 from airflow_provider_drs.protocol.errors import (
     DrsAuthError,
     DrsConfigError,
@@ -24,8 +26,8 @@ from airflow_provider_drs.protocol.errors import (
     DrsUnavailableError,
 )
 from airflow_provider_drs.protocol.exchange import Budget, OutcomeUnknown, exchange, exchange_repeatable
-from airflow_provider_drs.protocol.jobs import JobStart, JobStatus, build_job_statuses, build_start_jobs
-from airflow_provider_drs.protocol.operations import Limits, plan_starts
+from airflow_provider_drs.protocol.jobs import JobStatus, build_job_statuses
+from airflow_provider_drs.protocol.outcomes import JobOutcome
 from airflow_provider_drs.protocol.retry import backoff_s, read_retry_after_s
 from airflow_provider_drs.protocol.wire import (
     FailureKind,
@@ -36,6 +38,8 @@ from airflow_provider_drs.protocol.wire import (
     TransportFailure,
 )
 from tests.protocol.talk import BROKEN, NOT_SENT, Talk, answer, refusal
+
+_START = build("BatchStartJobs", {"jobs": [{"job_id": "a"}]}, ["a"])
 
 
 def _limits(**changes: Any) -> Limits:
@@ -103,10 +107,12 @@ def test_a_start_is_never_sent_for_a_job_that_is_known_started(count: int, fates
         }
         return replies[fate]()
 
-    found = Talk([service] * 50, jitter=0.1).run(operations.start_jobs(_limits(write_batch=5), job_ids, None))
+    found = Talk([service] * 50, jitter=0.1).run(
+        operations.start_jobs(_limits(write_batch=5), job_ids, None, check_preconditions=False)
+    )
 
     assert set(starts.values()) == {1}
-    assert all(isinstance(each, JobStart) for each in found.values())
+    assert all(isinstance(each, JobOutcome) for each in found.values())
 
 
 def test_bad_ids_are_refused_before_anything_is_sent() -> None:
@@ -114,7 +120,7 @@ def test_bad_ids_are_refused_before_anything_is_sent() -> None:
     talk = Talk([])
 
     with pytest.raises(DrsConfigError):
-        talk.run(operations.start_jobs(_limits(), [], None))
+        talk.run(operations.start_jobs(_limits(), [], None, check_preconditions=False))
 
     assert talk.steps == []
 
@@ -152,7 +158,7 @@ def test_a_write_that_stays_busy_reports_the_error_when_time_is_up() -> None:
     script = [_row_error("DRS.M01504", "a"), _statuses] * 5
 
     found = Talk(script, seconds_per_step=0.5, jitter=1.0).run(
-        operations.start_jobs(_limits(retry_timeout_s=3.0), ["a"], None)
+        operations.start_jobs(_limits(retry_timeout_s=3.0), ["a"], None, check_preconditions=False)
     )
 
     assert found["a"].error_code == "DRS.M01504"  # type: ignore[union-attr]
@@ -163,17 +169,17 @@ def test_a_job_that_a_write_is_silent_about_is_looked_up() -> None:
     silent = answer({"results": []}, 202)
 
     found = Talk([silent, lambda request: _statuses(request, "STARTJOBING")]).run(
-        operations.start_jobs(_limits(), ["a"], None)
+        operations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
     )
 
-    assert found == {"a": JobStart("a", adopted=True, status="STARTJOBING")}
+    assert found == {"a": JobOutcome("a", adopted=True, status="STARTJOBING")}
 
 
 def test_a_job_that_vanished_meanwhile_is_an_error() -> None:
     """The state says that there is no such job."""
     gone = answer({"results": [{"id": "a", "error_code": "DRS.M00289"}]}, 400)
 
-    found = Talk([BROKEN, gone]).run(operations.start_jobs(_limits(), ["a"], None))
+    found = Talk([BROKEN, gone]).run(operations.start_jobs(_limits(), ["a"], None, check_preconditions=False))
 
     assert isinstance(found["a"], DrsJobNotFoundError)
 
@@ -181,70 +187,63 @@ def test_a_job_that_vanished_meanwhile_is_an_error() -> None:
 def test_a_state_that_cannot_be_read_leaves_the_outcome_open() -> None:
     """The error of the start stands, not that of the reading; what was reported as done stays done."""
     login = DrsAuthError("no")
-    found = Talk([BROKEN, login]).run(operations.start_jobs(_limits(), ["a"], None))
+    found = Talk([BROKEN, login]).run(
+        operations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
+    )
     assert isinstance(found["a"], DrsUnavailableError)
 
     half = _row_error("DRS.M00304", "b")
-    found = Talk([half, DrsAuthError("no")]).run(operations.start_jobs(_limits(), ["a", "b"], None))
-    assert [type(each).__name__ for each in found.values()] == ["JobStart", "DrsJobStateError"]
+    found = Talk([half, DrsAuthError("no")]).run(
+        operations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False)
+    )
+    assert [type(each).__name__ for each in found.values()] == ["JobOutcome", "DrsJobStateError"]
 
 
 def test_a_second_try_that_is_refused_as_a_whole_keeps_what_the_first_one_did() -> None:
     """Job a is started; b was busy, and then the account lost its rights."""
     script = [_row_error("DRS.M01504", "b"), _statuses, refusal("DRS.M00103", 401)]
 
-    found = Talk(script).run(operations.start_jobs(_limits(), ["a", "b"], None))
+    found = Talk(script).run(operations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False))
 
-    assert found["a"] == JobStart("a")
+    assert found["a"] == JobOutcome("a")
     assert found["b"].error_code == "DRS.M00103"  # type: ignore[union-attr]
 
 
 def test_an_error_of_the_account_in_the_first_batch_is_raised() -> None:
     """Nothing was done, so there is nothing to keep."""
     with pytest.raises(DrsError, match=r"DRS\.M00103"):
-        Talk([refusal("DRS.M00103", 401)]).run(operations.start_jobs(_limits(), ["a"], None))
+        Talk([refusal("DRS.M00103", 401)]).run(
+            operations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
+        )
 
 
 def test_a_refusal_of_one_batch_does_not_stop_the_next() -> None:
     """It is about its own jobs."""
     talk = Talk([refusal("DRS.M00300"), _success])
 
-    found = talk.run(operations.start_jobs(_limits(write_batch=1), ["a", "b"], None))
+    found = talk.run(
+        operations.start_jobs(_limits(write_batch=1), ["a", "b"], None, check_preconditions=False)
+    )
 
     assert type(found["a"]) is DrsRequestError
-    assert found["b"] == JobStart("b")
-
-
-def test_starts_are_planned_by_status() -> None:
-    """Start, adopt, refuse; an unread or unknown status is refused."""
-    words = {
-        "a": "CONFIGURATION",
-        "b": "INCRE_TRANSFER_STARTED",
-        "c": "PAUSING",
-        "d": "NEW_WORD",
-        "e": "CREATING",
-    }
-    statuses: dict[str, Any] = {job_id: JobStatus(job_id, word) for job_id, word in words.items()}
-    statuses["f"] = DrsJobNotFoundError("gone")
-
-    plan = plan_starts(statuses)
-
-    assert plan.to_start == ("a",)
-    assert list(plan.adopted) == ["b", "c"]
-    assert list(plan.errors) == ["d", "e", "f"]
+    assert found["b"] == JobOutcome("b")
 
 
 def test_forward_jobs_are_looked_for_on_every_page() -> None:
-    """Until they are found, or there is no further page."""
+    """Until there is no further page."""
 
     def page(request: Request) -> Any:
         assert request.body is not None
         number = request.body["cur_page"]
         children = [{"id": "fwd", "job_direction": "up", "status": "INCRE_TRANSFER_STARTED"}, "odd"]
-        jobs = [{"id": f"other-{number}"}] if number < 3 else [{"id": "parent", "children": children}]
+        jobs = (
+            [{"id": f"other-{number}", "status": "PAUSING"}]
+            if number != 3
+            else [{"id": "parent", "status": "CONFIGURATION", "children": children}]
+        )
         return answer({"jobs": jobs, "total_record": 4})
 
-    found = Talk([page] * 5).run(operations.get_forward_jobs(_limits(), ["parent"]))
+    found = Talk([page] * 4).run(operations.get_forward_jobs(_limits(), ["parent"]))
     lost = Talk([page, page, page, lambda _: answer({"jobs": []})]).run(
         operations.get_forward_jobs(_limits(), ["x"])
     )
@@ -360,7 +359,7 @@ def test_an_unparsable_success_is_sent_again() -> None:
 
 def test_a_write_whose_time_is_up_is_of_unknown_outcome() -> None:
     """There was no time to ask; the caller must not take it for undone."""
-    result, _ = _exchange([BROKEN], request=build_start_jobs(["a"], None), limit_s=0.1, jitter=1.0)
+    result, _ = _exchange([BROKEN], request=_START, limit_s=0.1, jitter=1.0)
 
     assert isinstance(result, OutcomeUnknown)
 
@@ -376,9 +375,7 @@ def test_a_transport_that_says_nothing_is_at_fault() -> None:
 
 def test_a_write_among_the_reads_is_never_taken_for_undone() -> None:
     """Whoever sends one as repeatable gets the error, not a value."""
-    conversation = exchange_repeatable(
-        build_start_jobs(["a"], None), Budget(0.1), lambda document, response: document
-    )
+    conversation = exchange_repeatable(_START, Budget(0.1), lambda document, response: document)
 
     with pytest.raises(DrsUnavailableError):
         Talk([BROKEN], jitter=1.0).run(conversation)

@@ -12,20 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_drs.protocol.batching import split
+from airflow_provider_drs.protocol.catalog import build
 from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError
 from airflow_provider_drs.protocol.jobs import (
-    JobStart,
     JobStatus,
     build_job_details,
     build_job_progresses,
     build_job_statuses,
-    build_start_jobs,
-    build_stop_jobs,
     parse_job_details,
     parse_job_progresses,
     parse_job_statuses,
-    parse_start_jobs,
 )
+from airflow_provider_drs.protocol.outcomes import JobOutcome, parse_outcomes
 from airflow_provider_drs.protocol.prechecks import (
     CheckItem,
     PrecheckResult,
@@ -42,11 +40,16 @@ from tests.protocol.talk import answer
 SAMPLES = Path(__file__).parents[1] / "samples"
 ONE, OTHER = "140b5236-88ad-43c8-811c-1268453jb101", "a281f62f-4631-45d6-a2d3-679a9f4jb105"
 
+
+def _build_start(job_ids: list[str]) -> Any:
+    return build("BatchStartJobs", {"jobs": [{"job_id": job_id} for job_id in job_ids]}, job_ids)
+
+
 PARSERS = {
     "status": (build_job_statuses, parse_job_statuses),
     "detail": (build_job_details, parse_job_details),
     "progress": (build_job_progresses, parse_job_progresses),
-    "starting": (partial(build_start_jobs, start_time_ms=None), parse_start_jobs),
+    "starting": (_build_start, parse_outcomes),
     "precheck": (partial(build_prechecks, precheck_mode="forStartJob"), parse_prechecks),
     "precheck-result": (build_precheck_results, partial(parse_precheck_results, precheck_ids={})),
 }
@@ -74,14 +77,6 @@ def test_requests_are_those_of_the_pages(kind: str, sample: str) -> None:
         expected["page_req"]["per_page"] = len(job_ids)
 
     assert PARSERS[kind][0](job_ids).body == expected  # type: ignore[operator]
-
-
-def test_a_start_time_is_milliseconds_in_a_string() -> None:
-    """And a stop is a DELETE with a body."""
-    assert build_start_jobs(["a"], 1_700_000_000_000).body == {
-        "jobs": [{"job_id": "a", "start_time": "1700000000000"}]
-    }
-    assert build_stop_jobs(["a"]).body == {"jobs": [{"delete_type": "terminate", "job_id": "a"}]}
 
 
 def test_the_status_example() -> None:
@@ -276,7 +271,7 @@ def test_bytes_that_are_no_json_object_are_an_error(raw: bytes) -> None:
 
 def test_start_values_cross_xcom() -> None:
     """Plain JSON."""
-    assert JobStart("a", adopted=True, status="STARTJOBING").to_dict() == {
+    assert JobOutcome("a", adopted=True, status="STARTJOBING").to_dict() == {
         "job_id": "a",
         "adopted": True,
         "status": "STARTJOBING",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.checks import CHECKS, MANUAL_URL, explain
 from airflow_provider_drs.protocol.errors import (
     DrsConfigError,
@@ -12,7 +13,6 @@ from airflow_provider_drs.protocol.errors import (
     DrsRequestError,
     DrsUnavailableError,
 )
-from airflow_provider_drs.protocol.operations import Limits
 from airflow_provider_drs.protocol.prechecks import (
     AlarmPolicy,
     CheckItem,
@@ -32,7 +32,7 @@ from airflow_provider_drs.protocol.reports import (
     summarise,
     unchecked_error,
 )
-from airflow_provider_drs.protocol.watch import PrecheckWatch, StartWatch, watch_from_dict
+from airflow_provider_drs.protocol.watches import PrecheckWatch, start_watch, watch_from_dict
 from tests.protocol.talk import Talk, answer
 
 ALARM, FAILED, ODD = (
@@ -240,7 +240,7 @@ def test_an_unknown_job_ends_the_wait_for_all() -> None:
 
 def test_a_start_watch_waits_for_running_jobs() -> None:
     """Starting, failed, unknown to DRS, busy, running."""
-    watch = StartWatch(["a", "b", "c", "d", "e"])
+    watch = start_watch(["a", "b", "c", "d", "e"])
     rows = [
         {"id": "a", "status": "STARTJOBING"},
         {"id": "b", "status": "START_JOB_FAILED"},
@@ -262,7 +262,7 @@ def test_a_start_watch_waits_for_running_jobs() -> None:
 
 def test_a_start_watch_waits_out_what_passes() -> None:
     """An answer that is missing now may be there at the next poll."""
-    watch = StartWatch(["a"])
+    watch = start_watch(["a"])
 
     _poll(watch)
 

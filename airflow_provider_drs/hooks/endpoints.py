@@ -1,0 +1,112 @@
+"""Reads the databases at both ends of a job from Airflow connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_drs.protocol.endpoints import Endpoint
+from airflow_provider_drs.protocol.errors import DrsConfigError
+
+#: What the extra of a database's connection may say of it for DRS; anything else there is somebody else's.
+EXTRA_FIELDS = (
+    "db_name",
+    "db_type",
+    "region",
+    "inst_id",
+    "project_id",
+    "vpc_id",
+    "subnet_id",
+    "security_group_id",
+    "inst_name",
+    "az_code",
+    "mongo_ha_mode",
+    "cluster_mode",
+    "ssl_link",
+    "ssl_cert",
+    "ssl_cert_name",
+    "ssl_cert_password",
+)
+
+
+def read_endpoint(conn_id: str) -> Endpoint:
+    """
+    Return the database that an Airflow connection of any type describes.
+
+    Host, port, login, password and schema are what they are everywhere; ``extra`` adds :data:`EXTRA_FIELDS`:
+    ``inst_id`` and ``region`` of an instance of the cloud, ``ssl_cert`` with a CA certificate in PEM, ...
+
+    :raises DrsConfigError: extra is no JSON object, or one of these fields is of the wrong type.
+    """
+    connection = BaseHook.get_connection(conn_id)
+    name = f"connection {conn_id!r}"
+    try:
+        extra = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise DrsConfigError(f"{name}: extra is not a JSON object.")
+    known = {field: extra[field] for field in EXTRA_FIELDS if extra.get(field) not in (None, "")}
+    return Endpoint(
+        ip=connection.host or "",
+        db_port=connection.port,
+        db_user=connection.login or "",
+        db_password=connection.password or "",
+        name=name,
+        **{"db_name": connection.schema or "", **_check(name, known)},
+    )
+
+
+def _check(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    checked = dict(fields)
+    for field, value in fields.items():
+        if field == "ssl_link" and str(value).lower() in ("true", "false"):
+            checked[field] = str(value).lower() == "true"
+        elif field == "ssl_link" or not isinstance(value, str):
+            expected = "true or false" if field == "ssl_link" else "a text"
+            raise DrsConfigError(f"{name}: extra.{field} must be {expected}.")
+    return checked
+
+
+def read_endpoints(
+    argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
+) -> Endpoint | dict[str, Endpoint] | None:
+    """
+    Return the endpoint for all jobs, or one for each.
+
+    :param argument: what the operator calls it, for the text of an error.
+    :param conn_ids: one connection id for all jobs, or as many as there are jobs, in their order.
+    :param keys: the jobs: their ids, or names.
+    :raises DrsConfigError: there are not as many as jobs, or a connection is no good.
+    """
+    if not conn_ids:
+        return None
+    if isinstance(conn_ids, str):
+        return read_endpoint(conn_ids)
+    if len(conn_ids) != len(keys):
+        raise DrsConfigError(
+            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs; give one for all, or one for "
+            "each in the order of the jobs."
+        )
+    return {key: read_endpoint(conn_id) for key, conn_id in zip(keys, conn_ids, strict=True)}
+
+
+def read_passwords(
+    argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
+) -> str | dict[str, str] | None:
+    """
+    Return the password for all jobs, or one for each; the arguments are those of :func:`read_endpoints`.
+
+    :raises DrsConfigError: a connection has none, or there are not as many as jobs.
+    """
+    endpoints = read_endpoints(argument, conn_ids, keys)
+    found = endpoints if isinstance(endpoints, dict) else {"": endpoints} if endpoints else {}
+    without = next((each for each in found.values() if not each.db_password), None)
+    if without is not None:
+        raise DrsConfigError(f"{argument}: {without.name} has no password.")
+    if isinstance(endpoints, dict):
+        return {key: each.db_password for key, each in endpoints.items()}
+    return endpoints.db_password if endpoints else None

@@ -1,0 +1,134 @@
+"""Waiting until the incremental replication has caught up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsJobStateError, make_error
+from airflow_provider_drs.protocol.jobs import JobProgress
+from airflow_provider_drs.protocol.operations.reads import get_job_progresses
+from airflow_provider_drs.protocol.states import Phase, describe_status, phase_of
+from airflow_provider_drs.protocol.watches.statuses import describe_progress
+from airflow_provider_drs.protocol.watches.watch import Watch, can_change, errors_from_dict, errors_to_dict
+from airflow_provider_drs.protocol.wire import Conversation
+
+_LOST = frozenset({Phase.FAILED, Phase.STOPPING, Phase.ENDED})
+
+
+class DelayWatch(Watch):
+    """
+    Watches jobs until all of them at once have been close behind for some polls in a row.
+
+    Every poll asks about every job: one that was close can fall back while another catches up.
+
+    :param max_delay_s: how many seconds behind is close.
+    :param consecutive: how many polls in a row.
+    """
+
+    kind = "delay"
+
+    def __init__(self, job_ids: Sequence[str], max_delay_s: float, consecutive: int = 3) -> None:
+        if max_delay_s < 0 or consecutive < 1:
+            raise DrsConfigError(
+                "max_delay_s: seconds from 0 on. consecutive: a number of polls from 1 on; got "
+                f"{max_delay_s!r} and {consecutive!r}."
+            )
+        super().__init__(job_ids)
+        self.max_delay_s = max_delay_s
+        self.consecutive = consecutive
+        self._answers: dict[str, JobProgress | DrsError] = {}
+        self._in_a_row: dict[str, int] = {}
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The jobs that are not close behind yet, or not for long enough."""
+        lost = self.failures
+        return tuple(
+            job_id
+            for job_id in self.job_ids
+            if job_id not in lost and self._in_a_row.get(job_id, 0) < self.consecutive
+        )
+
+    @property
+    def is_close(self) -> bool:
+        """Whether all were close behind when they were asked last."""
+        return all(self._in_a_row.get(job_id, 0) > 0 for job_id in self.job_ids)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all are close behind, or one never will be."""
+        return bool(self.failures) or not self.pending
+
+    @property
+    def failures(self) -> dict[str, DrsError]:
+        """The jobs that do not replicate any more, each with the reason."""
+        found: dict[str, DrsError] = {}
+        for job_id, answer in self._answers.items():
+            if isinstance(answer, DrsError):
+                found |= {} if can_change(answer) else {job_id: answer}
+            elif phase_of(answer.status) in _LOST:
+                found[job_id] = make_error(
+                    f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
+                    job_ids=(job_id,),
+                    error_class=DrsJobStateError,
+                    remedy="Look at the job's log in the DRS console.",
+                )
+        return found
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The last progress of each job."""
+        answers = [(job_id, self._answers.get(job_id)) for job_id in self.job_ids]
+        return [
+            answer.to_dict() if isinstance(answer, JobProgress) else {"job_id": job_id}
+            for job_id, answer in answers
+        ]
+
+    def poll(self, limits: Limits) -> Conversation[list[str]]:
+        """Read the delay of every job."""
+        answers = yield from get_job_progresses(limits, self.job_ids)
+        for job_id, answer in answers.items():
+            is_close = _is_close(answer, self.max_delay_s)
+            self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
+        self._answers.update(answers)
+        return self._changes({job_id: self._tell(job_id, answer) for job_id, answer in answers.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "kind": self.kind,
+            "job_ids": list(self.job_ids),
+            "max_delay_s": self.max_delay_s,
+            "consecutive": self.consecutive,
+            "in_a_row": self._in_a_row,
+            "progresses": [
+                each.to_dict() for each in self._answers.values() if isinstance(each, JobProgress)
+            ],
+            "errors": errors_to_dict(self._answers),
+            "told": self._told,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> DelayWatch:
+        """Return the watch that :meth:`to_dict` described."""
+        watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
+        watch._in_a_row = dict(fields["in_a_row"])
+        watch._answers = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        watch._answers |= errors_from_dict(fields["errors"])
+        watch._told = dict(fields["told"])
+        return watch
+
+    def _tell(self, job_id: str, answer: JobProgress | DrsError) -> str:
+        if isinstance(answer, DrsError):
+            return f"gives no progress: {answer}"
+        row = min(self._in_a_row[job_id], self.consecutive)
+        count = f", within {self.max_delay_s:g} s for {row} of {self.consecutive} polls" if row else ""
+        return f"{answer.status} ({describe_progress(answer)}){count}"
+
+
+def _is_close(answer: JobProgress | DrsError, max_delay_s: float) -> bool:
+    if not isinstance(answer, JobProgress) or phase_of(answer.status) is not Phase.INCREMENTAL:
+        return False
+    return answer.delay_s is not None and answer.delay_s <= max_delay_s

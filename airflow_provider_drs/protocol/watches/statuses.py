@@ -1,0 +1,195 @@
+"""Waiting for jobs to come to a status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.errors import (
+    DrsConfigError,
+    DrsError,
+    DrsJobNotFoundError,
+    DrsJobStateError,
+    make_error,
+)
+from airflow_provider_drs.protocol.jobs import JobProgress, JobStatus
+from airflow_provider_drs.protocol.operations.reads import get_job_progresses, get_job_statuses
+from airflow_provider_drs.protocol.states import STATUSES, Phase, describe_status, words_of
+from airflow_provider_drs.protocol.watches.watch import Watch, can_change, errors_from_dict, errors_to_dict
+from airflow_provider_drs.protocol.wire import Conversation
+
+_DELETED = "DELETED"
+#: Phases in which something moves that a person wants to see.
+_MOVING = frozenset({Phase.FULL, Phase.INCREMENTAL})
+
+
+class StatusWatch(Watch):
+    """
+    Watches jobs until each is in one of some statuses, or in one from which it will not come there.
+
+    While data moves it reads how far, so that a log shows percent, remaining time and delay.
+
+    :param targets: the statuses to wait for. With ``DELETED`` a job that DRS does not know any more is there.
+    :param failed: the statuses that end the wait for a job; ``None`` for every failed one that is no target.
+    :param goal: what the jobs shall be, for texts.
+    :param patience: for how many polls in a row a failed status must stand before it counts: right after a
+        retry DRS may still show the status from before.
+    """
+
+    kind = "status"
+
+    def __init__(
+        self,
+        job_ids: Sequence[str],
+        targets: Collection[str],
+        failed: Collection[str] | None = None,
+        *,
+        goal: str = "",
+        patience: int = 1,
+    ) -> None:
+        super().__init__(job_ids)
+        self.patience = patience
+        self._lost_polls: dict[str, int] = {}
+        self.targets = frozenset(targets)
+        self.failed = (words_of(Phase.FAILED) if failed is None else frozenset(failed)) - self.targets
+        self.goal = goal or f"in status {' or '.join(sorted(self.targets))}"
+        self._answers: dict[str, JobStatus | DrsError] = {}
+        self._progresses: dict[str, JobProgress] = {}
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The jobs that are neither there nor lost."""
+        failures = self.failures
+        return tuple(
+            job_id for job_id in self.job_ids if not self._is_there(job_id) and job_id not in failures
+        )
+
+    @property
+    def failures(self) -> dict[str, DrsError]:
+        """The jobs that will not come there, each with the reason."""
+        found: dict[str, DrsError] = {}
+        for job_id, answer in self._answers.items():
+            if isinstance(answer, DrsError) and not can_change(answer) and not self._is_there(job_id):
+                found[job_id] = answer
+            elif isinstance(answer, JobStatus) and self._lost_polls.get(job_id, 0) >= self.patience:
+                found[job_id] = make_error(
+                    f"Job {job_id} did not come to be {self.goal}, {describe_status(answer.status)}",
+                    job_ids=(job_id,),
+                    error_class=DrsJobStateError,
+                    remedy="Look at the job's log in the DRS console.",
+                )
+        return found
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """Status and progress of each job."""
+        return [self._result(job_id) for job_id in self.job_ids]
+
+    def poll(self, limits: Limits) -> Conversation[list[str]]:
+        """Read the statuses of the pending jobs, and the progress of those that move."""
+        answers = yield from get_job_statuses(limits, self.pending)
+        for job_id, answer in answers.items():
+            is_lost = isinstance(answer, JobStatus) and answer.status in self.failed
+            self._lost_polls[job_id] = self._lost_polls.get(job_id, 0) + 1 if is_lost else 0
+        self._answers.update(answers)
+        moving = [job_id for job_id, answer in answers.items() if _is_moving(answer)]
+        if moving:
+            progresses = yield from get_job_progresses(limits, moving)
+            self._progresses |= {
+                job_id: each for job_id, each in progresses.items() if isinstance(each, JobProgress)
+            }
+        return self._changes({job_id: self._tell(job_id, answer) for job_id, answer in answers.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "kind": self.kind,
+            "job_ids": list(self.job_ids),
+            "targets": sorted(self.targets),
+            "failed": sorted(self.failed),
+            "goal": self.goal,
+            "patience": self.patience,
+            "lost_polls": self._lost_polls,
+            "statuses": {
+                job_id: answer.status
+                for job_id, answer in self._answers.items()
+                if isinstance(answer, JobStatus)
+            },
+            "errors": errors_to_dict(self._answers),
+            "progresses": [progress.to_dict() for progress in self._progresses.values()],
+            "told": self._told,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> StatusWatch:
+        """Return the watch that :meth:`to_dict` described."""
+        watch = cls(
+            fields["job_ids"],
+            fields["targets"],
+            fields["failed"],
+            goal=fields["goal"],
+            patience=fields["patience"],
+        )
+        watch._lost_polls = dict(fields["lost_polls"])
+        watch._answers = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
+        watch._answers |= errors_from_dict(fields["errors"])
+        watch._progresses = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        watch._told = dict(fields["told"])
+        return watch
+
+    def _is_there(self, job_id: str) -> bool:
+        answer = self._answers.get(job_id)
+        if isinstance(answer, DrsJobNotFoundError):
+            return _DELETED in self.targets
+        return isinstance(answer, JobStatus) and answer.status in self.targets
+
+    def _result(self, job_id: str) -> dict[str, Any]:
+        answer, progress = self._answers.get(job_id), self._progresses.get(job_id)
+        gone = _DELETED if isinstance(answer, DrsJobNotFoundError) else None
+        status = answer.status if isinstance(answer, JobStatus) else gone
+        return {"job_id": job_id, **(progress.to_dict() if progress else {}), "status": status}
+
+    def _tell(self, job_id: str, answer: JobStatus | DrsError) -> str:
+        if isinstance(answer, JobStatus):
+            progress = self._progresses.get(job_id) if _is_moving(answer) else None
+            return describe_status(answer.status) + (f" ({describe_progress(progress)})" if progress else "")
+        return "is gone" if self._is_there(job_id) else f"gives no status: {answer}"
+
+
+def _is_moving(answer: JobStatus | DrsError) -> bool:
+    return isinstance(answer, JobStatus) and answer.phase in _MOVING
+
+
+def describe_progress(progress: JobProgress) -> str:
+    """Return percent, remaining time and delay, as far as they are known, for a person."""
+    parts = []
+    if progress.percent is not None and progress.delay_s is None:
+        parts.append(f"{progress.percent}%")
+    if progress.remaining_s and progress.delay_s is None:
+        parts.append(f"{progress.remaining_s} s left")
+    if progress.delay_s is not None:
+        parts.append(f"{progress.delay_s} s behind")
+    return ", ".join(parts) or "no progress yet"
+
+
+def start_watch(job_ids: Sequence[str]) -> StatusWatch:
+    """Return a watch for jobs that were told to start: until each is running, or will not come to run."""
+    running = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
+    may_come = words_of(Phase.CONFIGURING, Phase.STARTING)
+    return StatusWatch(job_ids, running, STATUSES.keys() - running - may_come, goal="running")
+
+
+def check_statuses(name: str, words: object) -> frozenset[str]:
+    """
+    Return status words that there are.
+
+    :param name: of the argument that they come from, for the text of an error.
+    :raises DrsConfigError: there is none, or one is unknown.
+    """
+    listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
+    unknown = [str(word) for word in listed if word not in STATUSES]
+    if unknown or not listed:
+        what = f"{', '.join(unknown)} is no status" if unknown else "give at least one status"
+        raise DrsConfigError(f"{name}: {what}. DRS has {', '.join(STATUSES)}.")
+    return frozenset(str(word) for word in listed)

@@ -1,0 +1,128 @@
+"""A network between a hook and the emulator that fails at first: nobody listens, or a handshake breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import selectors
+import socket
+import struct
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+_CHUNK = 65_536
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate for 127.0.0.1 that nobody has signed, and its key; return their paths."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(
+        now + datetime.timedelta(days=1)
+    )
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = builder.add_extension(address, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    signed = builder.sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+class Forwarder:
+    """
+    Forwards connections to the server at *url*, in a thread; refuses them until :meth:`open`.
+
+    :param url: where it forwards to; its own ``url`` has the same scheme.
+    :param cuts: how many connections are cut off once their first bytes have arrived, before any answer.
+    :param reset: cut them off with a reset, not with an orderly end.
+    """
+
+    def __init__(self, url: str, *, cuts: int = 0, reset: bool = False) -> None:
+        target = urlsplit(url)
+        self._target = (target.hostname, target.port)
+        self._cuts = cuts
+        self._reset = reset
+        # Bound and not listening: the port refuses connections, and nobody else can take it meanwhile.
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._peers: dict[socket.socket, socket.socket] = {}
+        self._thread: threading.Thread | None = None
+        self.url = f"{target.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        #: The first bytes of each connection that was cut off.
+        self.cut: list[bytes] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun to listen."""
+        return self._thread is not None
+
+    def open(self) -> None:
+        """Begin to listen."""
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, name="forwarder", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close all connections, and return when the thread has ended."""
+        if self._thread is not None:
+            # Wakes the thread, which a mere close would not.
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            try:
+                while True:
+                    for key, _ in selector.select():
+                        if key.fileobj is self._listener:
+                            self._accept(selector)
+                        elif key.fileobj in self._peers:
+                            self._pass_on(selector, key.fileobj)
+            except _Closed:
+                for each in self._peers:
+                    each.close()
+
+    def _accept(self, selector: selectors.BaseSelector) -> None:
+        try:
+            caller, _ = self._listener.accept()
+        except OSError as error:
+            raise _Closed from error
+        if len(self.cut) < self._cuts:
+            with caller:
+                self.cut.append(caller.recv(_CHUNK))
+                if self._reset:
+                    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            return
+        server = socket.create_connection(self._target)
+        self._peers |= {caller: server, server: caller}
+        for each in (caller, server):
+            selector.register(each, selectors.EVENT_READ)
+
+    def _pass_on(self, selector: selectors.BaseSelector, sender: socket.socket) -> None:
+        receiver = self._peers[sender]
+        with contextlib.suppress(OSError):
+            if data := sender.recv(_CHUNK):
+                receiver.sendall(data)
+                return
+        for each in (sender, receiver):
+            del self._peers[each]
+            selector.unregister(each)
+            each.close()
+
+
+class _Closed(Exception):
+    """Nobody listens any more."""
