@@ -27,7 +27,7 @@ with DAG(
     default_args={"retries": 2, "retry_delay": pendulum.duration(minutes=5)},
     doc_md=__doc__,
     tags=["drs"],
-):
+) as dag:
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids="{{ params.job_ids }}")
 
     wait_until_passed = DrsPrecheckSensor(

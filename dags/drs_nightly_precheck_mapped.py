@@ -28,7 +28,7 @@ with DAG(
     default_args={"retries": 2, "retry_delay": pendulum.duration(minutes=5)},
     doc_md=__doc__,
     tags=["drs"],
-):
+) as dag:
 
     @task
     def read_groups() -> list[list[str]]:

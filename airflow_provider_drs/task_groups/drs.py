@@ -1,0 +1,285 @@
+"""
+The documented order of a whole replication, laid out with one call.
+
+Each function is a task group: call it, or ``.partial(...).expand(...)`` it. It returns the job ids of its
+last part. Arguments that are templated in the operators can be templated, or another task's output, here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XComArg, task_group
+
+from airflow_provider_drs.operators.drs import (
+    DrsBatchPrecheckOperator,
+    DrsCompareParametersOperator,
+    DrsCreateJobsOperator,
+    DrsDeleteJobsOperator,
+    DrsModifyJobsOperator,
+    DrsSelectObjectsOperator,
+    DrsSetSyncPoliciesOperator,
+    DrsStartJobsOperator,
+    DrsStopJobsOperator,
+    DrsTestConnectionsOperator,
+    DrsTransformDataOperator,
+)
+from airflow_provider_drs.sensors.drs import (
+    DrsJobStatusSensor,
+    DrsPrecheckSensor,
+    DrsReplicationDelaySensor,
+)
+from airflow_provider_drs.task_groups.layout import Part, Replacements, lay_out
+
+if TYPE_CHECKING:
+    import datetime
+
+    from airflow_provider_drs.operators.configuration import ConnIds
+
+#: The statuses in which the full copy is behind a job.
+COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
+
+
+@task_group(group_id="migration")
+def drs_migration(
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    source_conn_id: ConnIds,
+    target_conn_id: ConnIds,
+    objects: Any = None,
+    start_time: datetime.datetime | str | int | None = None,
+    max_delay_s: float | str = 10,
+    cluster_mode: bool = False,
+    drs_conn_id: str = "drs_default",
+    deferrable: bool = True,
+    poke_interval: float = 30,
+    timeout: float = 7 * 24 * 3600,
+    until: str = "caught_up",
+    replace: Replacements | None = None,
+) -> Any:
+    """
+    Migrate databases: the parts are ``create``, ``test_connections``, ``configure``, ``select_objects``,
+    ``compare_parameters`` (it reports, for MySQL), ``precheck``, ``wait_until_passed``, ``start``,
+    ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+
+    :param jobs: the jobs to create, as ``DrsCreateJobsOperator`` takes them.
+    :param source_conn_id: the Airflow connection of the source database, or one for each job in their order.
+    :param target_conn_id: the same for the destination.
+    :param objects: what to replicate, as ``DrsSelectObjectsOperator`` takes it; ``None`` for everything.
+    :param start_time: when to start, as ``DrsStartJobsOperator`` takes it.
+    :param max_delay_s: how many seconds behind the source is caught up.
+    :param cluster_mode: the jobs are those of MongoDB clusters; their parameters are not compared.
+    :param drs_conn_id: the Airflow connection of DRS.
+    :param deferrable: wait in the triggerer.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds that the full copy, and then catching up, may take.
+    :param until: the last part; ``delete`` goes through to the end of the job.
+    :param replace: other parts by name, each a function that makes a task out of the job ids of the task
+        before; ``None`` leaves a part out.
+    :raises ValueError: *until* or *replace* names no part.
+    """
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
+    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    parts: dict[str, Part] = {
+        "create": lambda jobs: DrsCreateJobsOperator(
+            task_id="create",
+            jobs=jobs,
+            source_conn_id=source_conn_id,
+            target_conn_id=target_conn_id,
+            **waits,
+        ),
+        **_configuring(
+            drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id, cluster_mode=cluster_mode
+        ),
+        "select_objects": lambda ids: DrsSelectObjectsOperator(
+            task_id="select_objects", job_ids=ids, objects=objects, **drs
+        ),
+        "compare_parameters": lambda ids: DrsCompareParametersOperator(
+            task_id="compare_parameters", job_ids=ids, **drs
+        ),
+        **_starting(waits, start_time),
+        **_following(waits, timeout, max_delay_s),
+    }
+    if cluster_mode:
+        replace = {"compare_parameters": None, **(replace or {})}
+    return lay_out(parts, jobs, replace=replace, until=until)
+
+
+@task_group(group_id="synchronization")
+def drs_synchronization(
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    source_conn_id: ConnIds,
+    target_conn_id: ConnIds,
+    objects: Any = None,
+    policies: Mapping[str, Any] | None = None,
+    rules: Sequence[Mapping[str, Any]] = (),
+    start_time: datetime.datetime | str | int | None = None,
+    max_delay_s: float | str = 10,
+    drs_conn_id: str = "drs_default",
+    deferrable: bool = True,
+    poke_interval: float = 30,
+    timeout: float = 7 * 24 * 3600,
+    until: str = "caught_up",
+    replace: Replacements | None = None,
+) -> Any:
+    """
+    Synchronize databases: the parts are ``create``, ``test_connections``, ``configure``, ``select_objects``,
+    ``set_policies`` (with *policies*), ``transform`` (with *rules*), ``precheck``, ``wait_until_passed``,
+    ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+
+    :param policies: what ``DrsSetSyncPoliciesOperator`` takes, e.g. ``{"conflict_policy": "overwrite"}``.
+    :param rules: rules of data processing, as ``DrsTransformDataOperator`` takes them.
+
+    The other arguments are those of :func:`drs_migration`.
+    """
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
+    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    parts: dict[str, Part] = {
+        "create": lambda jobs: DrsCreateJobsOperator(
+            task_id="create",
+            jobs=jobs,
+            source_conn_id=source_conn_id,
+            target_conn_id=target_conn_id,
+            **waits,
+        ),
+        **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
+        "select_objects": lambda ids: DrsSelectObjectsOperator(
+            task_id="select_objects", job_ids=ids, objects=objects, **drs
+        ),
+        "set_policies": lambda ids: DrsSetSyncPoliciesOperator(
+            task_id="set_policies", job_ids=ids, **(policies or {}), **drs
+        ),
+        "transform": lambda ids: DrsTransformDataOperator(
+            task_id="transform", job_ids=ids, rules=rules, **drs
+        ),
+        **_starting(waits, start_time),
+        **_following(waits, timeout, max_delay_s),
+    }
+    optional = {"set_policies": policies, "transform": rules}
+    left_out: dict[str, Part | None] = {name: None for name, value in optional.items() if not value}
+    return lay_out(parts, jobs, replace={**left_out, **(replace or {})}, until=until)
+
+
+@task_group(group_id="disaster_recovery")
+def drs_disaster_recovery(
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    source_conn_id: ConnIds,
+    target_conn_id: ConnIds,
+    dual_active: bool = False,
+    start_time: datetime.datetime | str | int | None = None,
+    max_delay_s: float | str = 10,
+    drs_conn_id: str = "drs_default",
+    deferrable: bool = True,
+    poke_interval: float = 30,
+    timeout: float = 7 * 24 * 3600,
+    until: str = "caught_up",
+    replace: Replacements | None = None,
+) -> Any:
+    """
+    Replicate databases for disaster recovery: the parts are ``create``, ``test_connections``, ``configure``,
+    ``precheck``, ``wait_until_passed``, ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+
+    With *dual_active* they are those of the forward jobs, and between ``caught_up`` and ``stop`` come those
+    of the backward ones, whose source is the forward jobs' destination: ``backward_test_connections``,
+    ``backward_configure``, ``backward_start`` and ``backward_caught_up``. A
+    backward job needs no pre-check. ``stop`` and ``delete`` then take the parents.
+
+    :param dual_active: the jobs have ``multi_write``.
+
+    The other arguments are those of :func:`drs_migration`.
+    """
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
+    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    create = DrsCreateJobsOperator(
+        task_id="create", jobs=jobs, source_conn_id=source_conn_id, target_conn_id=target_conn_id, **waits
+    )
+    following = _following(waits, timeout, max_delay_s)
+    parts: dict[str, Part] = {
+        "create": lambda _: create,
+        **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
+        **_starting(waits, start_time),
+        "full_copy": following["full_copy"],
+        "caught_up": following["caught_up"],
+    }
+    if dual_active:
+        backward = XComArg(create, "backward_job_ids")
+        parents = XComArg(create, "parent_job_ids")
+        ends = _configuring(
+            drs, source_conn_id=target_conn_id, target_conn_id=source_conn_id, prefix="backward_"
+        )
+        parts |= {
+            # The forward jobs have to be replicating; from here on it is the backward ones' turn.
+            "backward_test_connections": lambda _: ends["backward_test_connections"](backward),
+            "backward_configure": ends["backward_configure"],
+            "backward_start": lambda ids: DrsStartJobsOperator(
+                task_id="backward_start", job_ids=ids, wait_for_start=True, **waits
+            ),
+            "backward_caught_up": partial(
+                _wait_until_close, "backward_caught_up", waits, timeout, max_delay_s
+            ),
+            "stop": lambda _: following["stop"](parents),
+            "delete": following["delete"],
+        }
+    else:
+        parts |= {"stop": following["stop"], "delete": following["delete"]}
+    return lay_out(parts, None, replace=replace, until=until)
+
+
+def _configuring(
+    drs: Mapping[str, Any],
+    *,
+    source_conn_id: ConnIds,
+    target_conn_id: ConnIds,
+    cluster_mode: bool = False,
+    prefix: str = "",
+) -> dict[str, Part]:
+    ends = {"source_conn_id": source_conn_id, "target_conn_id": target_conn_id, **drs}
+    return {
+        f"{prefix}test_connections": lambda ids: DrsTestConnectionsOperator(
+            task_id=f"{prefix}test_connections", job_ids=ids, cluster_mode=cluster_mode, **ends
+        ),
+        f"{prefix}configure": lambda ids: DrsModifyJobsOperator(
+            task_id=f"{prefix}configure", job_ids=ids, **ends
+        ),
+    }
+
+
+def _starting(waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
+    return {
+        "precheck": lambda ids: DrsBatchPrecheckOperator(
+            task_id="precheck", job_ids=ids, drs_conn_id=waits["drs_conn_id"]
+        ),
+        "wait_until_passed": lambda ids: DrsPrecheckSensor(
+            task_id="wait_until_passed", job_ids=ids, timeout=3600, **waits
+        ),
+        "start": lambda ids: DrsStartJobsOperator(
+            task_id="start", job_ids=ids, start_time=start_time, wait_for_start=True, **waits
+        ),
+    }
+
+
+def _following(waits: Mapping[str, Any], timeout: float, max_delay_s: float | str) -> dict[str, Part]:
+    return {
+        "full_copy": lambda ids: DrsJobStatusSensor(
+            task_id="full_copy", job_ids=ids, target_statuses=COPIED, timeout=timeout, **waits
+        ),
+        "caught_up": partial(_wait_until_close, "caught_up", waits, timeout, max_delay_s),
+        "stop": lambda ids: DrsStopJobsOperator(
+            task_id="stop", job_ids=ids, wait_for_completion=True, **waits
+        ),
+        "delete": lambda ids: DrsDeleteJobsOperator(
+            task_id="delete", job_ids=ids, drs_conn_id=waits["drs_conn_id"]
+        ),
+    }
+
+
+def _wait_until_close(
+    task_id: str, waits: Mapping[str, Any], timeout: float, max_delay_s: float | str, ids: Any
+) -> DrsReplicationDelaySensor:
+    return DrsReplicationDelaySensor(
+        task_id=task_id, job_ids=ids, max_delay_s=max_delay_s, timeout=timeout, **waits
+    )
