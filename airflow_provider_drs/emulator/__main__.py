@@ -45,7 +45,13 @@ a world file for --world:
   {"jobs": [{"name": "orders", "engine_type": "mysql"},
             {"name": "ledger", "verdict": {"outcome": "fail", "items": ["srcDbVersion"], "duration_s": 3}}]}
   A job takes job_id, status, verdict, and what EmulatorClient.seed_job describes; nothing is mandatory.
+  "plans" has the same for jobs that a DAG will create, by name ("orders-*" for all that begin so), and
+  "faults" a list of what EmulatorClient.inject takes. Without "jobs" the ten ready ones are there.
 """
+
+
+#: What a world file can have, and of which type each is.
+_WORLD: Mapping[str, type] = {"jobs": list, "plans": dict, "faults": list}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -65,7 +71,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     world = parser.add_argument_group("what is in it").add_argument
     world(
-        "--world", type=Path, metavar="FILE", help="jobs to begin with, see below (default: ten ready ones)"
+        "--world",
+        type=Path,
+        metavar="FILE",
+        help="what there is to begin with, see below (default: ten ready jobs)",
     )
     world("--iam-url", metavar="URL", help="a Keystone whose tokens are good here, too")
 
@@ -115,8 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"--host {options.host} can be reached from elsewhere; add --allow-remote if you mean that"
         )
     try:
-        seeds = _read_world(options.world)
-        server = _make_server(options, seeds)
+        server = _make_server(options, _read_world(options.world))
     except ModuleNotFoundError as error:
         print(
             f"drs-emulator needs {error.name}: pip install 'airflow-provider-drs[emulator]'", file=sys.stderr
@@ -132,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make_server(options: argparse.Namespace, seeds: list[dict[str, Any]] | None) -> Server:
+def _make_server(options: argparse.Namespace, world: Mapping[str, Any]) -> Server:
     from airflow_provider_drs.emulator.server import Server
 
     return Server(
@@ -142,7 +150,9 @@ def _make_server(options: argparse.Namespace, seeds: list[dict[str, Any]] | None
         pace=options.pace,
         token_lifetime_s=options.token_lifetime,
         token_bytes=options.token_bytes,
-        seeds=seeds,
+        seeds=world.get("jobs"),
+        plans=world.get("plans", {}),
+        faults=world.get("faults", ()),
         iam_url=options.iam_url,
         certfile=options.certfile,
         keyfile=options.keyfile,
@@ -181,14 +191,18 @@ def _read_pace(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def _read_world(path: Path | None) -> list[dict[str, Any]] | None:
+def _read_world(path: Path | None) -> dict[str, Any]:
     if path is None:
-        return None
+        return {}
     document = json.loads(path.read_text("utf-8"))
-    jobs = document.get("jobs") if isinstance(document, dict) else None
-    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise ValueError(f"--world {path}: 'jobs' must be a list of objects")
-    return jobs
+    if not isinstance(document, dict) or not document.keys() <= _WORLD.keys():
+        raise ValueError(f"--world {path}: expected an object of {', '.join(_WORLD)}")
+    for name, value in document.items():
+        entries = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, _WORLD[name]) or not all(isinstance(entry, dict) for entry in entries):
+            kind = "an object" if _WORLD[name] is dict else "a list"
+            raise ValueError(f"--world {path}: {name!r} must be {kind} of objects")
+    return document
 
 
 def _is_loopback(host: str) -> bool:

@@ -107,10 +107,13 @@ def _auth_kind(headers: Mapping[str, str]) -> str:
 
 def _find_job_ids(raw: bytes) -> list[str]:
     try:
-        jobs = json.loads(raw)["jobs"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
         return []
+    if not isinstance(body, dict):
+        return []
+    jobs = next((body[key] for key in ("jobs", "speed_limits") if key in body), [body.get("job_id")])
     if not isinstance(jobs, list):
         return []
     found = [job.get("job_id") or job.get("id") if isinstance(job, dict) else job for job in jobs]
-    return [job_id for job_id in found if isinstance(job_id, str)]
+    return list(dict.fromkeys(job_id for job_id in found if isinstance(job_id, str)))

@@ -90,7 +90,12 @@ class EmulatorClient:
         :param details: ``name``, ``description``, ``engine_type``, ``db_use_type``, ``task_type``,
             ``net_type``, ``job_direction``, ``multi_write``, ``parent_id``, ``is_tested`` and ``unreachable``
             (ends, ``so`` and ``ta``, whose connection test has passed, and those where it fails),
-            ``has_endpoints``, ``echo_secrets``, ``verdict`` (an object of what :meth:`set_verdict` takes).
+            ``has_endpoints``, ``echo_secrets``, ``fails_in`` (phases: ``create``, ``start``, ``full``,
+            ``incremental``, ``stop``), ``delay`` (steps of seconds since the incremental phase began, and
+            seconds behind), ``databases`` (rows by table by database), ``differences`` (tables, as
+            ``db.table``, that a comparison finds inconsistent), ``switch_fails``, ``node_num``,
+            ``passwords`` (of ``so`` and ``ta``: any other is refused), ``verdict`` (an object of what
+            :meth:`set_verdict` takes).
         """
         return str(self._call("seed_job", job_id=job_id, status=status, **details))
 
@@ -101,6 +106,15 @@ class EmulatorClient:
         :param details: ``status``, and those of :meth:`seed_job`.
         """
         self._call("set_job", job_id=job_id, **details)
+
+    def plan_job(self, name: str, **details: Any) -> None:
+        """
+        Choose what the jobs will be like that are created under a name.
+
+        :param name: the name; with a ``*`` at its end, what names begin with.
+        :param details: those of :meth:`seed_job`.
+        """
+        self._call("plan_job", name=name, **details)
 
     def set_verdict(
         self,

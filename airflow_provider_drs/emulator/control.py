@@ -57,6 +57,8 @@ class Control:
                 "status": job.status(now_s),
                 "starts": job.starts,
                 "prechecks": job.prechecks,
+                "parent_id": job.parent_id,
+                "job_direction": job.job_direction,
             }
             for job in self._service.world.jobs.values()
         ]
@@ -72,6 +74,10 @@ class Control:
         job.change(details)
         if status is not None:
             job.place(self._service.clock.now(), str(status))
+
+    def do_plan_job(self, name: str, **details: Any) -> None:
+        """Choose what the jobs will be like that are created under a name."""
+        self._service.world.plan_job(name, **details)
 
     def do_set_verdict(self, job_id: str | None, outcome: str, **details: Any) -> None:
         """Choose how the next pre-checks of a job, or of all, end."""

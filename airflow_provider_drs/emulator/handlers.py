@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_drs.emulator import views
+from airflow_provider_drs.emulator import configuration, cutover, views
 from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.world import World
 
@@ -42,16 +42,48 @@ def test_connections(world: World, body: Mapping[str, Any], overrides: Overrides
     """BatchValidateConnections (drs_03_0105)."""
     rows = []
     for endpoint in body["jobs"]:
-        row = _write(
-            endpoint["id"], overrides, world.test_connection, endpoint["id"], endpoint["end_point_type"]
-        )
+        row = _write(endpoint["id"], overrides, world.test_connection, endpoint["id"], endpoint)
         rows.append(row | {"success": row["status"] == "success"})
     return _listed(rows)
 
 
-def modify_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
-    """BatchUpdateJob (drs_03_0107)."""
-    return _listed(_write(job["job_id"], overrides, world.modify, job["job_id"], job) for job in body["jobs"])
+def test_clusters(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+    """BatchValidateClustersConnections (drs_03_0106): "true" and "false" as texts."""
+    rows = _for_each(configuration.test_cluster)(world, body, overrides)["results"]
+    return _listed({**row, "status": str(row["status"] == "success").lower()} for row in rows)
+
+
+def set_objects(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+    """BatchSetObjects (drs_03_0109): another key for the id, a flag for the status, another one's count."""
+    rows = _for_each(configuration.set_objects)(world, body, overrides)["results"]
+    results = [{"job_id": row["id"], "status": row["status"] == "success", **_error_of(row)} for row in rows]
+    return {"all_counts": len(results), "results": results}
+
+
+def reset_passwords(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+    """BatchResetPassword (drs_03_0134): each row names its end."""
+    rows = []
+    for wanted in body["jobs"]:
+        row = _write(
+            wanted["job_id"],
+            overrides,
+            configuration.reset_password,
+            world,
+            wanted["job_id"],
+            wanted,
+        )
+        rows.append({**row, "end_point_type": wanted["end_point_type"]})
+    return _listed(rows)
+
+
+def show_parameters(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+    """BatchShowParams (drs_03_0141): rows without ids, so that one bad job spoils all."""
+    rows = []
+    for job_id in body["jobs"]:
+        if job_id in overrides:
+            raise overrides[job_id]
+        rows.append(configuration.show_parameters(world, job_id, body))
+    return {"count": len(rows), "params_list": rows}
 
 
 def start_prechecks(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
@@ -107,19 +139,62 @@ def list_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Do
     return views.show_list(world, body)
 
 
+def _for_each(action: Callable[[World, str, Mapping[str, Any]], None], key: str = "jobs") -> Handler:
+    """Return what does an action for each job of a request."""
+
+    def handle(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+        return _listed(
+            _write(job["job_id"], overrides, action, world, job["job_id"], job) for job in body[key]
+        )
+
+    return handle
+
+
+def _for_one(action: Callable[[World, Mapping[str, Any]], Document]) -> Handler:
+    """Return what does an action for the one job of a request; its refusal is that of the request."""
+
+    def handle(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
+        if body["job_id"] in overrides:
+            raise overrides[body["job_id"]]
+        return action(world, body)
+
+    return handle
+
+
 HANDLERS: dict[str, Handler] = {
     "BatchCreateJobs": create_jobs,
     "BatchValidateConnections": test_connections,
-    "BatchUpdateJob": modify_jobs,
+    "BatchValidateClustersConnections": test_clusters,
+    "BatchUpdateJob": _for_each(configuration.modify),
+    "BatchSetObjects": set_objects,
+    "BatchSetDefiner": _for_each(configuration.set_definer),
+    "BatchSetSpeed": _for_each(configuration.set_speed, "speed_limits"),
+    "BatchShowParams": show_parameters,
+    "UpdateParams": _for_one(
+        lambda world, body: configuration.update_parameters(world, body["job_id"], body)
+    ),
     "BatchCheckJobs": start_prechecks,
     "BatchCheckResults": read_prechecks,
     "BatchStartJobs": start_jobs,
+    "BatchStopJobs": _for_each(lambda world, job_id, job: world.pause(job_id)),
+    "BatchRestoreTask": _for_each(lambda world, job_id, job: world.retry(job_id)),
     "BatchDeleteJobs": delete_jobs,
+    "BatchResetPassword": reset_passwords,
     "BatchListJobStatus": read_statuses,
     "BatchListJobDetails": read_details,
     "BatchListProgresses": read_progresses,
     "ShowJobList": list_jobs,
+    "CreateCompareTask": _for_one(cutover.create_comparison),
+    "ListCompareResult": _for_one(cutover.show_comparisons),
+    "BatchSetPolicy": _for_each(configuration.set_policy),
+    "BatchChangeData": _for_each(configuration.change_data),
+    "SwitchVip": _for_one(lambda world, body: cutover.switch(world, body["job_id"])),
+    "ShowSwitchVipStatus": _for_one(lambda world, body: cutover.show_switch(world, body["job_id"])),
 }
+
+
+def _error_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("error_code", "error_msg") if key in row}
 
 
 def _write(job_id: str, overrides: Overrides, action: Callable[..., Any], *args: Any) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def read_body(operation: Operation, raw: bytes) -> Mapping[str, Any]:
 
     :raises ApiError: no JSON object, a missing parameter, or a value that is not allowed.
     """
+    if operation.method == "GET":
+        return {}
     return _read_again(operation, raw) if operation.name in POLLS else _read(operation, raw)
 
 
@@ -104,8 +106,9 @@ def _read(operation: Operation, raw: bytes) -> Mapping[str, Any]:
     fault = min(operation.validator.iter_errors(body), key=_place, default=None)
     if fault is not None:
         raise _explain(fault)
-    if "jobs" in body:
-        _refuse_duplicates(operation.name, body["jobs"])
+    for key in ("jobs", "speed_limits"):
+        if key in body:
+            _refuse_duplicates(operation.name, body[key], key)
     return body
 
 
@@ -127,16 +130,17 @@ def _explain(fault: ValidationError) -> ApiError:
     return ApiError("DRS.M00202", where)
 
 
-def _refuse_duplicates(operation: str, jobs: list[Any]) -> None:
+def _refuse_duplicates(operation: str, jobs: list[Any], key: str) -> None:
     if not jobs:
-        raise ApiError("DRS.M00201", "jobs")
+        raise ApiError("DRS.M00201", key)
     if operation == "BatchCreateJobs":
         # They have no ids yet; a name that is taken is an error of its own.
         return
-    if operation == "BatchValidateConnections":
-        # Testing both ends of a job in one call names it twice, which is allowed.
-        ids = [f"{job['id']} {job['end_point_type']}" for job in jobs]
-    else:
-        ids = [job if isinstance(job, str) else job["job_id"] for job in jobs]
+    ids = [job if isinstance(job, str) else _name_row(job) for job in jobs]
     if len(set(ids)) != len(ids):
-        raise ApiError("DRS.M00301", "jobs")
+        raise ApiError("DRS.M00301", key)
+
+
+def _name_row(job: Mapping[str, Any]) -> str:
+    # Both ends of a job can stand in one call, which names it twice.
+    return f"{job.get('id') or job.get('job_id')} {job.get('end_point_type', '')}"

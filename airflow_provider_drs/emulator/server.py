@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -32,6 +32,8 @@ class Server:
     :param token_lifetime_s: seconds that a token lives.
     :param token_bytes: how long a token is; real ones can be larger than 8 KB.
     :param seeds: jobs to begin with, as arguments of ``seed_job``; ten ready ones if not given.
+    :param plans: what jobs will be like that are created under a name, as arguments of ``plan_job``.
+    :param faults: faults to begin with, as arguments of ``inject``.
     :param iam_url: a Keystone whose tokens are good here, too.
     :param certfile: serve TLS with this certificate.
     :param keyfile: and this key.
@@ -49,6 +51,8 @@ class Server:
         token_lifetime_s: float = 86_400.0,
         token_bytes: int = 2_000,
         seeds: list[dict[str, Any]] | None = None,
+        plans: Mapping[str, Mapping[str, Any]] | None = None,
+        faults: Sequence[Mapping[str, Any]] = (),
         iam_url: str | None = None,
         certfile: str | None = None,
         keyfile: str | None = None,
@@ -62,6 +66,8 @@ class Server:
             now, lifetime_s=token_lifetime_s, token_bytes=token_bytes
         )
         self._seeds = seeds
+        self._plans = plans or {}
+        self._faults = faults
         self._iam_url = iam_url
         self._tell = tell
         self._make_world()
@@ -72,6 +78,7 @@ class Server:
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
         service = self._service = Service(*self._make_world(), iam_url=self._iam_url, tell=self._tell)
+        self._inject(service)
         control = Control(service, self._reset)
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", PREFIX + "{action:.*}", control.handle)
@@ -101,7 +108,13 @@ class Server:
             world.seed_defaults()
         for seed in self._seeds or ():
             world.seed(**seed)
+        for name, details in self._plans.items():
+            world.plan_job(name, **details)
         return clock, world, self._make_iam(clock)
+
+    def _inject(self, service: Service) -> None:
+        for fault in self._faults:
+            service.faults.add(**fault)
 
     def _reset(self) -> None:
         service = self._service
@@ -109,6 +122,7 @@ class Server:
             service.clock, service.world, service.iam = self._make_world()
             service.faults.clear()
             service.journal.clear()
+            self._inject(service)
 
 
 class Emulator(EmulatorClient):

@@ -60,35 +60,36 @@ class Service:
                 error = ApiError("APIGW.0103" if matches else "APIGW.0101")
                 return send(entry, Answer(error.status, error.to_body()))
             operation, match = found
+            if "job_id" in match.groupdict():
+                entry["job_ids"], entry["count"] = [match["job_id"]], 1
             call = Call(request, raw, operation, entry["job_ids"], entry)
-            return await self._serve(call, match.groupdict().get("project_id"))
+            return await self._serve(call, match.groupdict())
         finally:
             self.journal.close(entry)
 
-    async def _serve(self, call: Call, project_id: str | None) -> web.StreamResponse:
+    async def _serve(self, call: Call, path: Mapping[str, str]) -> web.StreamResponse:
         call.faults = self.faults.strike(call.operation.name, call.job_ids)
         call.entry["faults"] = [fault.kind for fault in call.faults]
         instead = await spoil_before(call, self.stopping)
         if instead is not None:
             return instead
         try:
-            answer = await self._answer(call, project_id)
+            answer = await self._answer(call, path)
         except (ApiError, IamError) as error:
             answer = Answer(error.status, error.to_body())
         return await spoil_after(call, answer, self.stopping)
 
-    async def _answer(self, call: Call, project_id: str | None) -> Answer:
+    async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
         operation = call.operation
         if operation.name == TOKEN_OPERATION:
             return self._issue_token(call)
         if operation.name == PROJECTS_OPERATION:
             return self._list_projects(call)
-        if project_id != await self._authorise(call):
+        if path.get("project_id") != await self._authorise(call):
             raise ApiError("DRS.M00261")
-        if operation.name not in HANDLERS:
-            text = f"{operation.name} is documented and not emulated."
-            return Answer(501, {"error_code": "EMULATOR.0501", "error_msg": text})
         body = read_body(operation, call.raw)
+        if "job_id" in path:
+            body = {**body, "job_id": path["job_id"]}
         document = HANDLERS[operation.name](self.world, body, find_overrides(call))
         call.entry["applied"] = True
         # A read in which no job could be read is a 400 with its rows: so the Terraform provider has it.

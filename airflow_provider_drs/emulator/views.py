@@ -25,15 +25,15 @@ def show_details(world: World, job_id: str) -> dict[str, Any]:
     now_s = world.clock.now()
     source, target = _DB_TYPES.get(job.engine_type, (job.engine_type, job.engine_type))
     target_own = {"ip": "192.0.2.20", "inst_id": INSTANCE_ID, "region": "eu-de"}
-    details = {
+    details: dict[str, Any] = {
         "id": job.id,
         "name": job.name,
         "status": job.status(now_s),
         "description": job.description,
         "create_time": _ms(job.created_s),
         "task_type": job.task_type,
-        "source_endpoint": _show_endpoint(job, source) | {"ip": "192.0.2.10"},
-        "target_endpoint": _show_endpoint(job, target) | target_own,
+        "source_endpoint": {**_show_endpoint(job, source), "ip": "192.0.2.10", **_show_known(job, "source")},
+        "target_endpoint": {**_show_endpoint(job, target), **target_own, **_show_known(job, "target")},
         "net_type": job.net_type,
         "inst_info": {
             "engine_type": job.engine_type,
@@ -49,6 +49,7 @@ def show_details(world: World, job_id: str) -> dict[str, Any]:
         "need_restart": False,
         "multi_write": job.multi_write,
         "speed_limit": [],
+        **job.settings,
     }
     if job.started_s is not None and job.started_s <= now_s:
         details["actual_start_time"] = _ms(job.started_s)
@@ -68,16 +69,23 @@ def _show_endpoint(job: Job, db_type: str) -> dict[str, Any]:
     return endpoint | (_SECRET_ECHO if job.echo_secrets else {})
 
 
+def _show_known(job: Job, end: str) -> dict[str, Any]:
+    """Return what was said of a database, in the types of an answer: a request may have its port as a text."""
+    known = {key: value for key, value in job.ends[end].items() if key != "db_name"}
+    return known | ({"db_port": int(known["db_port"])} if "db_port" in known else {})
+
+
 def show_progress(world: World, job_id: str) -> dict[str, Any]:
     """Return how far a job is."""
     job = world.look_at(job_id)
     now_s = world.clock.now()
-    percent, left_s = _measure(job, now_s)
+    percent, left_s = job.measure(now_s)
     status = job.status(now_s)
+    delay_s = job.delay_s(now_s)
     row: dict[str, Any] = {
         "job_id": job.id,
         "progress": str(percent),
-        "incre_trans_delay": "0" if status == "INCRE_TRANSFER_STARTED" else "-1",
+        "incre_trans_delay": "-1" if delay_s is None else str(int(delay_s)),
         "task_mode": job.task_type,
         "transfer_status": status,
         "process_time": _ms(now_s) if job.started_s else "0",
@@ -87,20 +95,6 @@ def show_progress(world: World, job_id: str) -> dict[str, Any]:
         part = {"completed": f"{percent}%", "remaining_time": None}
         row["progress_map"] = {"struct": part, "data": part, "index": part}
     return row
-
-
-def _measure(job: Job, now_s: float) -> tuple[int, int]:
-    """Return percent and remaining seconds of what there is to copy."""
-    if job.started_s is None:
-        done = job.status(now_s) in ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
-        return (100 if done else 0), 0
-    begin_s, end_s = job.since("FULL_TRANSFER_STARTED"), job.since("FULL_TRANSFER_COMPLETE")
-    if begin_s is None or end_s is None:
-        # Nothing to copy, or stopped on the way.
-        return (100 if job.task_type == "INCR_TRANS" else 0), 0
-    if now_s >= end_s:
-        return 100, 0
-    return max(0, int(100 * (now_s - begin_s) / (end_s - begin_s))), int(end_s - max(now_s, begin_s))
 
 
 def show_list(world: World, body: Mapping[str, Any]) -> dict[str, Any]:

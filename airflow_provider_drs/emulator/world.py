@@ -8,21 +8,58 @@ from typing import Any
 
 from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.errors import ApiError
-from airflow_provider_drs.emulator.jobs import CREATION_S, Job, check_details, make_job_id
+from airflow_provider_drs.emulator.jobs import Job, check_details, make_job_id
 from airflow_provider_drs.emulator.prechecks import Plan, Precheck
+from airflow_provider_drs.emulator.timeline import INCREMENTAL, PAUSED, plan_creation
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 INSTANCE_ID = "e05a3679efe241d8b5dee80b17c1a863in01"
 
-_RUNNING = "INCRE_TRANSFER_STARTED"
-_STOPPABLE_NOT = frozenset({"CREATING", "RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
-_ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
+CONFIGURING = frozenset({"CONFIGURATION"})
+ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
+#: What the pages on pausing and on passwords list.
+TRANSFERRING = frozenset(
+    {
+        "FULL_TRANSFER_STARTED",
+        "FULL_TRANSFER_FAILED",
+        "FULL_TRANSFER_COMPLETE",
+        INCREMENTAL,
+        "INCRE_TRANSFER_FAILED",
+    }
+)
+_STOPPABLE_NOT = ENDED | {"CREATING"}
 _DELETABLE = frozenset({"CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"})
 _CHECKABLE = {
-    "forStartJob": frozenset({"CONFIGURATION"}),
+    "forStartJob": CONFIGURING,
     # Newer Huawei Cloud pages only: "incremental phase after editing objects, or retry after failure".
-    "forRetryJob": frozenset({_RUNNING, "FULL_TRANSFER_FAILED", "INCRE_TRANSFER_FAILED"}),
+    "forRetryJob": frozenset({INCREMENTAL, "FULL_TRANSFER_FAILED", "INCRE_TRANSFER_FAILED"}),
 }
+#: The page has failed jobs; the user manual has paused ones as well.
+_RETRYABLE = frozenset(
+    {
+        "START_JOB_FAILED",
+        "FULL_TRANSFER_FAILED",
+        "INCRE_TRANSFER_FAILED",
+        "CHANGE_JOB_FAILED",
+        "CHILD_TRANSFER_FAILED",
+        "RELEASE_RESOURCE_FAILED",
+        PAUSED,
+    }
+)
+#: Which engines there are for which kind of job (drs_api_0112).
+_OFFERED = {
+    "mysql": ("migration", "sync"),
+    "mysql-to-taurus": ("sync",),
+    "postgresql": ("sync",),
+    "mongodb": ("migration",),
+    "cloudDataGuard-mysql": ("cloudDataGuard",),
+}
+#: A backward job starts only while its forward job is less than this behind.
+_LONGEST_FORWARD_DELAY_S = 60.0
+#: What a creation says that the details show as it is.
+_SHOWN = ("is_target_readonly", "node_num", "master_az", "slave_az")
+#: What is never kept of a database.
+SECRETS = frozenset({"db_password", "ssl_cert_password", "ssl_cert_key"})
 #: Longer than any time in milliseconds that a calendar knows.
 _LARGEST_TIME_DIGITS = 15
 
@@ -40,6 +77,7 @@ class World:
     def __init__(self, clock: Clock, *, precheck_s: float = 10.0, pace: str | int = "time") -> None:
         self.clock = clock
         self.jobs: dict[str, Job] = {}
+        self._plans: dict[str, dict[str, Any]] = {}
         self._precheck_s = precheck_s
         self._numbers = itertools.count(1)
         self.pace = pace
@@ -86,7 +124,30 @@ class World:
         job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), **checked)
         job.verdict = dict(verdict or {})
         self.jobs[new_id] = job
+        self._add_subtasks(job)
         return job
+
+    def plan_job(self, name: str, **details: Any) -> None:
+        """
+        Set details, and with ``verdict`` the pre-checks, of the jobs that will be created under a name.
+
+        :param name: the name; with a ``*`` at its end, what names begin with.
+        :raises ValueError: something of this makes no sense.
+        """
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"name must be that of a job to come, not {name!r}")
+        verdict = details.get("verdict", {})
+        if not isinstance(verdict, Mapping):
+            raise ValueError(f"verdict must be an object, not {verdict!r}")
+        self._make_plan(**verdict)
+        check_details({key: value for key, value in details.items() if key != "verdict"})
+        self._plans[name] = details
+
+    def _find_plan(self, name: str) -> dict[str, Any]:
+        for planned, details in self._plans.items():
+            if name == planned or (planned.endswith("*") and name.startswith(planned[:-1])):
+                return details
+        return {}
 
     def find(self, job_id: str) -> Job:
         """
@@ -101,14 +162,15 @@ class World:
     def look_at(self, job_id: str) -> Job:
         """Return a job that is being read, which in the one pace makes it go on."""
         job = self.find(job_id)
+        mover = job.leader or job
         if isinstance(self.pace, int):
-            job.reads += 1
-            if job.reads % self.pace == 0:
-                job.hurry(self.clock.now())
+            mover.reads += 1
+            if mover.reads % self.pace == 0:
+                mover.hurry(self.clock.now())
         return job
 
     def children(self, job: Job) -> list[Job]:
-        """Return the jobs of a dual-active pair."""
+        """Return the jobs of a dual-active pair, or the subtasks of a cluster."""
         return [each for each in self.jobs.values() if each.parent_id == job.id]
 
     def plan_prechecks(self, job_id: str | None, **verdict: Any) -> None:
@@ -131,63 +193,96 @@ class World:
     # The API's own actions. Each raises ApiError for the job that it concerns.
 
     def create(self, body: Mapping[str, Any]) -> Job:
-        """Create a job, and for a dual-active pair its children."""
+        """Create a job, with the two of a dual-active pair, or the subtasks of a cluster."""
+        if body["db_use_type"] not in _OFFERED[body["engine_type"]]:
+            raise ApiError("DRS.M00302")
         if any(job.name == body["name"] for job in self.jobs.values()):
             raise ApiError("DRS.M00277")
         job = self._create(body, body["name"], None, body["job_direction"])
         if job.multi_write:
             for direction in ("up", "down"):
                 self._create(body, f"{job.name}-{direction}", job.id, direction)
+        self._add_subtasks(job)
         return job
 
     def _create(self, body: Mapping[str, Any], name: str, parent_id: str | None, direction: str) -> Job:
         now_s = self.clock.now()
-        ready_s = now_s if self.pace == "at-once" else now_s + CREATION_S
+        planned = self._find_plan(body["name"])
+        details = check_details({key: value for key, value in planned.items() if key != "verdict"})
+        timeline = plan_creation(now_s, details.get("fails_in", ()), is_at_once=self.is_at_once)
         same = ("engine_type", "db_use_type", "task_type", "net_type")
+        known = {key: body[key] for key in same}
         job = Job(
             id=make_job_id(next(self._numbers)),
             name=name,
-            timeline=[(now_s, "CREATING"), (ready_s, "CONFIGURATION")],
-            job_direction=direction,
-            multi_write=bool(body.get("multi_write")),
-            parent_id=parent_id,
-            is_tested=set(),
-            has_endpoints=False,
-            description=body.get("description", ""),
-            created_s=now_s,
-            **{key: body[key] for key in same},
+            timeline=timeline,
+            **{
+                **known,
+                "job_direction": direction,
+                "multi_write": bool(body.get("multi_write")),
+                "parent_id": parent_id,
+                "is_tested": set(),
+                "has_endpoints": False,
+                "description": body.get("description", ""),
+                "created_s": now_s,
+                "node_num": int(body.get("node_num", 0)),
+                **details,
+            },
         )
+        job.verdict = dict(planned.get("verdict", {}))
+        job.settings = {key: body[key] for key in _SHOWN if key in body}
+        for end in ("source", "target"):
+            self.save_endpoint(job, end, body[f"{end}_endpoint"])
         self.jobs[job.id] = job
         return job
 
-    def test_connection(self, job_id: str, end_point_type: str) -> None:
-        """Test one end of a job."""
-        job = self._find_single(job_id, _CHECKABLE["forStartJob"])
-        forward = self._find_forward(job)
-        if forward is not None and forward.status(self.clock.now()) != _RUNNING:
-            raise ApiError("DRS.M00304")
-        if end_point_type in job.unreachable:
-            job.is_tested.discard(end_point_type)
-            raise ApiError("DRS.KE0002")
-        job.is_tested.add(end_point_type)
+    def _add_subtasks(self, job: Job) -> None:
+        for number in range(1, job.node_num + 1) if job.is_cluster and not job.parent_id else ():
+            shard = Job(
+                id=make_job_id(next(self._numbers)),
+                name=f"{job.name}-{number}",
+                timeline=[],
+                engine_type=job.engine_type,
+                db_use_type=job.db_use_type,
+                task_type=job.task_type,
+                net_type=job.net_type,
+                parent_id=job.id,
+                created_s=job.created_s,
+                leader=job,
+            )
+            self.jobs[shard.id] = shard
 
-    def modify(self, job_id: str, body: Mapping[str, Any]) -> None:
-        """Change a job; with its ends, save them."""
-        job = self.find(job_id)
-        if job.is_parent:
-            raise ApiError("DRS.M00307")
-        status = job.status(self.clock.now())
-        saves_ends = "source_endpoint" in body or "target_endpoint" in body
-        if status in _ENDED or (saves_ends and status != "CONFIGURATION"):
-            raise ApiError("DRS.M00304")
-        job.has_endpoints = job.has_endpoints or saves_ends
-        job.name = body.get("name", job.name)
-        job.description = body.get("description", job.description)
-        job.task_type = body.get("task_type", job.task_type)
+    @property
+    def is_at_once(self) -> bool:
+        """Whether phases take no time."""
+        return self.pace == "at-once"
+
+    def save_endpoint(self, job: Job, end: str, endpoint: Mapping[str, Any]) -> None:
+        """Keep what is known of a database, without its secrets."""
+        job.ends[end] |= {key: value for key, value in endpoint.items() if key not in SECRETS}
+
+    def refuse_wrong_password(self, job: Job, end: str, password: str | None) -> None:
+        """Refuse a password that is not that of the database, where it has a certain one."""
+        if password is not None and end in job.passwords and job.passwords[end] != password:
+            raise ApiError("DRS.KE0002")
+
+    def test_connection(self, job_id: str, endpoint: Mapping[str, Any]) -> None:
+        """Test one end of a job."""
+        job = self.find_for(job_id, CONFIGURING)
+        self._refuse_early_backward(job)
+        self.connect(job, endpoint["end_point_type"], endpoint["db_password"])
+
+    def connect(self, job: Job, end: str, password: str) -> None:
+        """Connect to a database as a test does, and remember whether that went well."""
+        job.is_tested.discard(end)
+        if end in job.unreachable:
+            raise ApiError("DRS.KE0002")
+        self.refuse_wrong_password(job, end, password)
+        job.is_tested.add(end)
 
     def start_precheck(self, job_id: str, mode: str = "forStartJob") -> str:
         """Start a pre-check and return its id."""
-        job = self._find_single(job_id, _CHECKABLE[mode])
+        job = self.find_for(job_id, _CHECKABLE[mode])
         now_s = self.clock.now()
         if job.precheck and job.precheck.is_running(now_s):
             raise ApiError("DRS.M01504")
@@ -216,7 +311,7 @@ class World:
 
     def start(self, job_id: str, start_time: str = "") -> None:
         """Start a job, now or at an instant in epoch milliseconds."""
-        job = self._find_single(job_id, _CHECKABLE["forStartJob"])
+        job = self.find_for(job_id, CONFIGURING)
         now_s = self.clock.now()
         if len(start_time) > _LARGEST_TIME_DIGITS:
             raise ApiError("DRS.M00202", "start_time")
@@ -224,22 +319,38 @@ class World:
         if begin_s < now_s:
             raise ApiError("DRS.M00305", "start_time is in the past")
         self._refuse_unchecked(job, now_s)
-        job.begin(now_s, begin_s, is_at_once=self.pace == "at-once")
+        job.begin(now_s, begin_s, is_at_once=self.is_at_once)
 
     def _refuse_unchecked(self, job: Job, now_s: float) -> None:
-        forward = self._find_forward(job)
+        forward = self._refuse_early_backward(job)
         if forward is not None:
-            if forward.status(now_s) != _RUNNING:
-                raise ApiError("DRS.M00304")
+            if (forward.delay_s(now_s) or 0.0) >= _LONGEST_FORWARD_DELAY_S:
+                raise ApiError("DRS.M00305", "the RPO or RTO of the forward task is 60 s or more")
             return
         if job.precheck and job.precheck.is_running(now_s):
             raise ApiError("DRS.M01504")
         if job.precheck is None or not job.precheck.has_passed(now_s):
             raise ApiError("DRS.M00305", "the pre-check has not passed")
 
+    def _refuse_early_backward(self, job: Job) -> Job | None:
+        """Return the forward job of a backward one, which has to be replicating."""
+        forward = self._find_forward(job)
+        if forward is not None and forward.status(self.clock.now()) != INCREMENTAL:
+            raise ApiError("DRS.M00304")
+        return forward
+
+    def pause(self, job_id: str) -> None:
+        """Pause a job."""
+        job = self.find_for(job_id, TRANSFERRING, uses=("migration", "sync"), takes_parent=True)
+        job.pause(self.clock.now())
+
+    def retry(self, job_id: str) -> None:
+        """Resume a paused job, or retry a failed one."""
+        self.find_for(job_id, _RETRYABLE).resume(self.clock.now(), is_at_once=self.is_at_once)
+
     def delete(self, job_id: str, delete_type: str) -> None:
-        """Stop a job, or delete one that is stopped; a dual-active parent takes its children along."""
-        job = self.find(job_id)
+        """Stop a job, or delete one that is stopped; a parent takes its children along."""
+        job = self.find_for(job_id, takes_parent=True)
         now_s = self.clock.now()
         family = [job, *self.children(job)]
         if delete_type == "delete":
@@ -250,15 +361,37 @@ class World:
             return
         if job.status(now_s) in _STOPPABLE_NOT:
             raise ApiError("DRS.M00304")
+        is_forced = delete_type == "force_terminate"
         for each in family:
-            if each.status(now_s) not in _ENDED:
-                each.end(now_s, is_at_once=self.pace == "at-once")
+            if each.status(now_s) not in ENDED:
+                each.end(now_s, is_at_once=self.is_at_once, is_forced=is_forced)
 
-    def _find_single(self, job_id: str, statuses: frozenset[str]) -> Job:
+    def find_for(
+        self,
+        job_id: str,
+        statuses: frozenset[str] | None = None,
+        *,
+        uses: tuple[str, ...] = (),
+        engine: str = "",
+        takes_parent: bool = False,
+    ) -> Job:
+        """
+        Return a job for which an operation may be called.
+
+        :param statuses: those that allow it; ``None`` for all.
+        :param uses: the kinds of job that it is for; none for all.
+        :param engine: a word that the engine's name must have.
+        :param takes_parent: the parent of a dual-active pair may be named.
+        :raises ApiError: it may not be called for this job.
+        """
         job = self.find(job_id)
-        if job.is_parent:
+        if job.is_parent and not takes_parent:
             raise ApiError("DRS.M00307")
-        if job.status(self.clock.now()) not in statuses:
+        if job.leader is not None:
+            raise ApiError("DRS.M00308")
+        if (uses and job.db_use_type not in uses) or engine not in job.engine_type:
+            raise ApiError("DRS.M00300", "the task is of another kind")
+        if statuses is not None and job.status(self.clock.now()) not in statuses:
             raise ApiError("DRS.M00304")
         return job
 

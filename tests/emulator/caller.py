@@ -24,6 +24,21 @@ PATHS = {
     "BatchListJobDetails": ("POST", "batch-detail"),
     "BatchListProgresses": ("POST", "batch-progress"),
     "ShowJobList": ("POST", ""),
+    "BatchValidateClustersConnections": ("POST", "cluster/batch-connection"),
+    "BatchSetObjects": ("PUT", "batch-select-objects"),
+    "BatchSetDefiner": ("POST", "batch-replace-definer"),
+    "BatchSetSpeed": ("PUT", "batch-limit-speed"),
+    "BatchShowParams": ("POST", "batch-get-params"),
+    "UpdateParams": ("POST", "{job_id}/params"),
+    "BatchStopJobs": ("POST", "batch-pause-task"),
+    "BatchRestoreTask": ("POST", "batch-retry-task"),
+    "BatchResetPassword": ("PUT", "batch-modify-pwd"),
+    "CreateCompareTask": ("POST", "create-compare-task"),
+    "ListCompareResult": ("POST", "query-compare-result"),
+    "BatchSetPolicy": ("POST", "batch-sync-policy"),
+    "BatchChangeData": ("POST", "batch-transformation"),
+    "SwitchVip": ("POST", "{job_id}/switch-vip"),
+    "ShowSwitchVipStatus": ("GET", "{job_id}/get-switch-vip-status"),
 }
 NEW_JOB = {
     "name": "DRS-9228",
@@ -75,8 +90,9 @@ class Caller:
         return response
 
     def send(self, operation: str, body: Any, **options: Any) -> requests.Response:
-        """Call an operation, and take whatever comes back."""
+        """Call an operation, for the *job_id* of its path if it has one, and take whatever comes back."""
         method, path = PATHS[operation]
+        path = path.format(job_id=options.pop("job_id", ""))
         url = f"{self._url}/v3/{options.pop('project', PROJECT)}/jobs" + f"/{path}" * bool(path)
         data = body if isinstance(body, bytes) else json.dumps(body)
         headers = self.headers | options.pop("headers", {})

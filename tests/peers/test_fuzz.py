@@ -37,7 +37,10 @@ def headers(emulator: Emulator) -> Any:
 )
 def test_the_emulator_answers_as_documented(case: Any, emulator: Emulator, headers: dict[str, str]) -> None:
     """No 5xx, no status and no shape that is not in the document."""
-    case.path_parameters = {"project_id": PROJECT}
+    job_id = emulator.job_ids[0]
+    case.path_parameters = {"project_id": PROJECT} | (
+        {"job_id": job_id} if "job_id" in case.path_parameters else {}
+    )
     case.headers = {**(case.headers or {}), **headers}
 
     case.call_and_validate(base_url=emulator.url, checks=CHECKS)
