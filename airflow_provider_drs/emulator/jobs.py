@@ -143,12 +143,16 @@ class Job:
             done = self.status(now_s) in (COPIED, INCREMENTAL)
             return (100 if done else 0), 0
         begin_s, end_s = self.since(FULL), self.since(COPIED)
+        if self.paused_at_s is not None and end_s is None:
+            # Time stands still for it.
+            now_s = self.paused_at_s
+            end_s = next((now_s + in_s for in_s, word in self._rest if word == COPIED), None)
         if begin_s is None:
             # Nothing to copy.
             return (100 if self.task_type == "INCR_TRANS" else 0), 0
         if end_s is None:
-            # Failed, paused or stopped on the way.
-            return (50 if self.status(now_s) in (FAILURES["full"], PAUSED) else 0), 0
+            # Failed or stopped on the way.
+            return (50 if self.status(now_s) == FAILURES["full"] else 0), 0
         if now_s >= end_s:
             return 100, 0
         work_s = end_s - begin_s - self.paused_s

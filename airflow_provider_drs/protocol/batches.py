@@ -59,7 +59,10 @@ def read(
         if job_id not in answers and ask_alone and len(job_ids) > 1:
             # The row carries an id that we have not learned yet; asked alone, it can only be this job's.
             answers |= yield from _read_batch(limits, (job_id,), build, parse)
-    return {job_id: answers.get(job_id) or missing_error(build((job_id,)), job_id) for job_id in job_ids}
+    for job_id in job_ids:
+        if job_id not in answers:
+            answers[job_id] = missing_error(build((job_id,)), job_id)
+    return {job_id: answers[job_id] for job_id in job_ids}
 
 
 def _read_batch(

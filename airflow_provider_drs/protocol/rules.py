@@ -188,12 +188,14 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Stand
     :param forward: for a backward job, where its forward job stands.
     :return: a ``DrsJobStateError`` for a job that it cannot be done for.
     """
-    if job.status in rule.done:
-        return Standing.DONE
-    is_replicating = forward is not None and forward.status == INCRE_TRANSFER_STARTED
-    if job.is_dual_active_backward and is_replicating and rule.backward is Backward.NOT_NEEDED:
-        return Standing.NOT_NEEDED
-    found = _find_fault(rule, job) or _find_forward_fault(rule, job, forward)
+    found = _find_fault(rule, job)
+    if found is None:
+        if job.status in rule.done:
+            return Standing.DONE
+        is_replicating = forward is not None and forward.status == INCRE_TRANSFER_STARTED
+        if job.is_dual_active_backward and is_replicating and rule.backward is Backward.NOT_NEEDED:
+            return Standing.NOT_NEEDED
+        found = _find_status_fault(rule, job) or _find_forward_fault(rule, job, forward)
     if found is None:
         return Standing.READY
     why, remedy = found
@@ -207,7 +209,7 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Stand
 
 
 def _find_fault(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
-    """Return what speaks against it, and what to do."""
+    """Return what speaks against it, whatever the job's status, and what to do."""
     if job.is_dual_active_parent and not rule.takes_parent:
         return "it is the parent of a dual-active pair", "Use the ids of its forward and backward jobs."
     if job.parent_id and not rule.takes_child:
@@ -220,7 +222,7 @@ def _find_fault(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
         return f"its job_direction is {job.job_direction}", f"Only {rule.direction} has this."
     if rule.not_task_type and job.task_type == rule.not_task_type:
         return f"its task_type is {job.task_type}", "There is no full copy to limit."
-    return _find_status_fault(rule, job)
+    return None
 
 
 def _find_status_fault(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
