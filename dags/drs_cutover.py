@@ -21,7 +21,7 @@ from airflow_provider_drs.operators.drs import (
 from airflow_provider_drs.sensors.drs import DrsDataComparisonSensor, DrsReplicationDelaySensor
 
 # Waiting holds no worker.
-WAITS = {"deferrable": True, "poke_interval": 10}
+WAITS = {"deferrable": True, "poke_interval": 5}
 
 with DAG(
     dag_id="drs_cutover",

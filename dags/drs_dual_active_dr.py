@@ -37,7 +37,7 @@ with DAG(
         target_conn_id="ledger_here",
         dual_active=True,
         max_delay_s=20,
-        poke_interval=10,
+        poke_interval=5,
         until="backward_caught_up",
     )
 # [END drs_dual_active_dr]

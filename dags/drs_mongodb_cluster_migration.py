@@ -38,14 +38,14 @@ with DAG(
         source_conn_id="catalogue_source",
         target_conn_id="catalogue_target",
         cluster_mode=True,
-        poke_interval=10,
+        poke_interval=5,
         replace={
             "wait_until_passed": lambda job_ids: DrsPrecheckSensor(
                 task_id="wait_until_passed",
                 job_ids=job_ids,
                 alarms=["srcCollHasTtlIndex"],
                 deferrable=True,
-                poke_interval=10,
+                poke_interval=5,
             )
         },
     )

@@ -39,7 +39,7 @@ JOB = {
 }
 DATABASES = {"source_conn_id": "shop_source", "target_conn_id": "shop_target"}
 # Waiting holds no worker.
-WAITS = {"deferrable": True, "poke_interval": 10}
+WAITS = {"deferrable": True, "poke_interval": 5}
 
 with DAG(
     dag_id="drs_mysql_migration",

@@ -38,6 +38,6 @@ with DAG(
             objects=[name],
             policies={"conflict_policy": "overwrite", "ddl_trans": True, "index_trans": True},
             max_delay_s=5,
-            poke_interval=10,
+            poke_interval=5,
         )
 # [END drs_postgresql_sync]

@@ -39,7 +39,7 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
     for name, alias in named:
         if isinstance(name, Mapping) and isinstance(name.get("id"), str):
             rows[name["id"]] = dict(name)
-        elif isinstance(name, str) and name.strip(". ") == name and isinstance(alias, str | None):
+        elif isinstance(name, str) and name and name.strip(". ") == name and isinstance(alias, str | None):
             _add_object(rows, name, alias)
         else:
             raise DrsConfigError(

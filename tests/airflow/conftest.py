@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "dev"))
 
 import environments
 from airflow_stack import AirflowStack
+from example_databases import make_environment
 
 
 @dataclass
@@ -41,7 +42,7 @@ def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     shutil.copytree(Path(__file__).parent / "dags", dags, dirs_exist_ok=True)
     bin_folder = environments.make(request.param)
     with Emulator(precheck_s=3) as drs:
-        environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json}
+        environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json, **make_environment()}
         with AirflowStack(bin_folder, home, dags, environment) as airflow:
             yield Site(airflow, drs, bin_folder)
 
@@ -50,4 +51,5 @@ def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def site(running_site: Site) -> Site:
     """Return the running Airflow, with a DRS as if it had just been started."""
     running_site.drs.reset()
+    running_site.drs.set_speed(1.0)
     return running_site

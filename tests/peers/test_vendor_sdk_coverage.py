@@ -67,9 +67,7 @@ def _test_clusters(peer: Peer) -> Any:
     }
     job = sdk.BatchJobActionReq(action="testConnection", job_id=job_id, _property=json.dumps([end]))
     body = sdk.BatchSpecialTestConnectionReq(jobs=[job])
-    return peer(
-        "batch_validate_clusters_connections", sdk.BatchValidateClustersConnectionsRequest(body=body)
-    )
+    return peer("batch_validate_clusters_connections", sdk.BatchValidateClustersConnectionsRequest(body=body))
 
 
 def _set_objects(peer: Peer) -> Any:
@@ -81,9 +79,7 @@ def _set_objects(peer: Peer) -> Any:
 
 def _set_definer(peer: Peer) -> Any:
     job = sdk.ReplaceDefinerInfo(job_id=peer.drs.job_ids[0], replace_definer=True)
-    return peer(
-        "batch_set_definer", sdk.BatchSetDefinerRequest(body=sdk.BatchReplaceDefinerReq(jobs=[job]))
-    )
+    return peer("batch_set_definer", sdk.BatchSetDefinerRequest(body=sdk.BatchReplaceDefinerReq(jobs=[job])))
 
 
 def _set_speed(peer: Peer) -> Any:
@@ -122,9 +118,7 @@ def _reset_password(peer: Peer) -> Any:
         sdk.ModifyPwdEndPoint(db_password="not-real", end_point_type=end, job_id=job_id)
         for end in ("so", "ta")
     ]
-    return peer(
-        "batch_reset_password", sdk.BatchResetPasswordRequest(body=sdk.BatchModifyPwdReq(jobs=ends))
-    )
+    return peer("batch_reset_password", sdk.BatchResetPasswordRequest(body=sdk.BatchModifyPwdReq(jobs=ends)))
 
 
 def _compare(peer: Peer) -> Any:
