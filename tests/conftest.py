@@ -101,6 +101,7 @@ class FakeTaskInstance:
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
         self.stats_tags: dict[str, str] = {}
+        self.try_number = 1
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value; one that is not JSON would not reach Airflow's database either."""

@@ -1,0 +1,407 @@
+"""The operators of a whole replication: ids in and out, XComs, waits in the worker and the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.operators import drs as operators
+from airflow_provider_drs.operators.jobs import DrsOperator
+from airflow_provider_drs.protocol.catalog import OPERATIONS
+from airflow_provider_drs.sensors import drs as sensors
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff", "databases")
+
+SECRET = "not-a-real-database-password"
+SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
+DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
+REPLICATING = {"status": "INCRE_TRANSFER_STARTED"}
+ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
+
+
+@pytest.fixture
+def databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two databases that Airflow knows."""
+    there = {"conn_type": "mysql", "host": "192.0.2.1", "port": 3306, "login": "root", "password": SECRET}
+    here = {**there, "extra": {"inst_id": "in01", "region": "eu-de", "ssl_link": "false"}}
+    monkeypatch.setenv("AIRFLOW_CONN_THERE", json.dumps(there))
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps(here))
+
+
+def _make(name: str, /, **options: Any) -> Any:
+    return getattr(operators, name)(task_id="task", **options)
+
+
+def _run(operator: Any, context: dict[str, Any], between: Callable[[], Any] = lambda: None) -> Any:
+    """Run a task as Airflow does; *between* happens while it waits in the triggerer."""
+    try:
+        return operator.execute(context)
+    except TaskDeferred as deferred:
+        between()
+        event = asyncio.run(anext(deferred.trigger.run())).payload
+        assert SECRET not in str(event) + str(deferred.trigger.serialize())
+        return getattr(operator, deferred.method_name)(context, event=event)
+
+
+#: Operator, what the job is, the arguments: each acts on one job and returns its id.
+ACTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("DrsTestConnectionsOperator", {}, ENDS),
+    ("DrsModifyJobsOperator", {}, {**ENDS, "changes": {"description": "ours"}}),
+    ("DrsSelectObjectsOperator", {}, {"objects": ["shop"]}),
+    ("DrsSetSyncPoliciesOperator", {"db_use_type": "sync"}, {"conflict_policy": "stop"}),
+    (
+        "DrsTransformDataOperator",
+        {"db_use_type": "sync"},
+        {"rules": [{"tables": ["shop.orders"], "where": "id > 5"}]},
+    ),
+    ("DrsSetFlowControlOperator", {}, {"windows": [{"begin": "08:00", "end": "17:59", "speed": 5}]}),
+    ("DrsSetDefinersOperator", {}, {"replace_definer": False}),
+    ("DrsCompareParametersOperator", {}, {}),
+    ("DrsModifyParametersOperator", {}, {"values": {"max_connections": None}}),
+    ("DrsChangePasswordsOperator", REPLICATING, ENDS),
+    ("DrsPauseJobsOperator", REPLICATING, {"pause_mode": "all"}),
+    ("DrsRetryJobsOperator", {"status": "FULL_TRANSFER_FAILED"}, {"is_sync_re_edit": False}),
+    ("DrsStopJobsOperator", REPLICATING, {"force": True}),
+    ("DrsDeleteJobsOperator", {"status": "RELEASE_RESOURCE_COMPLETE"}, {}),
+    ("DrsCompareDataOperator", {**DR, **REPLICATING}, {"data": "lines", "tables": {"shop": ["orders"]}}),
+    ("DrsSwitchOverOperator", {"db_use_type": "sync", **REPLICATING}, {"wait_for_completion": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
+def test_an_action_takes_ids_and_returns_them(
+    emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    """Its results go to an XCom, and no secret goes anywhere."""
+    job_id = emulator.seed_job(**seed)
+
+    assert _run(_make(name, job_ids=job_id, **arguments), context) == [job_id]
+
+    (row,) = context["ti"].xcoms["job_results"]
+    assert (row["job_id"], row["error"]) == (job_id, None)
+    assert SECRET not in str(context["ti"].xcoms) + str(emulator.journal())
+
+
+@pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
+def test_an_action_that_is_refused_fails_for_good_and_names_the_job(
+    emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    """After the others were done; with allow_partial it goes on with those."""
+    good, bad = emulator.seed_job(**seed), emulator.seed_job(**{**seed, "status": "CREATING"})
+    if name in ("DrsStopJobsOperator", "DrsSetFlowControlOperator", "DrsSwitchOverOperator"):
+        # What these can be done for says no status; so it is DRS that refuses.
+        emulator.set_job(bad, **({"task_type": "INCR_TRANS"} if "Flow" in name else {}))
+
+    with pytest.raises(AirflowFailException, match=bad):
+        _run(_make(name, job_ids=[bad, good], **arguments), context)
+    assert _run(_make(name, job_ids=[bad, good], allow_partial=True, **arguments), context) == [good]
+
+
+def test_every_operation_has_a_face_and_every_face_is_public() -> None:
+    """The catalogue names operators and sensors that there are, and leaves none out."""
+    public = {*operators.__all__, *sensors.__all__}
+    named = {face for operation in OPERATIONS.values() for face in operation.faces}
+
+    assert named == public
+    assert list(operators.__all__) == sorted(operators.__all__)
+    for name in operators.__all__:
+        assert issubclass(getattr(operators, name), DrsOperator)
+
+
+def test_every_template_field_is_an_attribute(emulator: Emulator) -> None:
+    """Airflow renders it before the task runs."""
+    needed = {
+        "DrsCreateJobsOperator": {"jobs": [SPEC]},
+        "DrsListJobsOperator": {"db_use_type": "sync"},
+        "DrsTransformDataOperator": {"job_ids": "a", "rules": []},
+        "DrsModifyParametersOperator": {"job_ids": "a", "values": {}},
+    }
+    for name in operators.__all__:
+        made = _make(name, **needed.get(name, {"job_ids": "a"}))
+        assert all(hasattr(made, field) for field in made.template_fields), name
+
+
+# --- creation
+# ----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_created_and_waited_for(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Until they can be configured; their place comes from the connection, their credentials do not."""
+    operator = _make(
+        "DrsCreateJobsOperator",
+        jobs=json.dumps([SPEC]),
+        target_conn_id=["here"],
+        deferrable=True,
+        poke_interval=0.01,
+    )
+
+    (job_id,) = _run(operator, context, lambda: emulator.advance(31))
+
+    assert context["ti"].xcoms["created_jobs"][0]["name"] == "orders"
+    assert context["ti"].xcoms["job_statuses"] == [{"job_id": job_id, "status": "CONFIGURATION"}]
+    with DrsHook() as hook:
+        assert hook.get_job_details([job_id])[job_id].endpoint("target")["inst_id"] == "in01"
+
+
+def test_a_cleared_creation_adopts_a_job_that_runs(emulator: Emulator, context: dict[str, Any]) -> None:
+    """It need not be in status CONFIGURATION any more."""
+    job_id = emulator.seed_job(name="orders", **REPLICATING)
+
+    assert _run(_make("DrsCreateJobsOperator", jobs=SPEC), context) == [job_id]
+
+
+def test_a_pair_goes_on_with_its_forward_job(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Parents and backward jobs have XComs of their own."""
+    place = {"region": "eu-de", "inst_id": "in01"}
+    spec = {**SPEC, **DR, "multi_write": True, "target_endpoint": place}
+    operator = _make("DrsCreateJobsOperator", jobs=[spec], wait_for_completion=False)
+
+    (forward,) = _run(operator, context)
+
+    ways = {job["id"]: (job["job_direction"], job["parent_id"]) for job in emulator.jobs}
+    (backward,), (parent,) = (context["ti"].xcoms[key] for key in ("backward_job_ids", "parent_job_ids"))
+    assert (ways[forward], ways[backward]) == (("up", parent), ("down", parent))
+
+
+@pytest.mark.parametrize("jobs", [[], "orders", [{"name": "orders"}], 7])
+def test_jobs_that_cannot_be_created_fail_for_good(
+    emulator: Emulator, context: dict[str, Any], jobs: Any
+) -> None:
+    """The text names the argument."""
+    with pytest.raises(AirflowFailException, match="jobs"):
+        _run(_make("DrsCreateJobsOperator", jobs=jobs), context)
+
+
+def test_a_creation_that_fails_is_a_failure(emulator: Emulator, context: dict[str, Any]) -> None:
+    """With the job's status."""
+    emulator.plan_job("orders*", fails_in=["create"])
+    operator = _make("DrsCreateJobsOperator", jobs=[SPEC], deferrable=True, poke_interval=0.01)
+
+    with pytest.raises(AirflowFailException, match="CREATE_FAILED"):
+        _run(operator, context, lambda: emulator.advance(31))
+
+
+def test_jobs_are_listed(emulator: Emulator, context: dict[str, Any]) -> None:
+    """None is an empty list, not a failure."""
+    assert _run(_make("DrsListJobsOperator", db_use_type="migration"), context) == list(emulator.job_ids)
+    assert context["ti"].xcoms["jobs"][0]["name"] == "orders-migration-01"
+    assert _run(_make("DrsListJobsOperator", db_use_type="sync", name="x"), context) == []
+
+
+# --- waiting
+# -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    ("name", "seed", "seconds", "status"),
+    [
+        ("DrsPauseJobsOperator", REPLICATING, 1, "PAUSING"),
+        ("DrsRetryJobsOperator", {"status": "START_JOB_FAILED"}, 5, "FULL_TRANSFER_STARTED"),
+        ("DrsStopJobsOperator", REPLICATING, 11, "RELEASE_RESOURCE_COMPLETE"),
+        ("DrsDeleteJobsOperator", {"status": "CREATE_FAILED"}, 1, "DELETED"),
+    ],
+)
+def test_an_action_can_wait_for_what_it_sets_going(
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    seed: dict[str, Any],
+    seconds: float,
+    status: str,
+    deferrable: bool,
+) -> None:
+    """In the worker or the triggerer, with the same outcome."""
+    job_id = emulator.seed_job(**seed)
+    monkeypatch.setattr("airflow_provider_drs.operators.gate.time.sleep", lambda _: emulator.advance(seconds))
+    options = {"wait_for_completion": True, "deferrable": deferrable, "poke_interval": 0.01}
+
+    found = _run(_make(name, job_ids=[job_id], **options), context, lambda: emulator.advance(seconds))
+
+    assert found == [job_id]
+    assert context["ti"].xcoms["job_statuses"][0]["status"] == status
+
+
+def test_a_stop_that_fails_is_a_failure(emulator: Emulator, context: dict[str, Any]) -> None:
+    """Named with its status; another job of the batch may go on."""
+    good, bad = emulator.seed_job(**REPLICATING), emulator.seed_job(**REPLICATING, fails_in=["stop"])
+    options = {"wait_for_completion": True, "deferrable": True, "poke_interval": 0.01}
+
+    with pytest.raises(AirflowFailException, match="RELEASE_RESOURCE_FAILED"):
+        _run(
+            _make("DrsStopJobsOperator", job_ids=[good, bad], **options),
+            context,
+            lambda: emulator.advance(11),
+        )
+
+
+def test_a_retry_has_patience_with_the_status_from_before(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """DRS may show it for a moment; three polls in a row are no moment."""
+    job_id = emulator.seed_job(status="FULL_TRANSFER_FAILED")
+    operator = _make("DrsRetryJobsOperator", job_ids=[job_id], wait_for_completion=True)
+    watch = operator._make_watch([job_id])
+
+    with DrsHook() as hook:
+        hook.poll(watch)
+        hook.poll(watch)
+        assert watch.failures == {}
+        hook.poll(type(watch).from_dict(watch.to_dict()))
+        hook.poll(watch)
+    assert list(watch.failures) == [job_id]
+
+
+def test_a_wait_that_takes_too_long_names_the_job(emulator: Emulator, context: dict[str, Any]) -> None:
+    """As every wait does."""
+    job_id = emulator.seed_job(**REPLICATING)
+    options = {"wait_for_completion": True, "poke_interval": 0.01, "timeout": 0.03}
+
+    with pytest.raises(AirflowSensorTimeout, match=job_id):
+        _run(_make("DrsStopJobsOperator", job_ids=job_id, **options), context)
+
+
+@pytest.mark.parametrize("differences", [[], ["shop.orders"]])
+def test_a_comparison_can_be_waited_for(
+    emulator: Emulator, context: dict[str, Any], differences: list[str]
+) -> None:
+    """It fails on a difference, and the report has every one."""
+    job_id = emulator.seed_job(**DR, **REPLICATING, differences=differences)
+    operator = _make(
+        "DrsCompareDataOperator",
+        job_ids=[job_id],
+        data="contents",
+        tables={"shop": []},
+        start_time=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=5),
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=0.01,
+    )
+
+    if differences:
+        with pytest.raises(AirflowFailException, match=r"shop\.orders INCONSISTENT"):
+            _run(operator, context, lambda: emulator.advance(20))
+    else:
+        assert _run(operator, context, lambda: emulator.advance(20)) == [job_id]
+    assert context["ti"].xcoms["comparison_report"][0]["is_consistent"] is not bool(differences)
+    assert context["ti"].xcoms["comparisons"][0]["job_id"] == job_id
+
+
+@pytest.mark.parametrize(("tries", "calls"), [(1, 2), (2, 1)])
+def test_a_switch_over_is_not_repeated_by_another_try(
+    emulator: Emulator, context: dict[str, Any], tries: int, calls: int
+) -> None:
+    """Another try takes what is complete for its own; another run switches again."""
+    job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
+    options = {"job_ids": [job_id], "deferrable": True, "poke_interval": 0.01}
+    for number in (1, tries):
+        context["ti"].try_number = number
+        done = _run(_make("DrsSwitchOverOperator", **options), context, lambda: emulator.advance(6))
+
+    assert done == [job_id]
+    assert len(emulator.journal("SwitchVip")) == calls
+
+
+# --- arguments
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_parameters_that_differ_can_fail_the_task(
+    emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]]
+) -> None:
+    """Unless they are ignored; the report and the log have each of them."""
+    job_id = emulator.job_ids[0]
+    names = ["max_connections", "binlog_cache_size", "innodb_buffer_pool_size"]
+
+    with pytest.raises(AirflowFailException, match="innodb_buffer_pool_size"):
+        _run(
+            _make("DrsCompareParametersOperator", job_ids=job_id, on_difference="fail", ignore=names[:2]),
+            context,
+        )
+    strict = _make("DrsCompareParametersOperator", job_ids=job_id, on_difference="fail", ignore=names)
+    assert _run(strict, context) == [job_id]
+
+    assert [each["key"] for each in context["ti"].xcoms["parameter_report"][0]["differences"]] == names
+    assert any("innodb_buffer_pool_size: source 4294967296" in line for line in told())
+    with pytest.raises(ValueError, match="on_difference"):
+        _make("DrsCompareParametersOperator", job_ids=job_id, on_difference="panic")
+
+
+def test_a_cluster_is_tested_by_its_parent(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All ends at once, shards included, which only a cluster has."""
+    end = {"conn_type": "mongo", "host": "a,b", "port": 27017, "login": "root", "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_SHARD", json.dumps(end))
+    parent = emulator.seed_job(engine_type="mongodb", node_num=2)
+    ends = {"source_conn_id": "shard", "target_conn_id": "shard", "shard_conn_ids": ["shard"]}
+
+    done = _run(_make("DrsTestConnectionsOperator", job_ids=parent, cluster_mode=True, **ends), context)
+
+    assert done == [parent]
+    assert len(emulator.journal("BatchValidateClustersConnections")) == 1
+    with pytest.raises(AirflowFailException, match="shard_conn_ids"):
+        _run(_make("DrsTestConnectionsOperator", job_ids=parent, **ends), context)
+
+
+@pytest.mark.parametrize(
+    ("connection", "text"),
+    [
+        ({"extra": "[]"}, "extra is not a JSON object"),
+        ({"extra": "{"}, "extra is not a JSON object"),
+        ({"extra": {"region": 7}}, r"extra\.region must be a text"),
+        ({"extra": {"ssl_link": "perhaps"}}, r"extra\.ssl_link must be true or false"),
+        ({"password": ""}, "password of the source database"),
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_named(
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    connection: dict[str, Any],
+    text: str,
+) -> None:
+    """With its field, and without its secret; nothing is sent to DRS but questions."""
+    usual = {"conn_type": "mysql", "host": "192.0.2.1", "login": "root", "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps({**usual, **connection}))
+    operator = _make("DrsTestConnectionsOperator", job_ids=emulator.job_ids[0], source_conn_id="bad")
+
+    with pytest.raises(AirflowFailException, match=text) as caught:
+        _run(operator, context)
+
+    assert "'bad'" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert emulator.journal("BatchValidateConnections") == []
+
+
+def test_connections_are_one_for_all_or_one_for_each(emulator: Emulator, context: dict[str, Any]) -> None:
+    """In the order of the jobs; another number of them is an error."""
+    job_ids = list(emulator.job_ids[:2])
+
+    each = _make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there", "here"])
+    assert _run(each, context) == job_ids
+    with pytest.raises(AirflowFailException, match="1 connections for 2 jobs"):
+        _run(_make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there"]), context)
+
+
+def test_a_password_change_needs_passwords(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for all, or one for each."""
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", json.dumps({"conn_type": "mysql", "host": "192.0.2.1"}))
+    job_id = emulator.seed_job(**REPLICATING)
+
+    done = _run(_make("DrsChangePasswordsOperator", job_ids=job_id, source_conn_id=["there"]), context)
+
+    assert done == [job_id]
+    with pytest.raises(AirflowFailException, match="has no password"):
+        _run(_make("DrsChangePasswordsOperator", job_ids=job_id, source_conn_id="bare"), context)

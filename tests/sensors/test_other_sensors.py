@@ -1,0 +1,248 @@
+"""The sensors beside that for pre-checks: statuses, delays, comparisons."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.protocol.comparisons import Order
+from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
+from airflow_provider_drs.sensors import drs as sensors
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+REPLICATING = {"status": "INCRE_TRANSFER_STARTED"}
+DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", **REPLICATING}
+MODES = ["poke", "deferrable"]
+
+
+def _make(name: str, mode: str = "poke", **options: Any) -> Any:
+    options = {"poke_interval": 0.01, "timeout": 30, **options}
+    return getattr(sensors, name)(task_id="wait", deferrable=mode == "deferrable", **options)
+
+
+def _run(sensor: Any, context: dict[str, Any], between: Callable[[], Any] = lambda: None) -> Any:
+    try:
+        return sensor.execute(context)
+    except TaskDeferred as deferred:
+        between()
+        event = asyncio.run(anext(deferred.trigger.run())).payload
+        return sensor.resume_execution(deferred.method_name, {"event": event}, context)
+
+
+@pytest.fixture
+def started(emulator: Emulator, connect: Any) -> str:
+    """Return a job that has just been started."""
+    job_id = emulator.job_ids[0]
+    emulator.set_verdict(job_id, "pass", duration_s=0)
+    with DrsHook() as hook:
+        hook.precheck_jobs([job_id])
+        hook.start_jobs([job_id])
+    return job_id
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_status_is_waited_for(
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    started: str,
+    told: Callable[[], list[str]],
+    mode: str,
+) -> None:
+    """The log shows how far it is, and the XCom has the last of it."""
+    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(18))
+    monkeypatch.setattr("airflow_provider_drs.triggers.drs.asyncio.sleep", _advancing(emulator, 18))
+    sensor = _make("DrsJobStatusSensor", mode, job_ids=started, target_statuses="INCRE_TRANSFER_STARTED")
+
+    assert _run(sensor, context) == [started]
+
+    assert context["ti"].xcoms["job_statuses"][0]["percent"] == 100
+    lines = [line for line in told() if started in line]
+    assert any("FULL_TRANSFER_STARTED: the full copy is running (50%, 15 s left)" in line for line in lines)
+
+
+def _advancing(emulator: Emulator, seconds: float) -> Callable[[float], Any]:
+    real_sleep = asyncio.sleep
+
+    async def sleep(_: float) -> None:
+        emulator.advance(seconds)
+        await real_sleep(0)
+
+    return sleep
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("failed", "error"), [(None, AirflowFailException), (["PAUSING"], AirflowFailException)]
+)
+def test_a_status_that_leads_nowhere_fails_the_wait(
+    emulator: Emulator, context: dict[str, Any], mode: str, failed: Any, error: Any
+) -> None:
+    """Every failed status, or those that are named."""
+    word = "PAUSING" if failed else "FULL_TRANSFER_FAILED"
+    job_id = emulator.seed_job(status=word)
+    sensor = _make(
+        "DrsJobStatusSensor", mode, job_ids=job_id, target_statuses=["DELETED"], failed_statuses=failed
+    )
+
+    with pytest.raises(error, match=word):
+        _run(sensor, context)
+
+
+def test_a_failure_can_skip(emulator: Emulator, context: dict[str, Any]) -> None:
+    """If that is wanted; or go on with the others."""
+    bad, good = emulator.seed_job(status="CREATE_FAILED"), emulator.seed_job(**REPLICATING)
+    wanted = {"job_ids": [bad, good], "target_statuses": ["INCRE_TRANSFER_STARTED"]}
+
+    with pytest.raises(AirflowSkipException, match=bad):
+        _run(_make("DrsJobStatusSensor", on_failure="skip", **wanted), context)
+    assert _run(_make("DrsJobStatusSensor", allow_partial=True, **wanted), context) == [good]
+
+
+def test_a_job_that_is_gone_is_deleted(emulator: Emulator, context: dict[str, Any]) -> None:
+    """For whoever waits for that; for anybody else it is an error."""
+    unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+
+    gone = _make("DrsJobStatusSensor", job_ids=unknown, target_statuses="DELETED")
+    assert _run(gone, context) == [unknown]
+    assert context["ti"].xcoms["job_statuses"] == [{"job_id": unknown, "status": "DELETED"}]
+    with pytest.raises(AirflowFailException, match=r"DRS\.M00289"):
+        _run(_make("DrsJobStatusSensor", job_ids=unknown, target_statuses="PAUSING"), context)
+
+
+@pytest.mark.parametrize("words", ["DONE", [], ["PAUSING", "DONE"]])
+def test_statuses_that_there_are_not_are_refused(
+    emulator: Emulator, context: dict[str, Any], words: Any
+) -> None:
+    """The text lists those that there are."""
+    with pytest.raises(AirflowFailException, match="target_statuses"):
+        _run(_make("DrsJobStatusSensor", job_ids="a", target_statuses=words), context)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_delay_has_to_stay_small(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, started: str, mode: str
+) -> None:
+    """For some polls in a row: a job that falls back begins to count anew."""
+    steps = [[0, 30], [10, 4], [20, 40], [30, 4]]
+    emulator.set_job(started, delay=steps)
+    emulator.advance(36)
+    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(5))
+    monkeypatch.setattr("airflow_provider_drs.triggers.drs.asyncio.sleep", _advancing(emulator, 5))
+    sensor = _make("DrsReplicationDelaySensor", mode, job_ids=started, max_delay_s="5", consecutive=3)
+
+    assert _run(sensor, context) == [started]
+
+    # Behind at 0 and 5 s, close at 10 and 15 s, behind at 20 and 25 s, close from 30 s on.
+    assert len(emulator.journal("BatchListProgresses")) == 9
+    assert context["ti"].xcoms["job_statuses"][0]["delay_s"] == 4
+
+
+def test_a_rescheduled_delay_counts_within_one_poke(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It forgets everything from poke to poke."""
+    job_id = emulator.seed_job(**REPLICATING)
+    naps: list[float] = []
+    monkeypatch.setattr("airflow_provider_drs.sensors.drs.time.sleep", naps.append)
+    sensor = _make("DrsReplicationDelaySensor", job_ids=job_id, max_delay_s=5, mode="reschedule")
+
+    assert _run(sensor, context) == [job_id]
+    assert len(naps) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("status", ["INCRE_TRANSFER_FAILED", "RELEASE_RESOURCE_COMPLETE"])
+def test_a_job_that_does_not_replicate_any_more_ends_the_wait_for_all(
+    emulator: Emulator, context: dict[str, Any], mode: str, status: str
+) -> None:
+    """It will never catch up."""
+    job_ids = [emulator.seed_job(status=status), emulator.seed_job(status="FULL_TRANSFER_STARTED")]
+
+    with pytest.raises(AirflowFailException, match=status):
+        _run(_make("DrsReplicationDelaySensor", mode, job_ids=job_ids, max_delay_s=5), context)
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_delay_s": "soon"}, {"max_delay_s": -1}, {"max_delay_s": 1, "consecutive": 0}]
+)
+def test_delays_without_sense_are_refused(
+    emulator: Emulator, context: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """The text names the argument."""
+    with pytest.raises(AirflowFailException, match="max_delay_s"):
+        _run(_make("DrsReplicationDelaySensor", job_ids="a", **options), context)
+
+
+def test_a_delay_watch_survives_the_triggerer(emulator: Emulator) -> None:
+    """With what it has counted; errors that pass do not end it, others do."""
+    good, other = emulator.seed_job(**REPLICATING), emulator.seed_job(**REPLICATING)
+    unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+    watch = DelayWatch([good, other], 5, consecutive=2)
+    with DrsHook() as hook:
+        emulator.inject("busy", operation="BatchListProgresses", job_id=other)
+        hook.poll(watch)
+        twin = watch_from_dict(watch.to_dict())
+        assert hook.poll(twin)
+        lost = DelayWatch([unknown], 5)
+        hook.poll(lost)
+
+    assert twin.is_over
+    assert list(lost.failures) == [unknown]
+    assert watch_from_dict(lost.to_dict()).results == [{"job_id": unknown}]
+
+
+def test_a_status_watch_survives_the_triggerer(emulator: Emulator, started: str) -> None:
+    """With the progress that it has seen."""
+    emulator.advance(10)
+    watch = StatusWatch([started], ["FULL_TRANSFER_COMPLETE"])
+    with DrsHook() as hook:
+        hook.poll(watch)
+        twin = watch_from_dict(watch.to_dict())
+        assert hook.poll(twin) == []
+
+    assert twin.results == watch.results
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("differences", [[], ["shop.orders"]])
+def test_comparisons_are_waited_for(
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    differences: list[str],
+) -> None:
+    """A difference fails the task; the report has it."""
+    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(11))
+    job_id = emulator.seed_job(differences=differences, **DR)
+    with DrsHook() as hook:
+        made = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": []}))
+    sensor = _make("DrsDataComparisonSensor", mode, comparisons=[made[job_id].to_dict()])
+
+    if differences:
+        with pytest.raises(AirflowFailException, match=r"shop\.orders INCONSISTENT"):
+            _run(sensor, context, lambda: emulator.advance(11))
+    else:
+        assert _run(sensor, context, lambda: emulator.advance(11)) == [job_id]
+    assert context["ti"].xcoms["comparison_report"][0]["is_consistent"] is not bool(differences)
+
+
+@pytest.mark.parametrize("comparisons", [[], "none", [{"job_id": "a"}]])
+def test_comparisons_that_are_none_are_refused(
+    emulator: Emulator, context: dict[str, Any], comparisons: Any
+) -> None:
+    """The text says where they come from."""
+    with pytest.raises(AirflowFailException, match="comparisons"):
+        _run(_make("DrsDataComparisonSensor", comparisons=comparisons), context)
