@@ -14,7 +14,7 @@ CHECKS := lint types imports unit unit-2 packaging docs airflow
 REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint types imports unit unit-2 airflow packaging docs bench keystone env \
+.PHONY: help demo demo-migration operations ui test lint types imports unit unit-2 airflow packaging docs bench keystone env \
 	constraints clean
 
 help: ## List what make can do
@@ -22,6 +22,12 @@ help: ## List what make can do
 
 demo: $(ENV) ## Run the main job in a real Airflow 3 against the emulator, once well and once with a failed check
 	@$(BIN)/python dev/demo.py
+
+demo-migration: $(ENV) ## Run a whole MySQL migration in a real Airflow 3 against the emulator, and show what DRS saw
+	@$(BIN)/python dev/demo_migration.py
+
+operations: $(ENV) ## Count how many of the documented operations each part knows
+	@$(BIN)/python dev/coverage_table.py
 
 ui: $(ENV) ## Leave that Airflow running, to look around in
 	@$(BIN)/python dev/demo.py --ui

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _show(home: Path, with_ui: bool) -> int:
-    with _emulator() as (process, url):
+    with run_emulator() as (process, url):
         emulator = EmulatorClient(url)
         print(
             f"The emulator serves IAM and DRS at {url}: {len(emulator.job_ids)} jobs are ready to pre-check."
@@ -119,7 +119,7 @@ def _report(log: str) -> list[str]:
 
 
 @contextmanager
-def _emulator() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def run_emulator() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run ``drs-emulator`` as a user would, and yield its process and its URL."""
     process = subprocess.Popen(
         [BIN / "drs-emulator", "--port", "0", "--precheck-seconds", "6"],

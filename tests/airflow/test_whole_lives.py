@@ -23,6 +23,8 @@ STORIES = (
     "drs_mongodb_cluster_migration",
     "drs_dual_active_dr",
     "drs_cutover",
+    # Not an example: task groups that are made when the DAG runs.
+    "drs_mapped_groups",
 )
 REPLICATING = {"INCRE_TRANSFER_STARTED"}
 DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
@@ -74,8 +76,10 @@ def test_every_story_side_by_side(fast: Site) -> None:
         _wait(fast, run_id, dag_id)
 
     calls = _calls(fast)
-    # One for each of four stories, and for the second database of the synchronization.
-    assert calls["BatchCreateJobs"] == 5
+    # One for each of four stories, for the second database of the synchronization, and for each mapped group.
+    assert calls["BatchCreateJobs"] == 7
+    configured = [row["name"] for row in fast.drs.jobs if row["name"].startswith("mapped-")]
+    assert sorted(configured) == ["mapped-billing", "mapped-orders"]
     # The MySQL migration: created, configured, checked, started, caught up, stopped and gone.
     assert (calls["BatchSetSpeed"], calls["BatchShowParams"]) == (1, 1)
     assert "shop-migration" not in {job["name"] for job in fast.drs.jobs}

@@ -33,11 +33,11 @@ def act(
     limits: Limits,
     action: str,
     job_ids: Iterable[str],
-    row: Row,
-    *,
+    *rows: Row,
     list_key: str = "jobs",
     id_key: str = "job_id",
     check: bool = True,
+    parse: Parse[JobOutcome] = parse_outcomes,
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Do an action for jobs, with one row for each in the requests.
@@ -46,35 +46,31 @@ def act(
     the reason as its value, and is not in any request; neither holds back the others.
 
     :param action: the row of the table of rules.
+    :param rows: what goes into a job's row. Several are as many rounds of requests, since a request can name
+        a job once; a job that is refused is not in the next round.
     :param check: read what the jobs are and review them; else everything is left to the service.
     """
     rule = RULES[action]
     details, answers = yield from review_for(limits, rule, job_ids, check=check)
-    # All of them first: what is wrong with one argument is told before anything is sent.
-    rows = {job_id: {id_key: job_id, **row(job)} for job_id, job in details.items() if job_id not in answers}
+    pending = [job_id for job_id in details if job_id not in answers]
+    # All of them first: what is wrong with an argument is told before anything is sent.
+    rounds = [{job_id: {id_key: job_id, **row(details[job_id])} for job_id in pending} for row in rows]
+    for round_ in rounds:
 
-    def build_rows(batch: Sequence[str]) -> Request:
-        return build(rule.operation, {list_key: [rows[job_id] for job_id in batch]}, batch)
+        def build_rows(batch: Sequence[str], rows: Mapping[str, Any] = round_) -> Request:
+            return build(rule.operation, {list_key: [rows[job_id] for job_id in batch]}, batch)
 
-    done = yield from send(limits, rule, list(rows), build_rows)
-    return {job_id: answers.get(job_id) or done[job_id] for job_id in details}
+        if pending:
+            answers |= yield from send(limits, rule, pending, build_rows, parse)
+            pending = [job_id for job_id in pending if not isinstance(answers[job_id], DrsError)]
+    return {job_id: answers[job_id] for job_id in details}
 
 
 def send(
-    limits: Limits,
-    rule: Rule,
-    job_ids: Sequence[str],
-    build_request: Build,
-    parse: Parse[JobOutcome] = parse_outcomes,
-    *,
-    size: int | None = None,
+    limits: Limits, rule: Rule, job_ids: Sequence[str], build_request: Build, parse: Parse[JobOutcome]
 ) -> Conversation[Answers[JobOutcome]]:
-    """
-    Send what was reviewed, in batches.
-
-    :param size: of a batch, where it is not the connection's.
-    """
-    return (yield from write(limits, job_ids, build_request, parse, settle_by_state(limits, rule), size=size))
+    """Send what was reviewed, in batches."""
+    return (yield from write(limits, job_ids, build_request, parse, settle_by_state(limits, rule)))
 
 
 def review_for(

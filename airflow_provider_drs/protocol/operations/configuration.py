@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_drs.protocol.batches import Answers, Limits
-from airflow_provider_drs.protocol.catalog import build
 from airflow_provider_drs.protocol.configuration import (
     read_changes,
     read_objects,
@@ -24,9 +23,8 @@ from airflow_provider_drs.protocol.endpoints import (
     to_test_row,
 )
 from airflow_provider_drs.protocol.errors import EXISTING_RULE_CODE, DrsConfigError, DrsError
-from airflow_provider_drs.protocol.operations.acting import act, review_for, send
+from airflow_provider_drs.protocol.operations.acting import Row, act
 from airflow_provider_drs.protocol.outcomes import JobOutcome, parse_outcomes
-from airflow_provider_drs.protocol.rules import RULES
 from airflow_provider_drs.protocol.wire import Conversation, Request, Response
 
 
@@ -51,17 +49,8 @@ def validate_connections(
     Source: :drs:`public_api_management/testing_connections_in_batches`
     """
     given = _given_ends(source, target)
-    pending = list(job_ids)
-    answers: Answers[JobOutcome] = {}
-    # One end a call: the two rows of a job would have the same id, and only their positions would tell them
-    # apart.
-    for end, endpoints in given.items():
-        row = partial(_test_row, end, endpoints)
-        answers |= yield from act(limits, "test", pending, row, id_key="id")
-        pending = [job_id for job_id, answer in answers.items() if not isinstance(answer, DrsError)]
-        if not pending:
-            break
-    return answers
+    rows = [partial(_test_row, end, endpoints) for end, endpoints in given.items()]
+    return (yield from act(limits, "test", job_ids, *rows, id_key="id"))
 
 
 def _test_row(end: str, endpoints: Endpoints, job: Any) -> Mapping[str, Any]:
@@ -263,24 +252,12 @@ def transform_data(
     """
     if isinstance(rules, Mapping | str) or not rules:
         raise DrsConfigError("rules: give a list of at least one rule.")
-    rows = [read_transformation(rule) for rule in rules]
-    rule = RULES["transform"]
-    details, answers = yield from review_for(limits, rule, job_ids)
-    for row in rows:
-
-        def build_rule(batch: Sequence[str], row: Mapping[str, Any] = row) -> Request:
-            return build(rule.operation, {"jobs": [{"job_id": each, **row} for each in batch]}, batch)
-
-        pending = [job_id for job_id in details if job_id not in answers or not _is_settled(answers[job_id])]
-        if not pending:
-            break
-        answers |= yield from send(limits, rule, pending, build_rule, _parse_transformations)
-    return {job_id: answers[job_id] for job_id in details}
+    rows = [_constant(read_transformation(rule)) for rule in rules]
+    return (yield from act(limits, "transform", job_ids, *rows, parse=_parse_transformations))
 
 
-def _is_settled(answer: JobOutcome | DrsError) -> bool:
-    """Whether nothing more is to be sent for a job: it is refused, or was started before."""
-    return isinstance(answer, DrsError) or bool(answer.status)
+def _constant(row: Mapping[str, Any]) -> Row:
+    return lambda job: row
 
 
 def _parse_transformations(

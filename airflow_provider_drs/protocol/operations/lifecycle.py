@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
 from airflow_provider_drs.protocol.batches import Answers, Limits
 from airflow_provider_drs.protocol.endpoints import ENDS
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.jobs import JobDetails
 from airflow_provider_drs.protocol.operations.acting import act
 from airflow_provider_drs.protocol.outcomes import JobOutcome
 from airflow_provider_drs.protocol.wire import Conversation
@@ -118,20 +121,10 @@ def change_passwords(
     given = {end: password for end, password in passwords.items() if password}
     if not given:
         raise DrsConfigError("source_password, target_password: give at least one of them.")
-    pending = list(job_ids)
-    answers: Answers[JobOutcome] = {}
-    # One end a call: the two rows of a job would have the same id.
-    for end, password in given.items():
-        answers |= yield from act(
-            limits,
-            "change_passwords",
-            pending,
-            lambda job, end=end, password=password: {  # type: ignore[misc]
-                "db_password": password if isinstance(password, str) else password[job.job_id],
-                "end_point_type": ENDS[end],
-            },
-        )
-        pending = [job_id for job_id in pending if not isinstance(answers.get(job_id), DrsError)]
-        if not pending:
-            break
-    return answers
+
+    def row(end: str, password: str | Mapping[str, str], job: JobDetails) -> Mapping[str, Any]:
+        chosen = password if isinstance(password, str) else password[job.job_id]
+        return {"db_password": chosen, "end_point_type": ENDS[end]}
+
+    rows = [partial(row, end, password) for end, password in given.items()]
+    return (yield from act(limits, "change_passwords", job_ids, *rows))

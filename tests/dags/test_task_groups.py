@@ -1,0 +1,98 @@
+"""The task groups: the documented order, parts left out, replaced, and mapped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_drs.operators.drs import DrsListJobsOperator
+from airflow_provider_drs.task_groups.drs import drs_disaster_recovery, drs_migration, drs_synchronization
+
+JOB = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
+ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
+START = ["precheck", "wait_until_passed", "start", "full_copy", "caught_up"]
+READY = ["create", "test_connections", "configure"]
+
+
+def _lay_out(group: Any, *arguments: Any, **options: Any) -> list[str]:
+    """Return the tasks of a group in their order, without the group's name."""
+    with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        group(*arguments, **options)
+    tasks = {task.task_id: task for task in dag.tasks}
+    order: list[str] = []
+    while len(order) < len(tasks):
+        order += [
+            name for name, task in tasks.items() if name not in order and task.upstream_task_ids <= {*order}
+        ]
+    return [name.rpartition(".")[2] for name in order]
+
+
+def test_a_migration_is_laid_out_in_the_documented_order() -> None:
+    """Up to where it has caught up, or to the end of the job."""
+    middle = ["select_objects", "compare_parameters"]
+
+    assert _lay_out(drs_migration, JOB, **ENDS) == READY + middle + START
+    assert _lay_out(drs_migration, JOB, **ENDS, until="delete")[-2:] == ["stop", "delete"]
+
+
+def test_a_cluster_has_no_parameters_to_compare() -> None:
+    """MySQL has them."""
+    assert _lay_out(drs_migration, JOB, **ENDS, cluster_mode=True) == [*READY, "select_objects", *START]
+
+
+def test_a_synchronization_has_policies_and_rules_where_they_are_given() -> None:
+    """And no parameters."""
+    rules = [{"tables": ["shop.orders"], "where": "id > 5"}]
+
+    assert _lay_out(drs_synchronization, JOB, **ENDS) == [*READY, "select_objects", *START]
+    assert _lay_out(drs_synchronization, JOB, **ENDS, policies={"ddl_trans": True}, rules=rules) == [
+        *READY,
+        "select_objects",
+        "set_policies",
+        "transform",
+        *START,
+    ]
+
+
+def test_disaster_recovery_is_set_up_one_way_or_both() -> None:
+    """The backward jobs come after the forward ones have caught up."""
+    back = ["backward_test_connections", "backward_configure", "backward_start", "backward_caught_up"]
+
+    assert _lay_out(drs_disaster_recovery, JOB, **ENDS, until="delete") == [*READY, *START, "stop", "delete"]
+    assert _lay_out(drs_disaster_recovery, JOB, **ENDS, dual_active=True, until="delete") == [
+        *READY,
+        *START,
+        *back,
+        "stop",
+        "delete",
+    ]
+
+
+def test_a_part_can_be_left_out_or_replaced() -> None:
+    """By a function of the ids of the part before."""
+    replace = {
+        "create": lambda _: DrsListJobsOperator(task_id="find", db_use_type="migration"),
+        "compare_parameters": None,
+    }
+
+    assert _lay_out(drs_migration, JOB, **ENDS, replace=replace, until="configure") == ["find", *READY[1:]]
+
+
+@pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])
+def test_a_part_that_there_is_not_is_refused_when_the_dag_is_parsed(options: dict[str, Any]) -> None:
+    """The text lists those that there are."""
+    with pytest.raises(ValueError, match="dawn is no part; there are create"):
+        _lay_out(drs_migration, JOB, **ENDS, **options)
+
+
+def test_a_group_can_be_mapped_over_jobs() -> None:
+    """One group for each, decided when the DAG runs."""
+    assert _lay_out(drs_migration.partial(**ENDS).expand, jobs=[JOB, {**JOB, "name": "billing"}]) == [
+        *READY,
+        "select_objects",
+        "compare_parameters",
+        *START,
+    ]
