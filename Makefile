@@ -78,4 +78,4 @@ constraints: ## Resolve all dependencies anew
 	$(PYTHON) dev/environments.py --resolve
 
 clean: ## Remove everything that can be made again
-	rm -rf .venvs .run docs/_build build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venvs .run docs/_build docs/_generated build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -2,27 +2,112 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "dev")]
+
+import coverage_table
+import state_diagram
 
 from airflow_provider_drs import __version__
+from airflow_provider_drs.protocol.rules import RULES
+from airflow_provider_drs.protocol.states import STATUSES
 
 project = "airflow-provider-drs"
 author = "the authors of airflow-provider-drs"
 release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.extlinks", "sphinx.ext.intersphinx"]
 html_theme = "furo"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_generated"]
 nitpicky = False
 intersphinx_mapping = {}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_mock_imports: list[str] = []
 
-_API = "https://docs.otc.t-systems.com/data-replication-service/api-ref/api/public_api_management"
+_API = "https://docs.otc.t-systems.com/data-replication-service/api-ref/api"
 # The page of the service's API reference that a fact comes from.
 extlinks = {"drs": (f"{_API}/%s.html", "%s")}
+
+_GENERATED = Path(__file__).parent / "_generated"
+_PARAMETER = re.compile(r":param (\w+):")
+
+
+def setup(app: Any) -> None:
+    """Make the pages that are made of the code, and let every operator list all of its parameters."""
+    _GENERATED.mkdir(exist_ok=True)
+    (_GENERATED / "states.svg").write_text(state_diagram.draw(), "utf-8")
+    (_GENERATED / "states.rst").write_text(_list_statuses(), "utf-8")
+    (_GENERATED / "rules.rst").write_text(_list_rules(), "utf-8")
+    (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
+    app.connect("autodoc-process-docstring", _inherit_parameters)
+
+
+def _inherit_parameters(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Add the parameters that only the classes above document."""
+    if what != "class" or not name.startswith(("airflow_provider_drs.operators", "airflow_provider_drs.sensors")):
+        return
+    known = set(_PARAMETER.findall("\n".join(lines)))
+    for base in obj.__mro__[1:]:
+        text = base.__doc__ or ""
+        if not base.__module__.startswith("airflow_provider_drs") or ":param" not in text:
+            continue
+        for block in re.split(r"\n\s*(?=:param )", text)[1:]:
+            parameter = _PARAMETER.match(block)
+            if parameter and parameter[1] not in known and not block.split(":", 2)[2].startswith(" see "):
+                known.add(parameter[1])
+                lines.append(" ".join(block.split()))
+    lines.append("")
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [headings, *rows]:
+        lines += [f"   {'* -' if n == 0 else '  -'} {cell}" for n, cell in enumerate(row)]
+    return "\n".join([*lines, ""])
+
+
+def _list_statuses() -> str:
+    rows = [[f"``{each.word}``", each.phase.value, each.meaning] for each in STATUSES.values()]
+    return _table(["status", "phase", "what it means"], rows)
+
+
+def _list_rules() -> str:
+    rows = []
+    for rule in RULES.values():
+        allowed = "any but the ended ones" if rule.allowed is None else ", ".join(sorted(rule.allowed))
+        only = [*rule.uses, rule.engine, rule.direction and f"direction {rule.direction}"]
+        parent = "yes" if rule.takes_parent else "no"
+        rows.append(
+            [
+                f"``{rule.name}``",
+                rule.operation,
+                allowed,
+                ", ".join(each for each in only if each) or "all",
+                parent,
+                rule.backward.value,
+            ]
+        )
+    headings = ["action", "operation", "statuses", "only for", "dual-active parent", "backward job"]
+    return _table(headings, rows)
+
+
+def _list_coverage() -> str:
+    rows = [
+        [
+            f":drs:`{row.operation} <{row.address}>`",
+            ", ".join(f"``{name}``" for name in row.methods),
+            ", ".join(f"``{name}``" for name in row.faces),
+            "yes" if row.is_emulated else "no",
+            row.sdk or "no",
+        ]
+        for row in coverage_table.read_coverage()
+    ]
+    return _table(["operation", "method of the hooks", "operator or sensor", "emulated", "vendor's SDK"], rows)

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import datetime
 import ipaddress
-import json
 import shlex
 import signal
 import sys
@@ -46,12 +45,9 @@ a world file for --world:
             {"name": "ledger", "verdict": {"outcome": "fail", "items": ["srcDbVersion"], "duration_s": 3}}]}
   A job takes job_id, status, verdict, and what EmulatorClient.seed_job describes; nothing is mandatory.
   "plans" has the same for jobs that a DAG will create, by name ("orders-*" for all that begin so), and
-  "faults" a list of what EmulatorClient.inject takes. Without "jobs" the ten ready ones are there.
+  "faults" a list of what EmulatorClient.inject takes; "pace" and "precheck_s" are those of the options below.
+  Without "jobs" the ten ready ones are there.
 """
-
-
-#: What a world file can have, and of which type each is.
-_WORLD: Mapping[str, type] = {"jobs": list, "plans": dict, "faults": list}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -84,16 +80,15 @@ def make_parser() -> argparse.ArgumentParser:
     pace(
         "--precheck-seconds",
         type=float,
-        default=10.0,
         metavar="S",
-        help="how long a pre-check takes (default: %(default)s)",
+        help="how long a pre-check takes (default: what the world says, or 10)",
     )
     pace(
         "--pace",
         type=_read_pace,
-        default="time",
         metavar="PACE",
-        help="time: phases take their time; at-once: they take none; N: each ends after N reads of the job",
+        help="time: phases take their time; at-once: they take none; N: each ends after N reads of the job "
+        "(default: what the world says, or time)",
     )
     pace(
         "--token-lifetime",
@@ -124,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"--host {options.host} can be reached from elsewhere; add --allow-remote if you mean that"
         )
     try:
-        server = _make_server(options, _read_world(options.world))
+        server = _make_server(options)
     except ModuleNotFoundError as error:
         print(
             f"drs-emulator needs {error.name}: pip install 'airflow-provider-drs[emulator]'", file=sys.stderr
@@ -140,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make_server(options: argparse.Namespace, world: Mapping[str, Any]) -> Server:
+def _make_server(options: argparse.Namespace) -> Server:
     from airflow_provider_drs.emulator.server import Server
 
     return Server(
@@ -150,9 +145,7 @@ def _make_server(options: argparse.Namespace, world: Mapping[str, Any]) -> Serve
         pace=options.pace,
         token_lifetime_s=options.token_lifetime,
         token_bytes=options.token_bytes,
-        seeds=world.get("jobs"),
-        plans=world.get("plans", {}),
-        faults=world.get("faults", ()),
+        world=options.world,
         iam_url=options.iam_url,
         certfile=options.certfile,
         keyfile=options.keyfile,
@@ -189,20 +182,6 @@ def _print_request(entry: Mapping[str, Any]) -> None:
 
 def _read_pace(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
-
-
-def _read_world(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    document = json.loads(path.read_text("utf-8"))
-    if not isinstance(document, dict) or not document.keys() <= _WORLD.keys():
-        raise ValueError(f"--world {path}: expected an object of {', '.join(_WORLD)}")
-    for name, value in document.items():
-        entries = value.values() if isinstance(value, dict) else value
-        if not isinstance(value, _WORLD[name]) or not all(isinstance(entry, dict) for entry in entries):
-            kind = "an object" if _WORLD[name] is dict else "a list"
-            raise ValueError(f"--world {path}: {name!r} must be {kind} of objects")
-    return document
 
 
 def _is_loopback(host: str) -> bool:

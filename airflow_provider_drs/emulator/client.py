@@ -73,6 +73,11 @@ class EmulatorClient:
         return json.dumps(self.connection)
 
     @property
+    def now(self) -> float:
+        """The emulator's time, in epoch seconds."""
+        return float(self._call("health")["now"])
+
+    @property
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs: id, name, status, and how often each was started and pre-checked."""
         return list(self._call("jobs"))
@@ -194,7 +199,7 @@ class EmulatorClient:
         self._call("set_iam", **details)
 
     def reset(self) -> None:
-        """Begin anew: the seeded jobs, no faults, an empty journal, no tokens."""
+        """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
         self._call("reset")
 
     def _call(self, action: str, **arguments: Any) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Seconds that a comparison takes.
+#: Seconds that a comparison waits for its turn, and that it takes with that.
+QUEUE_S = 3.0
 COMPARISON_S = 10.0
 #: What the list of comparisons calls one of objects.
 _OBJECTS = "object_comparison"
@@ -29,6 +30,7 @@ class Comparison:
     end_s: float
     tables: Mapping[str, Sequence[str]]
     is_cancelled: bool = False
+    reads: int = 0
 
     def status(self, now_s: float) -> str:
         """Return the service's word for where it stands."""
@@ -37,6 +39,15 @@ class Comparison:
         if now_s < self.begin_s:
             return "WAITING_FOR_RUNNING"
         return "RUNNING" if now_s < self.end_s else "SUCCESSFUL"
+
+    def look(self, now_s: float, pace: str | int) -> None:
+        """Count a read, which in the one pace makes it go on."""
+        if not isinstance(pace, int):
+            return
+        self.reads += 1
+        if self.reads % pace == 0 and self.is_unfinished(now_s):
+            lead_s = (self.begin_s if now_s < self.begin_s else self.end_s) - now_s
+            self.begin_s, self.end_s = min(self.begin_s, now_s), self.end_s - lead_s
 
     def is_unfinished(self, now_s: float) -> bool:
         """Whether it has not ended."""

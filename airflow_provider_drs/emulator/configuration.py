@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.jobs import Job
+from airflow_provider_drs.emulator.schemas import read_cluster_ends
 from airflow_provider_drs.emulator.timeline import PAUSED
 from airflow_provider_drs.emulator.world import CONFIGURING, ENDED, TRANSFERRING, World
 
 #: What a password can be changed in; the page spells one of them in its own way.
 _PASSWORD_STATUSES = TRANSFERRING | {"STARTJOBING", "START_JOB_FAILED", "STARTJOB_FAILED", PAUSED}
-_CHANGES = ("alarm_notify", "replace_definer", "is_target_readonly")
+_CHANGES = ("replace_definer", "is_target_readonly")
+_ALARM = ("delay_time", "rto_delay", "rpo_delay", "alarm_to_user")
+_WINDOW = ("begin", "end", "speed", "is_utc")
 _POLICIES = ("conflict_policy", "filter_ddl_policy", "index_trans")
-_CLUSTER_FIELDS = (
-    "dbtype", "dbport", "ssllink", "nettype", "endpointtype", "ip", "dbName", "dbuser", "dbpassword",
-)  # fmt: skip
-_CLUSTER_ENDS = ("so", "ta", "ls")
 
 
 def test_cluster(world: World, job_id: str, request: Mapping[str, Any]) -> None:
@@ -28,26 +26,9 @@ def test_cluster(world: World, job_id: str, request: Mapping[str, Any]) -> None:
         raise ApiError("DRS.M00308")
     if request["action"] != "testConnection":
         raise ApiError("DRS.M00202", "action")
-    for end in _read_property(request["property"]):
+    for end in read_cluster_ends(request["property"]):
         if end["endpointtype"] != "ls":
             world.connect(job, end["endpointtype"], end["dbpassword"])
-
-
-def _read_property(text: str) -> list[dict[str, Any]]:
-    try:
-        ends = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ApiError("DRS.M00202", "property") from None
-    if not isinstance(ends, list) or not ends:
-        raise ApiError("DRS.M00201", "property")
-    for end in ends:
-        missing = [name for name in _CLUSTER_FIELDS if not isinstance(end, dict) or name not in end]
-        if missing:
-            raise ApiError("DRS.M00201", f"property.{missing[0]}")
-        is_bad = end["endpointtype"] not in _CLUSTER_ENDS or not isinstance(end["dbpassword"], str)
-        if is_bad or (end["dbtype"] == "mongodb" and end["dbport"] != 0):
-            raise ApiError("DRS.M00202", "property")
-    return ends
 
 
 def modify(world: World, job_id: str, request: Mapping[str, Any]) -> None:
@@ -57,6 +38,8 @@ def modify(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     given = [end for end in ("source", "target") if f"{end}_endpoint" in request]
     if status in ENDED or (given and status not in CONFIGURING):
         raise ApiError("DRS.M00304")
+    if any(each.name == request.get("name") and each is not job for each in world.jobs.values()):
+        raise ApiError("DRS.M00277")
     for end, short in (("source", "so"), ("target", "ta")):
         if end in given:
             world.refuse_wrong_password(job, short, request[f"{end}_endpoint"].get("db_password"))
@@ -66,7 +49,21 @@ def modify(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     job.name = request.get("name", job.name)
     job.description = request.get("description", job.description)
     job.task_type = request.get("task_type", job.task_type)
-    job.settings |= {key: request[key] for key in _CHANGES if key in request}
+    job.settings |= _keep(request, _CHANGES)
+    if "alarm_notify" in request:
+        job.settings["alarm_notify"] = _keep_alarm(request["alarm_notify"])
+
+
+def _keep(request: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what is known of a request: anything else in it could be a secret that has lost its way."""
+    return {name: request[name] for name in names if name in request}
+
+
+def _keep_alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    kept = _keep(alarm, _ALARM)
+    if "subscriptions" in alarm:
+        kept["subscriptions"] = [_keep(each, ("endpoints", "protocol")) for each in alarm["subscriptions"]]
+    return kept
 
 
 def set_objects(world: World, job_id: str, request: Mapping[str, Any]) -> None:
@@ -114,7 +111,7 @@ def set_speed(world: World, job_id: str, request: Mapping[str, Any]) -> None:
         if taken & hours:
             raise ApiError("DRS.M00305", "speed_limit overlaps")
         taken |= hours
-    job.settings["speed_limit"] = [dict(window) for window in windows]
+    job.settings["speed_limit"] = [_keep(window, _WINDOW) for window in windows]
 
 
 def reset_password(world: World, job_id: str, request: Mapping[str, Any]) -> None:
@@ -126,7 +123,7 @@ def reset_password(world: World, job_id: str, request: Mapping[str, Any]) -> Non
 def set_policy(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     """Set how a synchronization goes about conflicts, DDL and indexes."""
     job = world.find_for(job_id, CONFIGURING, uses=("sync",))
-    job.settings |= {key: request[key] for key in _POLICIES if key in request}
+    job.settings |= _keep(request, _POLICIES)
 
 
 def change_data(world: World, job_id: str, request: Mapping[str, Any]) -> None:
@@ -156,7 +153,8 @@ def show_parameters(world: World, job_id: str, request: Mapping[str, Any]) -> di
     """Return the parameters of both databases; the first time they have to be read from there."""
     job = _find_with_parameters(world, job_id)
     if not job.parameters:
-        if str(request["refresh"]) != "1":
+        # JSON Schema takes 1.0 for an integer.
+        if int(request["refresh"]) != 1:
             raise ApiError("DRS.M00303")
         job.parameters = [
             {
@@ -206,4 +204,6 @@ def _is_allowed(allowed: str, value: str) -> bool:
     if "-" not in allowed:
         return value in allowed.split("|")
     lowest, highest = allowed.split("-")
-    return value.isdigit() and int(lowest) <= int(value) <= int(highest)
+    # A figure with more digits than its range has is outside of it, however long.
+    is_figure = value.isascii() and value.isdigit() and len(value) <= len(highest)
+    return is_figure and int(lowest) <= int(value) <= int(highest)

@@ -69,11 +69,7 @@ class Control:
 
     def do_set_job(self, job_id: str, **details: Any) -> None:
         """Change a job as only its owner could: its status, what it echoes, which of its endpoints answer."""
-        job = self._service.world.find(job_id)
-        status = details.pop("status", None)
-        job.change(details)
-        if status is not None:
-            job.place(self._service.clock.now(), str(status))
+        self._service.world.change(job_id, **details)
 
     def do_plan_job(self, name: str, **details: Any) -> None:
         """Choose what the jobs will be like that are created under a name."""
@@ -137,5 +133,5 @@ class Control:
         self._service.iam.change(**details)
 
     def do_reset(self) -> None:
-        """Begin anew: the seeded jobs, no faults, an empty journal, no tokens."""
+        """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
         self._reset()

@@ -6,7 +6,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_drs.emulator.comparisons import COMPARISON_S, Comparison, show_data, show_objects
+from airflow_provider_drs.emulator.comparisons import (
+    COMPARISON_S,
+    QUEUE_S,
+    Comparison,
+    show_data,
+    show_objects,
+)
 from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.jobs import Job
 from airflow_provider_drs.emulator.timeline import INCREMENTAL
@@ -60,6 +66,7 @@ def _order(
     if begin_s < now_s:
         raise ApiError("DRS.M00305", "start_time is in the past")
     end_s = begin_s if world.is_at_once else begin_s + COMPARISON_S
+    begin_s = begin_s if world.is_at_once else begin_s + QUEUE_S
     # These ids are real UUIDs, unlike those of jobs.
     new_id = str(uuid.UUID(int=(int(job.id[:8], 16) << 64) + len(job.comparisons) + 1))
     job.comparisons.append(Comparison(new_id, kind, now_s, begin_s, end_s, tables))
@@ -68,14 +75,16 @@ def _order(
 
 def show_comparisons(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the list of a job's comparisons, and what those that are named have found so far."""
-    job = world.find(body["job_id"])
+    job = world.find_for(body["job_id"], takes_parent=True)
     now_s = world.clock.now()
     page, size = int(body["current_page"]), int(body["per_page"])
     if page < 1 or size < 1:
         raise ApiError("DRS.M00202", "current_page" if page < 1 else "per_page")
+    for each in job.comparisons:
+        each.look(now_s, world.pace)
     answer: dict[str, Any] = {"job_id": job.id}
     for kind, (id_key, result_key) in _RESULTS.items():
-        if id_key not in body:
+        if not body.get(id_key):
             continue
         found = next((each for each in job.comparisons if each.id == body[id_key]), None)
         if found is None or found.kind != kind:
@@ -88,7 +97,10 @@ def show_comparisons(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
             answer[result_key] = show_data(found, job.databases, job.differences, (page, size))
     rows = [each.to_row(now_s) for each in reversed(job.comparisons)]
     return answer | {
-        "compare_task_list_results": {"compare_task_list_count": len(rows), "compare_task_list": rows}
+        "compare_task_list_results": {
+            "compare_task_list_count": len(rows),
+            "compare_task_list": rows[(page - 1) * size : page * size],
+        }
     }
 
 
@@ -100,6 +112,7 @@ def switch(world: World, job_id: str) -> dict[str, Any]:
         raise ApiError("DRS.M01504", status=400)
     word = "SWITCH_VIP_FAILED" if job.switch_fails else "SWITCH_VIP_COMPLETE"
     job.switch = (now_s if world.is_at_once else now_s + SWITCH_S, word)
+    job.switch_reads = 0
     return {"id": job.id, "status": "success"}
 
 
@@ -109,4 +122,8 @@ def show_switch(world: World, job_id: str) -> dict[str, Any]:
     if job.switch is None:
         raise ApiError("DRS.M00002")
     over_s, word = job.switch
+    job.switch_reads += 1
+    if isinstance(world.pace, int) and job.switch_reads >= world.pace:
+        over_s = world.clock.now()
+        job.switch = over_s, word
     return {"id": job.id, "status": word if world.clock.now() >= over_s else "SWITCH_VIP_START"}

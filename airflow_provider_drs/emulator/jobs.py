@@ -7,46 +7,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_drs.emulator.comparisons import Comparison
+from airflow_provider_drs.emulator.details import END_POINTS, check_details
 from airflow_provider_drs.emulator.prechecks import Precheck
 from airflow_provider_drs.emulator.timeline import (
     COPIED,
     FAILURES,
     FULL,
+    FULL_TRANSFER_S,
     INCREMENTAL,
     PAUSED,
     Entry,
+    find_spent,
+    plan_creation,
     plan_end,
     plan_start,
     plan_transfer,
 )
 
-#: What a test or a world file may say about a job, and of which type it is.
-DETAILS: Mapping[str, type | tuple[type, ...]] = {
-    "name": str,
-    "description": str,
-    "engine_type": str,
-    "db_use_type": str,
-    "task_type": str,
-    "net_type": str,
-    "job_direction": str,
-    "multi_write": bool,
-    "parent_id": (str, type(None)),
-    "is_tested": (list, tuple, set),
-    "has_endpoints": bool,
-    "echo_secrets": bool,
-    "unreachable": (list, tuple, set),
-    "fails_in": (list, tuple, set),
-    "delay": (list, tuple),
-    "differences": (list, tuple),
-    "databases": dict,
-    "switch_fails": bool,
-    "node_num": int,
-    "passwords": dict,
-}
-END_POINTS = frozenset({"so", "ta"})
-_SETS = {"is_tested": END_POINTS, "unreachable": END_POINTS, "fails_in": frozenset(FAILURES)}
 #: How far an incremental phase is behind when it begins, and how much it catches up in a second.
 _FIRST_DELAY_S, _CATCHES_UP = 30.0, 2.0
+#: Statuses that come after a full copy.
+_COPIED_IN = frozenset(
+    {COPIED, INCREMENTAL, FAILURES["incremental"], "CHANGE_JOB_STARTED", "CHANGE_JOB_FAILED"}
+)
+_ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
+#: Epoch seconds have seven digits behind their point, and no more.
+_ROUNDING = 1e-6
 
 
 @dataclass
@@ -102,6 +88,7 @@ class Job:
     prechecks: int = 0
     starts: int = 0
     reads: int = 0
+    delay_reads: int = 0
     created_s: float = 0.0
     started_s: float | None = None
     description: str = ""
@@ -111,9 +98,8 @@ class Job:
     parameters: list[dict[str, Any]] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     switch: Entry | None = None
+    switch_reads: int = 0
     leader: Job | None = field(default=None, repr=False)
-    paused_s: float = 0.0
-    paused_at_s: float | None = None
     _rest: list[Entry] = field(default_factory=list)
 
     def status(self, now_s: float) -> str:
@@ -138,33 +124,44 @@ class Job:
         return next((since_s for since_s, each in timeline if each == word), None)
 
     def measure(self, now_s: float) -> tuple[int, int]:
-        """Return percent and remaining seconds of what there is to copy."""
-        if self.started_s is None:
-            done = self.status(now_s) in (COPIED, INCREMENTAL)
-            return (100 if done else 0), 0
-        begin_s, end_s = self.since(FULL), self.since(COPIED)
-        if self.paused_at_s is not None and end_s is None:
-            # Time stands still for it.
-            now_s = self.paused_at_s
-            end_s = next((now_s + in_s for in_s, word in self._rest if word == COPIED), None)
-        if begin_s is None:
-            # Nothing to copy.
-            return (100 if self.task_type == "INCR_TRANS" else 0), 0
-        if end_s is None:
-            # Failed or stopped on the way.
-            return (50 if self.status(now_s) == FAILURES["full"] else 0), 0
-        if now_s >= end_s:
+        """Return percent and remaining seconds of what there is to copy; pauses and failures do not count."""
+        me = self.leader or self
+        word = me.status(now_s)
+        if word == PAUSED and me._rest:
+            word = me._rest[0][1]
+        copied_s = me.since(COPIED)
+        is_copied = word in _COPIED_IN or (copied_s is not None and copied_s <= now_s)
+        if is_copied or (me.started_s is not None and me.task_type == "INCR_TRANS"):
             return 100, 0
-        work_s = end_s - begin_s - self.paused_s
-        done_s = max(0.0, now_s - begin_s - self.paused_s)
-        return min(99, int(100 * done_s / work_s)), int(end_s - max(now_s, begin_s))
+        if me.started_s is None:
+            return 0, 0
+        spent_s = me._spent_s(now_s)
+        left_s = 0 if word in _ENDED else max(0, int(FULL_TRANSFER_S - spent_s + _ROUNDING))
+        # It is done with the status that says so, and not before.
+        return min(99, int(100 * spent_s / FULL_TRANSFER_S + _ROUNDING)), left_s
 
-    def delay_s(self, now_s: float) -> float | None:
-        """Return how far the incremental phase is behind; ``None`` before there is one."""
+    def _spent_s(self, now_s: float) -> float:
+        """Return for how long it has been copying."""
+        return 0.0 if self.started_s is None else find_spent(self.timeline, FULL, self.started_s, now_s)
+
+    def delay_s(self, now_s: float, pace: str | int = "time") -> float | None:
+        """
+        Return how far the incremental phase is behind; ``None`` before there is one.
+
+        :param pace: with a number of reads, each step of the delay is that of so many.
+        """
         begin_s = self.since(INCREMENTAL)
         if begin_s is None or now_s < begin_s or self.status(now_s) != INCREMENTAL:
             return None
-        passed_s = now_s - begin_s
+        if begin_s == 0.0 and not self.delay:
+            # It was seeded so, and has long caught up.
+            return 0.0
+        steps = self.delay or ((0.0, _FIRST_DELAY_S), (_FIRST_DELAY_S / _CATCHES_UP, 0.0))
+        if pace == "at-once":
+            return float(steps[-1][1])
+        if isinstance(pace, int):
+            return float(steps[min(max(0, self.delay_reads - 1) // pace, len(steps) - 1)][1])
+        passed_s = now_s - max(begin_s, self.created_s)
         if self.delay:
             return float([behind_s for at_s, behind_s in self.delay if at_s <= passed_s][-1])
         return max(0.0, _FIRST_DELAY_S - _CATCHES_UP * passed_s)
@@ -177,33 +174,61 @@ class Job:
 
     def pause(self, now_s: float) -> None:
         """Pause it; what was to come waits."""
-        self._rest = [(since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s]
         before = self.status(now_s)
-        self._rest.insert(
-            0, (0.0, {FAILURES["full"]: FULL, FAILURES["incremental"]: INCREMENTAL}.get(before, before))
-        )
-        self.paused_at_s = now_s
+        self._rest = [
+            (0.0, before),
+            *((since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s),
+        ]
         self._go_on(now_s, [(now_s, PAUSED)])
 
     def resume(self, now_s: float, *, is_at_once: bool) -> None:
-        """Go on after a pause or a failure; what was to fail does so once."""
+        """Go on after a pause, or after a failure, which happens once."""
         status = self.status(now_s)
-        self.fails_in = set()
         if status == PAUSED:
-            rest = [(now_s + in_s, word) for in_s, word in self._rest if word not in FAILURES.values()]
-            if self.paused_at_s is not None:
-                self.paused_s += now_s - self.paused_at_s
-            self.paused_at_s = None
-            self._go_on(now_s, rest or [(now_s, INCREMENTAL)])
-        elif status == FAILURES["start"]:
-            self._go_on(now_s, plan_start(now_s, now_s, self.task_type, (), is_at_once=is_at_once))
-        elif status == FAILURES["incremental"]:
-            self._go_on(now_s, [(now_s, INCREMENTAL)])
-        elif status == FAILURES["stop"]:
+            # Nobody has seen a job pause that was seeded so.
+            rest = self._rest or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
+            self._rest, status = [], rest[0][1]
+            if status not in FAILURES.values():
+                self._go_on(now_s, [(now_s + in_s, word) for in_s, word in rest])
+                return
+        self.fails_in = self.fails_in - {phase for phase, word in FAILURES.items() if word == status}
+        if status == FAILURES["stop"]:
             self.end(now_s, is_at_once=is_at_once)
+            return
+        if self.started_s is None:
+            self.started_s = now_s
+        self._go_on(now_s, self._plan_retry(now_s, status, is_at_once))
+
+    def _plan_retry(self, now_s: float, status: str, is_at_once: bool) -> list[Entry]:
+        if status == FAILURES["start"]:
+            return plan_start(now_s, now_s, self.task_type, self.fails_in, is_at_once=is_at_once)
+        if status != FAILURES["full"]:
+            return plan_transfer(now_s, "INCR_TRANS", self.fails_in, is_at_once=is_at_once)
+        share = max(0.0, 1 - self._spent_s(now_s) / FULL_TRANSFER_S)
+        # It can have been seeded in a phase that its task type does not have.
+        kind = self.task_type if self.task_type != "INCR_TRANS" else "FULL_INCR_TRANS"
+        return plan_transfer(now_s, kind, self.fails_in, is_at_once=is_at_once, share=share)
+
+    def plan_again(self, now_s: float, *, is_at_once: bool) -> None:
+        """Let what it was told about its failures hold from the phase on in which it is."""
+        since_s, word = [entry for entry in self.timeline if entry[0] <= now_s][-1]
+        if word == "CREATING":
+            entries = plan_creation(since_s, self.fails_in, is_at_once=is_at_once)[1:]
+        elif word == "WAITING_FOR_START" and self.started_s is not None:
+            entries = plan_start(
+                self.started_s, self.started_s, self.task_type, self.fails_in, is_at_once=is_at_once
+            )
+        elif word == "STARTJOBING":
+            entries = plan_start(since_s, since_s, self.task_type, self.fails_in, is_at_once=is_at_once)[1:]
+        elif word in (FULL, INCREMENTAL):
+            if self.started_s is None:
+                self.started_s = since_s = now_s
+            failed = FAILURES["full" if word == FULL else "incremental"]
+            spent_until_s = since_s
+            entries = self._plan_retry(spent_until_s, failed, is_at_once)[1:]
         else:
-            kind = self.task_type if self.task_type != "INCR_TRANS" else "FULL_INCR_TRANS"
-            self._go_on(now_s, plan_transfer(now_s, kind, is_at_once=is_at_once, share=0.5))
+            return
+        self._go_on(now_s, [(max(at_s, now_s), each) for at_s, each in entries])
 
     def end(self, now_s: float, *, is_at_once: bool, is_forced: bool = False) -> None:
         """Stop it, and drop what was to come."""
@@ -212,7 +237,7 @@ class Job:
 
     def place(self, now_s: float, status: str) -> None:
         """Put it into a status, as only its owner or an accident could."""
-        self._rest, self.paused_at_s = [], None
+        self._rest = []
         self._go_on(now_s, [(now_s, status)])
 
     def hurry(self, now_s: float) -> None:
@@ -224,7 +249,7 @@ class Job:
 
     def change(self, details: Mapping[str, Any]) -> None:
         """
-        Set some of :data:`DETAILS`.
+        Set some of :data:`~.details.DETAILS`.
 
         :raises ValueError: a job has no such detail, or the value is of the wrong type.
         """
@@ -234,44 +259,6 @@ class Job:
     def _go_on(self, now_s: float, entries: list[Entry]) -> None:
         """Take other statuses than those that were to come."""
         self.timeline = [entry for entry in self.timeline if entry[0] <= now_s] + entries
-
-
-def check_details(details: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return details of a job that are as they should be.
-
-    :raises ValueError: a job has no such detail, or the value is of the wrong type.
-    """
-    checked: dict[str, Any] = dict(details)
-    for name, value in list(checked.items()):
-        if name not in DETAILS:
-            raise ValueError(f"a job has no {name!r}; it has {', '.join(DETAILS)}")
-        if not isinstance(value, DETAILS[name]):
-            raise ValueError(f"{name} must not be {value!r}")
-        if name in _SETS:
-            checked[name] = chosen = set(details[name])
-            if not chosen <= _SETS[name]:
-                raise ValueError(f"{name} holds {', '.join(sorted(_SETS[name]))}, not {value!r}")
-    _check_delay(checked.get("delay", ()))
-    _check_databases(checked.get("databases", {}))
-    return checked
-
-
-def _check_delay(steps: Sequence[Any]) -> None:
-    pairs = [step for step in steps if isinstance(step, list | tuple) and len(step) == 2]
-    is_good = len(pairs) == len(steps) and all(
-        isinstance(each, int | float) for pair in pairs for each in pair
-    )
-    if not is_good or (pairs and pairs[0][0] != 0):
-        raise ValueError(
-            f"delay is a list of [seconds since the phase began, seconds], from 0 on, not {steps!r}"
-        )
-
-
-def _check_databases(databases: Mapping[str, Any]) -> None:
-    for name, tables in databases.items():
-        if not isinstance(tables, Mapping) or not all(type(rows) is int for rows in tables.values()):
-            raise ValueError(f"databases holds rows by table by database, not {name!r}: {tables!r}")
 
 
 def make_job_id(number: int) -> str:

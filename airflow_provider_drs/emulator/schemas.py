@@ -43,8 +43,7 @@ class Operation:
 @lru_cache(maxsize=1)
 def load_operations() -> tuple[Operation, ...]:
     """Return every documented operation."""
-    text = resources.files(__package__).joinpath("openapi.json").read_text("utf-8")
-    document = json.loads(text)
+    document = _load_document()
     definitions = document[_DEFINITIONS]
     return tuple(
         Operation(
@@ -56,6 +55,14 @@ def load_operations() -> tuple[Operation, ...]:
         )
         for name, facts in document["operations"].items()
     )
+
+
+@lru_cache(maxsize=1)
+def _load_document() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        resources.files(__package__).joinpath("openapi.json").read_text("utf-8")
+    )
+    return document
 
 
 def _make_validator(schema_name: str | None, definitions: Mapping[str, Any]) -> Draft202012Validator | None:
@@ -87,6 +94,42 @@ def read_body(operation: Operation, raw: bytes) -> Mapping[str, Any]:
     if operation.method == "GET":
         return {}
     return _read_again(operation, raw) if operation.name in POLLS else _read(operation, raw)
+
+
+def check_job_id(text: str) -> str:
+    """
+    Return the id of a job that a path names.
+
+    :raises ApiError: it does not look like one.
+    """
+    if not re.fullmatch(_load_document()[_DEFINITIONS]["JobId"]["pattern"], text):
+        raise ApiError("DRS.M00202", "job_id")
+    return text
+
+
+def read_cluster_ends(text: str) -> list[dict[str, Any]]:
+    """
+    Return the checked ends of a cluster, which travel as a JSON array within a string (drs_03_0106).
+
+    :raises ApiError: no such array, or an end that is not described in full.
+    """
+    try:
+        ends: list[dict[str, Any]] = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ApiError("DRS.M00202", "property") from None
+    fault = min(_load_ends_validator().iter_errors(ends), key=_place, default=None)
+    if fault is not None:
+        raise _explain(fault)
+    return ends
+
+
+@lru_cache(maxsize=1)
+def _load_ends_validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    definitions = _load_document()[_DEFINITIONS]
+    items = _inline(definitions["ClusterConnectionProperty"], definitions)
+    return Draft202012Validator({"type": "array", "minItems": 1, "items": items})
 
 
 @lru_cache(maxsize=512)

@@ -7,6 +7,7 @@ import contextlib
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -14,11 +15,14 @@ from aiohttp import web
 from airflow_provider_drs.emulator.client import EmulatorClient
 from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.control import PREFIX, Control
+from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.iam import Iam
 from airflow_provider_drs.emulator.service import Service
 from airflow_provider_drs.emulator.world import World
+from airflow_provider_drs.emulator.worlds import Beginning, read_world
 
 _LARGEST_BODY = 16 * 2**20
+_PRECHECK_S = 10.0
 
 
 class Server:
@@ -27,11 +31,14 @@ class Server:
 
     :param clock: ``real``, or ``manual`` for time that stands still until it is advanced.
     :param speed: how fast a real clock runs.
-    :param precheck_s: seconds that a pre-check takes unless its job is told otherwise.
-    :param pace: how jobs go from phase to phase: ``time``, ``at-once``, or after a number of reads.
+    :param precheck_s: seconds that a pre-check takes unless its job is told otherwise; ten, if nobody says.
+    :param pace: how jobs go from phase to phase: ``time``, as if nobody says, ``at-once``, or after a number
+        of reads.
     :param token_lifetime_s: seconds that a token lives.
     :param token_bytes: how long a token is; real ones can be larger than 8 KB.
-    :param seeds: jobs to begin with, as arguments of ``seed_job``; ten ready ones if not given.
+    :param world: what there is to begin with: a world file, or a mapping like one.
+    :param seeds: instead of a world, jobs to begin with, as arguments of ``seed_job``; ten ready ones if
+        not given.
     :param plans: what jobs will be like that are created under a name, as arguments of ``plan_job``.
     :param faults: faults to begin with, as arguments of ``inject``.
     :param iam_url: a Keystone whose tokens are good here, too.
@@ -46,10 +53,11 @@ class Server:
         *,
         clock: str = "real",
         speed: float = 1.0,
-        precheck_s: float = 10.0,
-        pace: str | int = "time",
+        precheck_s: float | None = None,
+        pace: str | int | None = None,
         token_lifetime_s: float = 86_400.0,
         token_bytes: int = 2_000,
+        world: str | Path | Mapping[str, Any] | None = None,
         seeds: list[dict[str, Any]] | None = None,
         plans: Mapping[str, Mapping[str, Any]] | None = None,
         faults: Sequence[Mapping[str, Any]] = (),
@@ -61,13 +69,19 @@ class Server:
         if clock not in ("real", "manual"):
             raise ValueError(f"clock must be 'real' or 'manual', not {clock!r}")
         self._make_clock: Callable[[], Clock] = lambda: Clock(manual=clock == "manual", speed=speed)
-        self._make_jobs: Callable[[Clock], World] = lambda now: World(now, precheck_s=precheck_s, pace=pace)
+        if world is not None and (seeds is not None or plans or faults):
+            raise ValueError("a world brings its own jobs, plans and faults")
+        begun = self._beginning = (
+            Beginning(jobs=seeds, plans=plans or {}, faults=faults) if world is None else read_world(world)
+        )
+        self._make_jobs: Callable[[Clock], World] = lambda now: World(
+            now,
+            precheck_s=next(each for each in (precheck_s, begun.precheck_s, _PRECHECK_S) if each is not None),
+            pace=next(each for each in (pace, begun.pace, "time") if each is not None),
+        )
         self._make_iam: Callable[[Clock], Iam] = lambda now: Iam(
             now, lifetime_s=token_lifetime_s, token_bytes=token_bytes
         )
-        self._seeds = seeds
-        self._plans = plans or {}
-        self._faults = faults
         self._iam_url = iam_url
         self._tell = tell
         self._make_world()
@@ -78,7 +92,6 @@ class Server:
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
         service = self._service = Service(*self._make_world(), iam_url=self._iam_url, tell=self._tell)
-        self._inject(service)
         control = Control(service, self._reset)
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", PREFIX + "{action:.*}", control.handle)
@@ -101,28 +114,17 @@ class Server:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _make_world(self) -> tuple[Clock, World, Iam]:
+    def _make_world(self) -> tuple[Clock, World, Iam, Faults]:
         clock = self._make_clock()
-        world = self._make_jobs(clock)
-        if self._seeds is None:
-            world.seed_defaults()
-        for seed in self._seeds or ():
-            world.seed(**seed)
-        for name, details in self._plans.items():
-            world.plan_job(name, **details)
-        return clock, world, self._make_iam(clock)
-
-    def _inject(self, service: Service) -> None:
-        for fault in self._faults:
-            service.faults.add(**fault)
+        world, faults = self._make_jobs(clock), Faults()
+        self._beginning.fill(world, faults)
+        return clock, world, self._make_iam(clock), faults
 
     def _reset(self) -> None:
         service = self._service
         if service is not None:
-            service.clock, service.world, service.iam = self._make_world()
-            service.faults.clear()
+            service.clock, service.world, service.iam, service.faults = self._make_world()
             service.journal.clear()
-            self._inject(service)
 
 
 class Emulator(EmulatorClient):

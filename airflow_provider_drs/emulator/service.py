@@ -16,7 +16,7 @@ from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.handlers import HANDLERS
 from airflow_provider_drs.emulator.iam import Iam, IamError, check_signature
-from airflow_provider_drs.emulator.schemas import POLLS, load_operations, read_body
+from airflow_provider_drs.emulator.schemas import POLLS, check_job_id, load_operations, read_body
 from airflow_provider_drs.emulator.spoil import drop_rows, find_overrides, spoil_after, spoil_before
 from airflow_provider_drs.emulator.world import PROJECT_ID, World
 
@@ -37,6 +37,7 @@ class Service:
         clock: Clock,
         world: World,
         iam: Iam,
+        faults: Faults,
         *,
         iam_url: str | None = None,
         tell: Callable[[Mapping[str, Any]], None] | None = None,
@@ -44,7 +45,7 @@ class Service:
         self.clock = clock
         self.world = world
         self.iam = iam
-        self.faults = Faults()
+        self.faults = faults
         self.journal = Journal(tell)
         self.stopping = asyncio.Event()
         self._iam_url = iam_url.rstrip("/").removesuffix("/v3") if iam_url else None
@@ -76,7 +77,8 @@ class Service:
         try:
             answer = await self._answer(call, path)
         except (ApiError, IamError) as error:
-            answer = Answer(error.status, error.to_body())
+            # Some codes of single jobs come with a success; as the answer to a request they are none.
+            answer = Answer(error.status if error.status >= 300 else 400, error.to_body())
         return await spoil_after(call, answer, self.stopping)
 
     async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
@@ -89,7 +91,7 @@ class Service:
             raise ApiError("DRS.M00261")
         body = read_body(operation, call.raw)
         if "job_id" in path:
-            body = {**body, "job_id": path["job_id"]}
+            body = {**body, "job_id": check_job_id(path["job_id"])}
         document = HANDLERS[operation.name](self.world, body, find_overrides(call))
         call.entry["applied"] = True
         # A read in which no job could be read is a 400 with its rows: so the Terraform provider has it.

@@ -62,7 +62,8 @@ def drop_rows(call: Call, document: dict[str, Any], jobs: Mapping[str, Job]) -> 
     hidden |= {check.precheck_id for check in checks if check}
     keys = ("id", "job_id", "precheck_id")
     rows = [row for row in document["results"] if hidden.isdisjoint(row.get(key) for key in keys)]
-    return document | {"results": rows, "count": len(rows)}
+    total = "all_counts" if "all_counts" in document else "count"
+    return document | {"results": rows, total: len(rows)}
 
 
 def _error_answer(code: str) -> Callable[[Mapping[str, Any]], Answer]:

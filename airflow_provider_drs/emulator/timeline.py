@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 #: Seconds that each phase takes.
 CREATION_S = 30.0
@@ -27,6 +27,16 @@ FAILURES = {
 }
 
 Entry = tuple[float, str]
+
+
+def find_spent(timeline: Sequence[Entry], word: str, from_s: float, until_s: float) -> float:
+    """Return for how many seconds a status has held between two instants."""
+    ends = [since_s for since_s, _ in timeline[1:]] + [until_s]
+    return sum(
+        max(0.0, min(end_s, until_s) - max(since_s, from_s))
+        for (since_s, each), end_s in zip(timeline, ends, strict=True)
+        if each == word
+    )
 
 
 def plan_creation(now_s: float, fails_in: Collection[str], *, is_at_once: bool) -> list[Entry]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_drs.emulator.jobs import Job
+from airflow_provider_drs.emulator.timeline import INCREMENTAL
 from airflow_provider_drs.emulator.world import INSTANCE_ID, World
 
 _SECRET_ECHO = {"db_password": "emulated-db-password", "ssl_cert_password": "emulated-cert-password"}
@@ -70,9 +71,8 @@ def _show_endpoint(job: Job, db_type: str) -> dict[str, Any]:
 
 
 def _show_known(job: Job, end: str) -> dict[str, Any]:
-    """Return what was said of a database, in the types of an answer: a request may have its port as a text."""
-    known = {key: value for key, value in job.ends[end].items() if key != "db_name"}
-    return known | ({"db_port": int(known["db_port"])} if "db_port" in known else {})
+    """Return what was said of a database."""
+    return job.ends[end]
 
 
 def show_progress(world: World, job_id: str) -> dict[str, Any]:
@@ -81,7 +81,8 @@ def show_progress(world: World, job_id: str) -> dict[str, Any]:
     now_s = world.clock.now()
     percent, left_s = job.measure(now_s)
     status = job.status(now_s)
-    delay_s = job.delay_s(now_s)
+    job.delay_reads += status == INCREMENTAL
+    delay_s = job.delay_s(now_s, world.pace)
     row: dict[str, Any] = {
         "job_id": job.id,
         "progress": str(percent),

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_drs.emulator.clock import Clock
+from airflow_provider_drs.emulator.details import END_POINTS, check_details
 from airflow_provider_drs.emulator.errors import ApiError
-from airflow_provider_drs.emulator.jobs import Job, check_details, make_job_id
+from airflow_provider_drs.emulator.jobs import Job, make_job_id
 from airflow_provider_drs.emulator.prechecks import Plan, Precheck
 from airflow_provider_drs.emulator.timeline import INCREMENTAL, PAUSED, plan_creation
 
@@ -58,8 +59,26 @@ _OFFERED = {
 _LONGEST_FORWARD_DELAY_S = 60.0
 #: What a creation says that the details show as it is.
 _SHOWN = ("is_target_readonly", "node_num", "master_az", "slave_az")
-#: What is never kept of a database.
-SECRETS = frozenset({"db_password", "ssl_cert_password", "ssl_cert_key"})
+#: What is kept of a database: what the details show of it, without the secrets.
+_ENDPOINT = (
+    "db_type",
+    "az_code",
+    "region",
+    "inst_id",
+    "vpc_id",
+    "subnet_id",
+    "security_group_id",
+    "project_id",
+    "db_user",
+    "inst_name",
+    "ip",
+    "mongo_ha_mode",
+    "ssl_cert_check_sum",
+    "ssl_cert_name",
+    "ssl_link",
+    "cluster_mode",
+)
+_LARGEST_PORT = 65_535
 #: Longer than any time in milliseconds that a calendar knows.
 _LARGEST_TIME_DIGITS = 15
 
@@ -89,9 +108,7 @@ class World:
 
     @pace.setter
     def pace(self, pace: str | int) -> None:
-        if pace not in ("time", "at-once") and (type(pace) is not int or pace < 1):
-            raise ValueError(f"pace must be 'time', 'at-once' or a number of reads, not {pace!r}")
-        self._pace = pace
+        self._pace = check_pace(pace)
 
     def seed_defaults(self) -> None:
         """Add ten jobs that are configured and ready for a pre-check."""
@@ -123,6 +140,8 @@ class World:
         self._make_plan(**(verdict or {}))
         job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), **checked)
         job.verdict = dict(verdict or {})
+        if job.fails_in:
+            job.plan_again(self.clock.now(), is_at_once=self.is_at_once)
         self.jobs[new_id] = job
         self._add_subtasks(job)
         return job
@@ -148,6 +167,19 @@ class World:
             if name == planned or (planned.endswith("*") and name.startswith(planned[:-1])):
                 return details
         return {}
+
+    def change(self, job_id: str, *, status: str | None = None, **details: Any) -> None:
+        """
+        Change a job as only its owner, or an accident, could.
+
+        :raises ValueError: a job has no such detail, or the value is of the wrong type.
+        """
+        job, now_s = self.find(job_id), self.clock.now()
+        job.change(details)
+        if status is not None:
+            job.place(now_s, str(status))
+        if "fails_in" in details and job.leader is None:
+            job.plan_again(now_s, is_at_once=self.is_at_once)
 
     def find(self, job_id: str) -> Job:
         """
@@ -207,7 +239,7 @@ class World:
 
     def _create(self, body: Mapping[str, Any], name: str, parent_id: str | None, direction: str) -> Job:
         now_s = self.clock.now()
-        planned = self._find_plan(body["name"])
+        planned = self._find_plan(name) or self._find_plan(body["name"])
         details = check_details({key: value for key, value in planned.items() if key != "verdict"})
         timeline = plan_creation(now_s, details.get("fails_in", ()), is_at_once=self.is_at_once)
         same = ("engine_type", "db_use_type", "task_type", "net_type")
@@ -259,7 +291,13 @@ class World:
 
     def save_endpoint(self, job: Job, end: str, endpoint: Mapping[str, Any]) -> None:
         """Keep what is known of a database, without its secrets."""
-        job.ends[end] |= {key: value for key, value in endpoint.items() if key not in SECRETS}
+        known = {key: endpoint[key] for key in _ENDPOINT if key in endpoint}
+        if "db_port" in endpoint:
+            # A modification may have it as a text.
+            known["db_port"] = int(endpoint["db_port"])
+            if known["db_port"] > _LARGEST_PORT:
+                raise ApiError("DRS.M00202", "db_port")
+        job.ends[end] |= known
 
     def refuse_wrong_password(self, job: Job, end: str, password: str | None) -> None:
         """Refuse a password that is not that of the database, where it has a certain one."""
@@ -324,7 +362,9 @@ class World:
     def _refuse_unchecked(self, job: Job, now_s: float) -> None:
         forward = self._refuse_early_backward(job)
         if forward is not None:
-            if (forward.delay_s(now_s) or 0.0) >= _LONGEST_FORWARD_DELAY_S:
+            if job.is_tested != END_POINTS or not job.has_endpoints:
+                raise ApiError("DRS.M00305", "the connections are not tested and saved")
+            if (forward.delay_s(now_s, self.pace) or 0.0) >= _LONGEST_FORWARD_DELAY_S:
                 raise ApiError("DRS.M00305", "the RPO or RTO of the forward task is 60 s or more")
             return
         if job.precheck and job.precheck.is_running(now_s):
@@ -401,3 +441,14 @@ class World:
             return None
         siblings = (each for each in self.jobs.values() if each.parent_id == job.parent_id)
         return next((each for each in siblings if each.job_direction == "up"), None)
+
+
+def check_pace(pace: str | int) -> str | int:
+    """
+    Return a pace that is one.
+
+    :raises ValueError: it is not.
+    """
+    if pace not in ("time", "at-once") and (type(pace) is not int or pace < 1):
+        raise ValueError(f"pace must be 'time', 'at-once' or a number of reads, not {pace!r}")
+    return pace

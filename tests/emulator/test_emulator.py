@@ -11,6 +11,7 @@ import requests
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
 from airflow_provider_drs.emulator import iam as identity
+from airflow_provider_drs.emulator.world import INSTANCE_ID
 from tests.emulator.caller import NEW_JOB, PROJECT, Caller
 
 pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
@@ -80,7 +81,8 @@ def test_a_job_that_was_never_tested_fails_its_precheck(emulator: Emulator, call
 def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
     """A dual-active job is a parent with a forward and a backward job."""
     kind = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
-    pair = NEW_JOB | {"name": "pair", **kind}
+    target = {"db_type": "mysql", "region": "eu-de", "inst_id": INSTANCE_ID}
+    pair = NEW_JOB | {"name": "pair", "target_endpoint": target, **kind}
 
     made = call("BatchCreateJobs", {"jobs": [pair]}).json()["results"][0]
     listed = call(

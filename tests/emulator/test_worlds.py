@@ -1,0 +1,108 @@
+"""World files: what an emulator begins with, and what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.__main__ import main
+from tests.emulator.caller import NEW_JOB, Caller
+
+SAMPLE = Path(__file__).with_name("sample_world.json")
+
+
+@pytest.fixture
+def sample() -> Iterator[Emulator]:
+    """Return an emulator that began with the sample."""
+    with Emulator(world=SAMPLE, clock="manual") as emulator:
+        yield emulator
+
+
+def _create(call: Caller, name: str) -> str:
+    return str(call("BatchCreateJobs", {"jobs": [NEW_JOB | {"name": name}]}).json()["results"][0]["id"])
+
+
+def test_a_world_has_jobs_faults_and_a_pace(sample: Emulator) -> None:
+    """In the order of the file; a job that is created is ready at once."""
+    call = Caller(sample)
+    statuses = [job["status"] for job in sample.jobs]
+
+    assert statuses == ["CONFIGURATION", "INCRE_TRANSFER_STARTED"]
+    assert [fault["kind"] for fault in sample.faults] == ["too_frequent"]
+    assert call.status(_create(call, "anything")) == "CONFIGURATION"
+    call.close()
+
+
+def test_plans_are_for_the_jobs_to_come(sample: Emulator) -> None:
+    """A pattern is for all names that begin so."""
+    call = Caller(sample)
+    job_id = _create(call, "stock-1")
+    call.test_ends(job_id, "so", "ta")
+    call.rows("BatchUpdateJob", job_id, source_endpoint={}, target_endpoint={})
+    call.precheck(job_id)
+
+    assert call.start(job_id) == [None]
+    assert call.status(job_id) == "FULL_TRANSFER_FAILED"
+    call.close()
+
+
+def test_a_reset_restores_the_world(sample: Emulator) -> None:
+    """Jobs and faults alike."""
+    sample.seed_job()
+    sample.clear_faults()
+    sample.reset()
+
+    assert (len(sample.job_ids), len(sample.faults)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        ({"colour": "blue"}, "a world has no 'colour'"),
+        ({"jobs": {}}, "jobs must be a list"),
+        ({"plans": []}, "plans must be an object"),
+        ({"pace": "slow"}, "pace must be"),
+        ({"precheck_s": -1}, "precheck_s must be"),
+        ({"jobs": [{}, {"colour": 1}]}, r"jobs\[1\]: a job has no 'colour'"),
+        ({"jobs": ["orders"]}, r"jobs\[0\]: this must be an object"),
+        ({"jobs": [{"passwords": {"source": "x"}}]}, r"jobs\[0\]: passwords holds texts"),
+        ({"jobs": [{"node_num": 99}]}, r"jobs\[0\]: node_num is from"),
+        ({"jobs": [{"delay": [[5, 1]]}]}, r"jobs\[0\]: delay has its steps"),
+        ({"jobs": [{"differences": ["orders"]}]}, r"jobs\[0\]: differences holds tables"),
+        ({"jobs": [{"databases": {"shop": {"orders": -1}}}]}, r"jobs\[0\]: databases holds"),
+        ({"plans": {"x": {"colour": 1}}}, r"plans\['x'\]: a job has no 'colour'"),
+        ({"faults": [{"kind": "nope"}]}, r"faults\[0\]: unknown fault"),
+        ({"faults": [{}]}, r"faults\[0\]: "),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_world_is_named(world: dict[str, Any], reason: str) -> None:
+    """Before anything listens."""
+    with pytest.raises(ValueError, match=reason):
+        Emulator(world=world)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"colour": 1}', '{"faults": [{"kind": "nope"}]}'])
+def test_the_command_refuses_a_bad_file(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With status 2, and the name of the file."""
+    path = tmp_path / "bad-world.json"
+    path.write_text(text)
+
+    with pytest.raises(SystemExit) as caught:
+        main(["--world", str(path)])
+
+    assert caught.value.code == 2
+    assert "bad-world.json" in capsys.readouterr().err
+
+
+def test_a_world_and_seeds_are_one_too_many() -> None:
+    """Nobody could say which of them holds."""
+    with pytest.raises(ValueError, match="brings its own"):
+        Emulator(world=json.loads(SAMPLE.read_text()), seeds=[])
