@@ -64,7 +64,7 @@ packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is i
 	$(BIN)/pytest -q $(REPORT) tests/packaging
 
 docs: $(ENV) ## Build the documentation; a warning is an error
-	AIRFLOW_HOME=$(CURDIR)/.run/airflow $(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+	AIRFLOW_HOME=$(CURDIR)/.run/airflow $(BIN)/sphinx-build -q -E -W -b html docs docs/_build/html
 
 bench: .venvs/bench/stamp ## Measure what benchmarks/README.md claims
 	.venvs/bench/bin/python benchmarks/run.py

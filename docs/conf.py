@@ -16,6 +16,7 @@ import state_diagram
 from airflow_provider_drs import __version__
 from airflow_provider_drs.protocol.rules import RULES
 from airflow_provider_drs.protocol.states import STATUSES
+from airflow_provider_drs.task_groups import drs as task_groups
 
 project = "airflow-provider-drs"
 author = "the authors of airflow-provider-drs"
@@ -35,6 +36,7 @@ _API = "https://docs.otc.t-systems.com/data-replication-service/api-ref/api"
 extlinks = {"drs": (f"{_API}/%s.html", "%s")}
 
 _GENERATED = Path(__file__).parent / "_generated"
+_TASKS = ("airflow_provider_drs.operators.", "airflow_provider_drs.sensors.")
 _PARAMETER = re.compile(r":param (\w+):")
 
 
@@ -46,13 +48,16 @@ def setup(app: Any) -> None:
     (_GENERATED / "rules.rst").write_text(_list_rules(), "utf-8")
     (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
     app.connect("autodoc-process-docstring", _inherit_parameters)
+    # Airflow's decorator hides the functions, and with them what they say and take.
+    for name in ("drs_migration", "drs_synchronization", "drs_disaster_recovery"):
+        setattr(task_groups, name, getattr(task_groups, name).function)
 
 
-def _inherit_parameters(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def _inherit_parameters(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Add the parameters that only the classes above document."""
-    if what != "class" or not name.startswith(("airflow_provider_drs.operators", "airflow_provider_drs.sensors")):
+    if what != "class" or not name.startswith(
+        ("airflow_provider_drs.operators", "airflow_provider_drs.sensors")
+    ):
         return
     known = set(_PARAMETER.findall("\n".join(lines)))
     for base in obj.__mro__[1:]:
@@ -61,7 +66,7 @@ def _inherit_parameters(
             continue
         for block in re.split(r"\n\s*(?=:param )", text)[1:]:
             parameter = _PARAMETER.match(block)
-            if parameter and parameter[1] not in known and not block.split(":", 2)[2].startswith(" see "):
+            if parameter and parameter[1] not in known:
                 known.add(parameter[1])
                 lines.append(" ".join(block.split()))
     lines.append("")
@@ -110,4 +115,6 @@ def _list_coverage() -> str:
         ]
         for row in coverage_table.read_coverage()
     ]
-    return _table(["operation", "method of the hooks", "operator or sensor", "emulated", "vendor's SDK"], rows)
+    return _table(
+        ["operation", "method of the hooks", "operator or sensor", "emulated", "vendor's SDK"], rows
+    )

@@ -193,7 +193,12 @@ class DrsJobsOperator(DrsOperator):
         self.allow_partial = allow_partial
 
     def _act(self, context: Context) -> list[str]:
-        return act(self, context)
+        from airflow_provider_drs.operators import gate
+
+        job_ids = gate.read_ids(self.job_ids, self.log)
+        with self._open_hook() as hook:
+            answers = getattr(hook, self.method)(job_ids, **self._make_arguments(job_ids))
+        return self._conclude_action(answers, context)
 
     def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         """Return the arguments of the hook's method, beside the jobs."""
@@ -201,7 +206,11 @@ class DrsJobsOperator(DrsOperator):
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         """Publish what came of it, and return the jobs that it was done for."""
-        return conclude_action(self, answers, context)
+        from airflow_provider_drs.operators import gate
+
+        return gate.conclude_action(
+            answers, context, self.log, done=self.done, allow_partial=self.allow_partial
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,39 +228,15 @@ class Goal:
     patience: int = 1
 
 
-class DrsWaitingJobsOperator(DrsWaitingOperator):
+class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
     """
     One method of the hook, for any number of jobs, and a wait for what it sets going.
 
-    As :class:`DrsJobsOperator`, with the arguments of :class:`DrsWaitingOperator`. After a wait, the XCom
-    ``job_statuses`` holds status and progress of each job.
-
-    :param job_ids: see :class:`DrsJobsOperator`. (templated)
-    :param allow_partial: see :class:`DrsJobsOperator`.
+    After a wait, the XCom ``job_statuses`` holds status and progress of each job.
     """
 
-    template_fields: Sequence[str] = ("job_ids", "drs_conn_id")
-
-    method: ClassVar[str]
-    arguments: ClassVar[tuple[str, ...]] = ()
-    done: ClassVar[str]
+    #: What the wait is for.
     goal: ClassVar[Goal]
-
-    def __init__(self, *, job_ids: str | Sequence[str], allow_partial: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.job_ids = job_ids
-        self.allow_partial = allow_partial
-
-    def _act(self, context: Context) -> list[str]:
-        return act(self, context)
-
-    def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
-        """Return the arguments of the hook's method, beside the jobs."""
-        return {name: getattr(self, name) for name in self.arguments}
-
-    def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        """Publish what came of it, and return the jobs that it was done for."""
-        return conclude_action(self, answers, context)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import StatusWatch
@@ -263,24 +248,3 @@ class DrsWaitingJobsOperator(DrsWaitingOperator):
 
         what = f"Not {self.goal.name}:"
         return gate.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
-
-
-def act(operator: DrsJobsOperator | DrsWaitingJobsOperator, context: Context) -> list[str]:
-    """Call the operator's method of the hook for its jobs, and return those that it was done for."""
-    from airflow_provider_drs.operators import gate
-
-    job_ids = gate.read_ids(operator.job_ids, operator.log)
-    with operator._open_hook() as hook:
-        answers = getattr(hook, operator.method)(job_ids, **operator._make_arguments(job_ids))
-    return operator._conclude_action(answers, context)
-
-
-def conclude_action(
-    operator: DrsJobsOperator | DrsWaitingJobsOperator, answers: Mapping[str, Any], context: Context
-) -> list[str]:
-    """Publish what came of it in the XCom ``job_results``."""
-    from airflow_provider_drs.operators import gate
-
-    return gate.conclude_action(
-        answers, context, operator.log, done=operator.done, allow_partial=operator.allow_partial
-    )

@@ -165,8 +165,8 @@ class AiohttpTransport:
             max_line_size=_LONGEST_HEADER,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has no public
-        # way to turn that off. What follows on a failure is decided in protocol/retry.py alone.
+        # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has no
+        # public way to turn that off. What follows on a failure is decided in protocol/retry.py alone.
         self._session._retry_connection = False
         return self._session
 

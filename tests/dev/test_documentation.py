@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,8 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
 import coverage_table
 import state_diagram
 
+from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.protocol.catalog import OPERATIONS
 from airflow_provider_drs.protocol.states import NEXT
+from airflow_provider_drs.sensors import drs as sensors
 from tests.contract.openapi import load_operations
 
 
@@ -43,3 +46,21 @@ def test_the_diagram_has_every_status_and_every_way() -> None:
 
     assert NEXT.keys() <= texts
     assert {f"{start} to {end}" for start, ends in NEXT.items() for end in ends} <= titles
+
+
+@pytest.mark.parametrize(
+    "face",
+    [
+        face
+        for module in (operators, sensors)
+        for name, face in vars(module).items()
+        if name.startswith("Drs") and isinstance(face, type)
+    ],
+)
+def test_every_parameter_is_documented(face: type) -> None:
+    """In the class or in one above it, from where the reference takes it."""
+    ours = [each for each in face.__mro__ if each.__module__.startswith("airflow_provider_drs")]
+    taken = {name for each in ours for name in inspect.signature(each.__init__).parameters}
+    text = "\n".join(each.__doc__ or "" for each in ours)
+
+    assert not {name for name in taken - {"self", "kwargs"} if f":param {name}:" not in text}
