@@ -1,7 +1,7 @@
 """
 Draws the statuses of a job, and how it goes from one to another, out of the table in protocol/states.py.
 
-Columns are phases in the order of a job's life; what has failed stands below what it failed in.
+Rows are the phases in the order of a job's life; what has failed stands to the right of what it failed in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from html import escape
 
 from airflow_provider_drs.protocol.states import NEXT, STATUSES, Phase
 
-_COLUMNS = (
+_ROWS = (
     Phase.CREATING,
     Phase.CONFIGURING,
     Phase.STARTING,
@@ -20,41 +20,43 @@ _COLUMNS = (
     Phase.STOPPING,
     Phase.ENDED,
 )
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 190, 34, 34, 26, 20
-_FAILED_ROW = 3
+_COLUMNS = 4
+_LEFT, _TOP, _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 120, 24, 148, 42, 40, 40
+#: How far apart two arrows are that go there and back.
+_APART = 7
 _COLOURS = {Phase.FAILED: "#f6d5d5", Phase.ENDED: "#e4e4e4", Phase.PAUSED: "#fdf0cf"}
+_STYLE = (
+    "text{font:11.5px sans-serif;text-anchor:middle;fill:#222}"
+    ".phase{font-weight:bold;fill:#678;text-anchor:start}"
+    "path{fill:none;stroke:#678;stroke-width:1.3}rect{stroke:#567;rx:5px}"
+)
+_TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    'orient="auto"><path d="M0 0L8 4L0 8z" style="fill:#678;stroke:none"/></marker></defs>'
+)
 
 
 def draw() -> str:
     """Return the diagram as SVG."""
     places = _place()
-    boxes = [_box(word, *place) for word, place in places.items()]
-    arrows = [
-        _arrow(places[start], places[end], f"{start} to {end}")
-        for start, ends in NEXT.items()
-        for end in ends
-    ]
-    titles = [
-        f'<text x="{_left(column) + _WIDTH / 2}" y="{_MARGIN}" class="phase">{phase.value}</text>'
-        for column, phase in enumerate(_COLUMNS)
-    ]
-    width = _left(len(_COLUMNS)) + _MARGIN
-    height = _top(_FAILED_ROW + 1) + _MARGIN
-    style = (
-        "text{font:11px sans-serif;text-anchor:middle;fill:#222}.phase{font-weight:bold;fill:#666}"
-        "path{fill:none;stroke:#678;stroke-width:1.3}rect{stroke:#567;rx:5px}"
-    )
-    marker = (
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path d="M0 0L8 4L0 8z" style="fill:#678;stroke:none"/></marker></defs>'
-    )
+    width = _left(_COLUMNS)
+    height = _top(len(_ROWS)) - _GAP_Y + _TOP
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-            f"<title>The statuses of a DRS job</title><style>{style}</style>{marker}",
-            *titles,
-            *arrows,
-            *boxes,
+            f"<title>The statuses of a DRS job</title><style>{_STYLE}</style>{_TIP}",
+            # In the light and in the dark.
+            f'<rect width="{width}" height="{height}" style="fill:#fff;stroke:none"/>',
+            *(
+                f'<text x="12" y="{_top(row) + _HEIGHT / 2 + 4}" class="phase">{phase.value}</text>'
+                for row, phase in enumerate(_ROWS)
+            ),
+            *(
+                _arrow(places[start], places[end], f"{start} to {end}")
+                for start, ends in NEXT.items()
+                for end in ends
+            ),
+            *(_box(word, *place) for word, place in places.items()),
             "</svg>",
             "",
         ]
@@ -62,63 +64,79 @@ def draw() -> str:
 
 
 def _place() -> dict[str, tuple[int, int]]:
-    """Return column and row of each status that a job comes to by the table."""
+    """Return row and column of each status that a job comes to by the table."""
     words = dict.fromkeys([*NEXT, *(word for ends in NEXT.values() for word in ends)])
+    taken = [0] * len(_ROWS)
     places: dict[str, tuple[int, int]] = {}
-    rows = dict.fromkeys(range(len(_COLUMNS)), 0)
-    for word in words:
+    # What has failed comes last in the row of what it comes from.
+    for word in sorted(words, key=lambda word: STATUSES[word].phase is Phase.FAILED):
         phase = STATUSES[word].phase
-        if phase is not Phase.FAILED:
-            column = _COLUMNS.index(phase)
-            places[word] = (column, rows[column])
-            rows[column] += 1
-    taken: dict[int, int] = {}
-    for word in words:
-        if STATUSES[word].phase is Phase.FAILED:
-            column = next(
-                places[start][0] for start, ends in NEXT.items() if word in ends and start in places
-            )
-            places[word] = (column, _FAILED_ROW - taken.get(column, 0))
-            taken[column] = taken.get(column, 0) + 1
+        row = (
+            next(places[start][0] for start, ends in NEXT.items() if word in ends and start in places)
+            if phase is Phase.FAILED
+            else _ROWS.index(phase)
+        )
+        places[word] = (row, taken[row])
+        taken[row] += 1
     return places
 
 
 def _left(column: int) -> int:
-    return _MARGIN + column * (_WIDTH + _GAP_X)
+    return _LEFT + column * (_WIDTH + _GAP_X)
 
 
 def _top(row: int) -> int:
-    return _MARGIN * 2 + row * (_HEIGHT + _GAP_Y)
+    return _TOP + row * (_HEIGHT + _GAP_Y)
 
 
-def _box(word: str, column: int, row: int) -> str:
+def _box(word: str, row: int, column: int) -> str:
     status = STATUSES[word]
     colour = _COLOURS.get(status.phase, "#dcecf7")
     x, y = _left(column), _top(row)
+    first, _, last = word.rpartition("_")
+    lines = [f"{first}_", last] if first else [last]
+    centre, baseline = x + _WIDTH / 2, y + _HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
+    text = "".join(
+        f'<tspan x="{centre}" y="{baseline + 14 * n}">{line}</tspan>' for n, line in enumerate(lines)
+    )
     return (
         f"<g><title>{escape(status.meaning)}</title>"
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" fill="{colour}"/>'
-        f'<text x="{x + _WIDTH / 2}" y="{y + _HEIGHT / 2 + 4}">{word}</text></g>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" fill="{colour}"/><text>{text}</text></g>'
     )
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int], title: str) -> str:
-    (from_column, from_row), (to_column, to_row) = start, end
-    if from_column == to_column:
-        # Side by side, so that there and back do not cover each other.
-        is_down = to_row > from_row
-        shift = 12 if is_down else -12
-        x = _left(from_column) + _WIDTH / 2 + shift
-        y1, y2 = (
-            (_top(from_row) + _HEIGHT, _top(to_row)) if is_down else (_top(from_row), _top(to_row) + _HEIGHT)
+    (row, column), (to_row, to_column) = start, end
+    x, y, to_x, to_y = _left(column), _top(row), _left(to_column), _top(to_row)
+    middle, to_middle = x + _WIDTH / 2, to_x + _WIDTH / 2
+    if row == to_row and abs(column - to_column) == 1:
+        is_right = to_column > column
+        side, to_side = (x + _WIDTH, to_x) if is_right else (x, to_x + _WIDTH)
+        level = y + _HEIGHT / 2 + (-_APART if is_right else _APART)
+        path = f"M{side} {level}L{to_side} {level}"
+    elif row == to_row:
+        # Over what stands between.
+        shift, over = (_APART, 30) if to_column > column else (-_APART, 22)
+        path = (
+            f"M{middle + shift} {y}C{middle + shift} {y - over} {to_middle - shift} {y - over} "
+            f"{to_middle - shift} {to_y}"
         )
-        path = f"M{x} {y1}L{x} {y2}"
+    elif abs(to_row - row) == 1:
+        is_down = to_row > row
+        shift = _APART if is_down else -_APART
+        begin, finish = (y + _HEIGHT, to_y) if is_down else (y, to_y + _HEIGHT)
+        path = f"M{middle + shift} {begin}L{to_middle + shift} {finish}"
     else:
-        is_right = to_column > from_column
-        x1 = _left(from_column) + (_WIDTH if is_right else 0)
-        x2 = _left(to_column) + (0 if is_right else _WIDTH)
-        shift = -6 if is_right else 6
-        y1, y2 = _top(from_row) + _HEIGHT / 2 + shift, _top(to_row) + _HEIGHT / 2 + shift
-        middle = (x1 + x2) / 2
-        path = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
+        # Past the rows between, left of them.
+        is_down = to_row > row
+        level, to_level = y + _HEIGHT / 2, to_y + _HEIGHT / 2
+        lane = _left(max(column, to_column)) - (_GAP_X * (0.7 if is_down else 0.3)) + 8 * (row % 2)
+        side, to_side = x, to_x if to_column == column else to_x + _WIDTH
+        shift = _APART if is_down else -_APART
+        bend = 30 if is_down else -30
+        begin, finish = level + shift, to_level - shift
+        path = (
+            f"M{side} {begin}C{lane} {begin} {lane} {begin} {lane} {level + bend}"
+            f"L{lane} {to_level - bend}C{lane} {finish} {lane} {finish} {to_side} {finish}"
+        )
     return f'<path d="{path}" marker-end="url(#tip)"><title>{title}</title></path>'
