@@ -244,9 +244,9 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         self.ignore = ignore
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_parameters(
+        return verdicts.conclude_parameters(
             answers,
             context,
             self.log,

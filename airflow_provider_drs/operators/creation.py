@@ -53,7 +53,7 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
 
     def _act(self, context: Context) -> list[str]:
         from airflow_provider_drs.hooks.endpoints import read_endpoints
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import gate, verdicts
 
         jobs = gate.read_objects(self.jobs, "jobs")
         names = [str(job.get("name")) for job in jobs]
@@ -63,7 +63,7 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
                 source=read_endpoints("source_conn_id", self.source_conn_id, names),
                 target=read_endpoints("target_conn_id", self.target_conn_id, names),
             )
-        return gate.conclude_creation(answers, context, self.log)
+        return verdicts.conclude_creation(answers, context, self.log)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.states import STARTED_PHASES, words_of
@@ -74,9 +74,9 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         return StatusWatch(job_ids, targets, {"CREATE_FAILED"}, goal="created")
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_wait(watch, context, self.log, what="Not created:")
+        return verdicts.conclude_wait(watch, context, self.log, what="Not created:")
 
 
 class DrsListJobsOperator(DrsOperator):
@@ -116,7 +116,7 @@ class DrsListJobsOperator(DrsOperator):
         self.tags = tags
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
         with self._open_hook() as hook:
             jobs = hook.list_jobs(
@@ -128,7 +128,7 @@ class DrsListJobsOperator(DrsOperator):
                 enterprise_project_id=self.enterprise_project_id,
                 tags=self.tags,
             )
-        context["ti"].xcom_push(key=gate.JOBS_KEY, value=[job.to_dict() for job in jobs])
+        context["ti"].xcom_push(key=verdicts.JOBS_KEY, value=[job.to_dict() for job in jobs])
         for job in jobs:
             self.log.info("%s %s (%s)", job.job_id, job.name, job.status)
         return [job.job_id for job in jobs]

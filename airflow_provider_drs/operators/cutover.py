@@ -79,11 +79,11 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         return {"order": order}
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
         accepted = super()._conclude_action(answers, context)
         self._ordered = [answers[job_id].to_dict() for job_id in accepted]
-        context["ti"].xcom_push(key=gate.COMPARISONS_KEY, value=self._ordered)
+        context["ti"].xcom_push(key=verdicts.COMPARISONS_KEY, value=self._ordered)
         return accepted
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -93,14 +93,14 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         return ComparisonWatch([Comparison.from_dict(each) for each in self._ordered])
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_wait(
+        return verdicts.conclude_wait(
             watch,
             context,
             self.log,
             what="Not consistent:",
-            key=gate.COMPARISON_REPORT_KEY,
+            key=verdicts.COMPARISON_REPORT_KEY,
             allow_partial=self.allow_partial,
         )
 
@@ -140,7 +140,7 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
         return SwitchOverWatch(job_ids)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
         what = "Not switched over:"
-        return gate.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

@@ -1,7 +1,7 @@
 """
-What the operators and the sensor share: reading job ids, waiting, and failing closed.
+How a task reads its arguments and waits.
 
-Rules of DRS are not here; this turns what the core says into logs, XComs and Airflow's exceptions.
+Rules of DRS are not here; this turns what the core says into logs and Airflow's exceptions.
 """
 
 from __future__ import annotations
@@ -12,23 +12,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-)
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_drs.protocol.batching import check_job_ids, find_duplicates, read_job_ids, read_literal
-from airflow_provider_drs.protocol.creation import CreatedJob
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.parameters import ParameterComparison
-from airflow_provider_drs.protocol.prechecks import Verdict, is_new_run
-from airflow_provider_drs.protocol.reports import name_failures, render_report
-from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch, watch_from_dict
+from airflow_provider_drs.protocol.prechecks import is_new_run
+from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
@@ -45,20 +36,6 @@ class Log(Protocol):
     def error(self, event: str, *args: Any) -> object:
         """Log a failure."""
 
-
-#: XCom keys.
-SUBMISSIONS_KEY = "precheck_submissions"
-REPORT_KEY = "precheck_report"
-STARTS_KEY = "start_results"
-RESULTS_KEY = "job_results"
-STATUSES_KEY = "job_statuses"
-CREATED_KEY = "created_jobs"
-PARENTS_KEY = "parent_job_ids"
-BACKWARD_KEY = "backward_job_ids"
-PARAMETERS_KEY = "parameter_report"
-COMPARISONS_KEY = "comparisons"
-COMPARISON_REPORT_KEY = "comparison_report"
-JOBS_KEY = "jobs"
 
 # A deferral ends by itself at the deadline. Should no triggerer be alive, the scheduler ends it this much
 # later.
@@ -242,176 +219,3 @@ def raise_timeout(watch: Watch) -> NoReturn:
         f"Gave up waiting for DRS: {len(watch.pending)} of {len(watch.job_ids)} jobs are still open "
         f"({', '.join(watch.pending)}). Look at them in the DRS console; raise timeout if they need longer."
     )
-
-
-def conclude_prechecks(
-    watch: Watch,
-    context: Context,
-    log: Log,
-    *,
-    allow_partial: bool,
-    on_failure: str = "fail",
-) -> list[str]:
-    """
-    Publish the report on pre-checks, and return the jobs that may start.
-
-    :param allow_partial: failed jobs do not fail the task while another has passed.
-    :param on_failure: ``skip`` skips the task where it would fail.
-    :raises AirflowFailException: a job has not passed. The text is the report.
-    :raises AirflowSkipException: the same, with *on_failure* ``skip``.
-    """
-    if not isinstance(watch, PrecheckWatch):
-        raise AirflowFailException("What came back from the wait is no watch of pre-checks. Clear the task.")
-    reports = watch.reports
-    context["ti"].xcom_push(key=REPORT_KEY, value=[report.to_dict() for report in reports])
-    passed = [report.job_id for report in reports if report.verdict is Verdict.PASSED]
-    text = render_report(reports)
-    if len(passed) == len(reports):
-        log.info("All pre-checks passed.\n%s", text)
-        return passed
-    if passed and allow_partial:
-        log.warning("Going on with %s of %s jobs.\n%s", len(passed), len(reports), text)
-        return passed
-    log.error("The pre-check has not passed.\n%s", text)
-    message = f"Pre-check failed: {name_failures(reports, watch.alarms)}\n{text}"
-    raise AirflowSkipException(message) if on_failure == "skip" else AirflowFailException(message)
-
-
-def conclude_action(
-    answers: Mapping[str, object],
-    context: Context,
-    log: Log,
-    *,
-    done: str,
-    key: str = RESULTS_KEY,
-    known_by: str = "job_id",
-    allow_partial: bool = False,
-) -> list[str]:
-    """
-    Publish what came of an action, and return the jobs that it was done for.
-
-    :param answers: by job id, or what else *known_by* says: a value with ``to_dict``, or an error.
-    :param done: what was done to a job, e.g. ``paused``.
-    :param allow_partial: errors do not fail the task while it was done for another job.
-    :raises AirflowFailException: it could not be done for a job; see :func:`raise_for_jobs`.
-    """
-    errors = pick_errors(answers)
-    rows: list[dict[str, Any]] = []
-    for name, answer in answers.items():
-        if name in errors:
-            rows.append({known_by: name, "error": errors[name].to_dict()})
-            log.error("%s not %s: %s", name, done, answer)
-            continue
-        row: dict[str, Any] = {**answer.to_dict(), "error": None}  # type: ignore[attr-defined]
-        rows.append(row)
-        status = f" ({row['status']})" if row.get("status") else ""
-        log.info("%s %s%s%s", name, done, " before" if row.get("adopted") else "", status)
-    context["ti"].xcom_push(key=key, value=rows)
-    accepted = [name for name in answers if name not in errors]
-    if errors and not (allow_partial and accepted):
-        raise_for_jobs(f"Not {done}:", errors, len(answers))
-    return accepted
-
-
-def conclude_creation(answers: Mapping[str, CreatedJob | DrsError], context: Context, log: Log) -> list[str]:
-    """
-    Publish which jobs there are now, and return those to go on with: the forward ones of dual-active pairs.
-
-    :raises AirflowFailException: a job was not created; see :func:`raise_for_jobs`.
-    """
-    created = [each for each in answers.values() if isinstance(each, CreatedJob)]
-    pairs = [each for each in created if each.forward_id]
-    context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in pairs])
-    context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in pairs])
-    conclude_action(answers, context, log, done="created", key=CREATED_KEY, known_by="name")
-    return [each.forward_id or each.job_id for each in created]
-
-
-def conclude_parameters(
-    answers: Mapping[str, ParameterComparison | DrsError],
-    context: Context,
-    log: Log,
-    *,
-    ignore: Sequence[str],
-    fails: bool,
-    allow_partial: bool,
-) -> list[str]:
-    """
-    Publish how parameters differ, and return the jobs whose parameters were compared.
-
-    :param ignore: the parameters that may differ.
-    :param fails: another difference fails its job.
-    :raises AirflowFailException: they could not be compared, or they differ and *fails* is set.
-    """
-    judged: dict[str, ParameterComparison | DrsError] = dict(answers)
-    for job_id, answer in answers.items():
-        found = answer.differences if isinstance(answer, ParameterComparison) else ()
-        differences = [each for each in found if each.key not in ignore]
-        for each in differences:
-            values = (each.source_value, each.target_value, each.value_range or "anything")
-            log.warning("%s %s: source %s, destination %s (may be %s)", job_id, each.key, *values)
-        if differences and fails:
-            names = ", ".join(each.key for each in differences)
-            judged[job_id] = DrsError(
-                f"Parameters differ: {names}. Change them (DrsModifyParametersOperator), or ignore them.",
-                job_ids=(job_id,),
-            )
-    reports = [each.to_dict() for each in answers.values() if isinstance(each, ParameterComparison)]
-    context["ti"].xcom_push(key=PARAMETERS_KEY, value=reports)
-    return conclude_action(judged, context, log, done="compared", allow_partial=allow_partial)
-
-
-def conclude_wait(
-    watch: Watch,
-    context: Context,
-    log: Log,
-    *,
-    what: str,
-    key: str = STATUSES_KEY,
-    allow_partial: bool = False,
-    on_failure: str = "fail",
-) -> list[str]:
-    """
-    Publish what a wait has found, and return the jobs that came to what was waited for.
-
-    :param what: the first words of the text of a failure, e.g. ``Not paused:``.
-    :param allow_partial: failed jobs do not fail the task while another one is there.
-    :param on_failure: ``skip`` skips the task where it would fail.
-    :raises AirflowFailException: a job will not come there. The text names it and why.
-    :raises AirflowSkipException: the same, with *on_failure* ``skip``.
-    """
-    failures = watch.failures
-    context["ti"].xcom_push(key=key, value=watch.results)
-    there = [job_id for job_id in watch.job_ids if job_id not in failures]
-    for job_id, error in failures.items():
-        log.error("%s %s", job_id, error)
-    if not failures or (allow_partial and there):
-        return there
-    if on_failure == "skip":
-        raise AirflowSkipException(_name_jobs(what, failures, len(watch.job_ids)))
-    raise AirflowFailException(_name_jobs(what, failures, len(watch.job_ids)))
-
-
-def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoReturn:
-    """
-    Raise for jobs that failed, naming each and why.
-
-    :param what: the first words of the text, e.g. ``DRS did not start``.
-    :raises AirflowFailException: one of the errors is final.
-    :raises DrsError: all of them can pass; Airflow then retries the task.
-    """
-    message = _name_jobs(what, errors, total)
-    first = next(iter(errors.values()))
-    if all(error.passing for error in errors.values()):
-        raise type(first)(message, job_ids=tuple(errors)) from first
-    raise AirflowFailException(message) from first
-
-
-def _name_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> str:
-    lines = [f"{job_id}: {error}" for job_id, error in errors.items()]
-    return f"{what} {len(errors)} of {total} jobs.\n" + "\n".join(lines)
-
-
-def pick_errors(answers: Mapping[str, object]) -> dict[str, DrsError]:
-    """Return the errors among answers."""
-    return {job_id: answer for job_id, answer in answers.items() if isinstance(answer, DrsError)}

@@ -206,9 +206,9 @@ class DrsJobsOperator(DrsOperator):
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         """Publish what came of it, and return the jobs that it was done for."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_action(
+        return verdicts.conclude_action(
             answers, context, self.log, done=self.done, allow_partial=self.allow_partial
         )
 
@@ -244,7 +244,7 @@ class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
         return StatusWatch(job_ids, self.goal.targets, goal=self.goal.name, patience=self.goal.patience)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
         what = f"Not {self.goal.name}:"
-        return gate.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

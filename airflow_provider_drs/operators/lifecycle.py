@@ -79,7 +79,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
 
     def _act(self, context: Context) -> list[str]:
         from airflow_provider_drs.hooks.drs import parse_start_time
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import gate, verdicts
         from airflow_provider_drs.protocol.outcomes import JobOutcome
         from airflow_provider_drs.protocol.prechecks import read_alarm_policy
         from airflow_provider_drs.protocol.rules import Review, Standing
@@ -89,7 +89,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         with self._open_hook() as hook:
             reviews = hook.review_jobs(job_ids, "start")
             found = {job_id: each for job_id, each in reviews.items() if isinstance(each, Review)}
-            answers: dict[str, JobOutcome | DrsError] = dict(gate.pick_errors(reviews))
+            answers: dict[str, JobOutcome | DrsError] = dict(verdicts.pick_errors(reviews))
             answers |= {
                 job_id: JobOutcome(job_id, adopted=True, status=each.status)
                 for job_id, each in found.items()
@@ -103,7 +103,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
                 if self.require_passed_precheck:
                     answers |= self._refuse_unchecked(hook, ready)
             to_start = [job_id for job_id in ready if job_id not in answers]
-            if to_start and (self.allow_partial or not gate.pick_errors(answers)):
+            if to_start and (self.allow_partial or not verdicts.pick_errors(answers)):
                 self._newly_started = to_start
                 answers |= hook.start_jobs(to_start, self.start_time, check_preconditions=False)
                 self._newly_started = [job_id for job_id in to_start if _is_new(answers[job_id])]
@@ -135,9 +135,9 @@ class DrsStartJobsOperator(DrsWaitingOperator):
     def _conclude_starts(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]
     ) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        errors = gate.pick_errors(answers)
+        errors = verdicts.pick_errors(answers)
         rows = []
         for job_id in job_ids:
             answer = answers.get(job_id)
@@ -151,10 +151,10 @@ class DrsStartJobsOperator(DrsWaitingOperator):
                 row |= answer.to_dict()
                 self.log.info("%s %s", job_id, "was started before" if row["adopted"] else "started")
             rows.append(row)
-        context["ti"].xcom_push(key=gate.STARTS_KEY, value=rows)
+        context["ti"].xcom_push(key=verdicts.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
         if errors and not (self.allow_partial and started):
-            gate.raise_for_jobs("Not started:", errors, len(job_ids))
+            verdicts.raise_for_jobs("Not started:", errors, len(job_ids))
         return started
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -163,10 +163,10 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         return start_watch(job_ids)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
         what = "Started, and not running:"
-        return gate.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 
     def _deadline(self) -> float:
         from airflow_provider_drs.hooks.drs import parse_start_time

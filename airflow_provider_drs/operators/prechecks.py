@@ -67,7 +67,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         self.settle_time = settle_time
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import gate, verdicts
         from airflow_provider_drs.protocol.prechecks import check_precheck_mode, read_alarm_policy
 
         job_ids = gate.read_ids(self.job_ids, self.log)
@@ -78,11 +78,11 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
             ready = [job_id for job_id in job_ids if job_id not in answers and job_id not in exempt]
             if ready:
                 answers |= self._submit(hook, ready)
-        errors = gate.pick_errors(answers)
+        errors = verdicts.pick_errors(answers)
         self._publish(context, job_ids, answers)
         accepted = [job_id for job_id in job_ids if job_id not in errors]
         if errors and not (self.allow_partial and accepted):
-            gate.raise_for_jobs("DRS did not accept the pre-check of", errors, len(job_ids))
+            verdicts.raise_for_jobs("DRS did not accept the pre-check of", errors, len(job_ids))
         return accepted
 
     def get_job_status(self, external_id: Any, context: Context) -> str:
@@ -102,7 +102,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         self, hook: DrsHook, job_ids: Sequence[str]
     ) -> tuple[set[str], dict[str, Submission | DrsError]]:
         """Return the jobs that need no pre-check, and those that cannot have one, each with the reason."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
         from airflow_provider_drs.protocol.prechecks import PRECHECK_MODES
         from airflow_provider_drs.protocol.rules import Review, Standing
 
@@ -120,7 +120,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
             self.log.info(
                 "%s needs no pre-check: it is a backward job whose forward job is replicating", job_id
             )
-        return exempt, dict(gate.pick_errors(reviews))
+        return exempt, dict(verdicts.pick_errors(reviews))
 
     def _submit(self, hook: DrsHook, job_ids: Sequence[str]) -> dict[str, Submission | DrsError]:
         """Start what is not running yet, and see each new pre-check begin."""
@@ -145,7 +145,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
     def _publish(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, Submission | DrsError]
     ) -> None:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
         from airflow_provider_drs.protocol.prechecks import Submission
 
         rows = []
@@ -161,7 +161,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
                 rows.append({"job_id": job_id, "precheck_id": None, "status": status, "error": error})
                 if answer:
                     self.log.error("%s pre-check rejected: %s", job_id, answer)
-        context["ti"].xcom_push(key=gate.SUBMISSIONS_KEY, value=rows)
+        context["ti"].xcom_push(key=verdicts.SUBMISSIONS_KEY, value=rows)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.prechecks import read_alarm_policy
@@ -170,6 +170,6 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         return PrecheckWatch(job_ids, read_alarm_policy(self.alarms))
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_prechecks(watch, context, self.log, allow_partial=self.allow_partial)
+        return verdicts.conclude_prechecks(watch, context, self.log, allow_partial=self.allow_partial)

@@ -163,9 +163,9 @@ class _DrsSensor(BaseSensorOperator):
         raise NotImplementedError
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_wait(
+        return verdicts.conclude_wait(
             watch,
             context,
             self.log,
@@ -223,9 +223,9 @@ class DrsPrecheckSensor(_DrsSensor):
         return PrecheckWatch(job_ids, read_alarm_policy(self.alarms), fail_fast=self.fail_fast)
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import verdicts
 
-        return gate.conclude_prechecks(
+        return verdicts.conclude_prechecks(
             watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
         )
 
