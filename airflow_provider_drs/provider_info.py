@@ -88,7 +88,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-drs",
         "name": _INTEGRATION,
-        "description": "Pre-check, start and watch database migrations with the Data Replication Service.",
+        "description": "Database migrations with the Data Replication Service, from creation to cut-over.",
         "versions": [__version__],
         "integrations": [
             {

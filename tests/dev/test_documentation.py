@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "dev"))
 
 import coverage_table
 import state_diagram
@@ -64,3 +67,16 @@ def test_every_parameter_is_documented(face: type) -> None:
     text = "\n".join(each.__doc__ or "" for each in ours)
 
     assert not {name for name in taken - {"self", "kwargs"} if f":param {name}:" not in text}
+
+
+def test_the_code_of_the_readme_makes_dags() -> None:
+    """As it stands there, one block after the other."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+
+    for block in blocks:
+        # A reader does the same with it.
+        exec(block.replace("):\n    ", ") as dag:\n    "), names)  # noqa: S102
+        names.setdefault("dags", []).append(names["dag"])
+
+    assert [len(dag.tasks) for dag in names["dags"]] == [3, 10]
