@@ -129,6 +129,20 @@ def test_both_spellings_of_the_details_are_read() -> None:
     assert not page.has_more
 
 
+def test_the_overview_of_objects_is_counted_once() -> None:
+    """It has no pages, and comes with each page of the tables."""
+    objects = {"object_compare_overview": [{"source_db_name": "shop", "object_compare_result": "CONSISTENT"}]}
+    lines = {"line_compare_overview": [{"source_db_name": "shop", "line_compare_result": "CONSISTENT"}]}
+    body = {"object_level_compare_results": objects, "line_compare_results": lines}
+
+    pages = [
+        _parse(parse_comparison_result, build_comparison_result("a", {"objects": "1", "lines": "2"}, n), body)
+        for n in (1, 2)
+    ]
+
+    assert [page["a"].result.compared for page in pages] == [2, 1]
+
+
 def test_a_comparison_that_is_not_listed_has_not_begun() -> None:
     """And a whole error is the job's."""
     request = build_comparison_result("a", {"objects": "9"}, 1)

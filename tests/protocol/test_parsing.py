@@ -22,6 +22,7 @@ from airflow_provider_drs.protocol.jobs import (
     parse_job_details,
     parse_job_progresses,
     parse_job_statuses,
+    read_start_time_ms,
 )
 from airflow_provider_drs.protocol.outcomes import JobOutcome, parse_outcomes
 from airflow_provider_drs.protocol.prechecks import (
@@ -277,3 +278,10 @@ def test_start_values_cross_xcom() -> None:
         "status": "STARTJOBING",
     }
     assert list(split([1, 2, 3], 2)) == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("value", [12, True, "20261231", 1.5, ["now"]])
+def test_a_start_time_without_meaning_is_refused(value: object) -> None:
+    """Seconds instead of milliseconds, too: they would be 1970."""
+    with pytest.raises(ValueError, match="start_time .* is not understood"):
+        read_start_time_ms(value, now_s=0.0)

@@ -144,16 +144,18 @@ def _name_children(
     limits: Limits, rows: _Rows, answers: Answers[CreatedJob]
 ) -> Conversation[Answers[CreatedJob]]:
     """Add which child of a dual-active pair leads forward, and which back."""
-    pairs = [name for name, each in answers.items() if isinstance(each, CreatedJob) and each.child_ids]
-    pairs = [name for name in pairs if rows[name].get("multi_write")]
-    listed = (yield from _list_named(limits, rows, pairs)) if pairs else {}
+    pairs = {
+        name: each
+        for name, each in answers.items()
+        if isinstance(each, CreatedJob) and each.child_ids and rows[name].get("multi_write")
+    }
+    listed = (yield from _list_named(limits, rows, list(pairs))) if pairs else {}
     named = dict(answers)
     for name, job in listed.items():
-        created, forward, backward = answers[name], job.child("up"), job.child("down")
-        if isinstance(created, CreatedJob):
-            named[name] = replace(
-                created,
-                forward_id=forward.job_id if forward else None,
-                backward_id=backward.job_id if backward else None,
-            )
+        forward, backward = job.child("up"), job.child("down")
+        named[name] = replace(
+            pairs[name],
+            forward_id=forward.job_id if forward else None,
+            backward_id=backward.job_id if backward else None,
+        )
     return named
