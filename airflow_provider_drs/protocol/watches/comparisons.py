@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.batches import Answers, Limits
 from airflow_provider_drs.protocol.comparisons import SUCCESSFUL, Comparison, ComparisonResult
 from airflow_provider_drs.protocol.errors import DrsError, make_error
 from airflow_provider_drs.protocol.operations.comparisons import get_comparisons
-from airflow_provider_drs.protocol.watches.watch import Watch, can_change, errors_from_dict, errors_to_dict
+from airflow_provider_drs.protocol.watches.watch import (
+    Topic,
+    Watch,
+    can_change,
+    errors_from_dict,
+    errors_to_dict,
+)
 from airflow_provider_drs.protocol.wire import Conversation
 
 #: How many differences the text of an error names; the XCom has all.
@@ -28,41 +34,24 @@ class ComparisonWatch(Watch):
     def __init__(self, comparisons: Sequence[Comparison]) -> None:
         super().__init__([comparison.job_id for comparison in comparisons])
         self._comparisons = {comparison.job_id: comparison for comparison in comparisons}
-        self._answers: dict[str, ComparisonResult | DrsError] = {}
 
     @property
-    def pending(self) -> tuple[str, ...]:
-        """The jobs with a comparison that has not ended."""
-        return tuple(job_id for job_id in self.job_ids if self._is_pending(job_id))
+    def topic(self) -> Topic:
+        """Ask what the comparisons of this watch have found; nobody else asks the same."""
+        return self._read
 
     @property
     def failures(self) -> dict[str, DrsError]:
         """The jobs whose data differs, or could not be compared, each with the reason."""
         found: dict[str, DrsError] = {}
         for job_id, answer in self._answers.items():
-            if self._is_pending(job_id):
+            if job_id not in self._settled:
                 continue
             if isinstance(answer, DrsError):
                 found[job_id] = answer
             elif not answer.is_consistent:
                 found[job_id] = _explain(answer)
         return found
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """What was found for each job."""
-        answers = [(job_id, self._answers.get(job_id)) for job_id in self.job_ids]
-        return [
-            answer.to_dict() if isinstance(answer, ComparisonResult) else {"job_id": job_id}
-            for job_id, answer in answers
-        ]
-
-    def poll(self, limits: Limits) -> Conversation[list[str]]:
-        """Read the results of the comparisons that have not ended."""
-        wanted = [self._comparisons[job_id] for job_id in self.pending]
-        answers = yield from get_comparisons(limits, wanted)
-        self._answers.update(answers)
-        return self._changes({job_id: _tell(answer) for job_id, answer in answers.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values. A result is read again, rather than carried along."""
@@ -79,29 +68,28 @@ class ComparisonWatch(Watch):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ComparisonWatch:
         """Return the watch that :meth:`to_dict` described."""
-        watch = cls([Comparison.from_dict(each) for each in fields["comparisons"]])
-        watch._answers = {
+        found = {
             each["job_id"]: ComparisonResult(
                 each["job_id"], each["statuses"], each["compared"], tuple(each["differences"])
             )
             for each in fields["results"]
         }
-        watch._answers |= errors_from_dict(fields["errors"])
-        watch._told = dict(fields["told"])
-        return watch
+        watch = cls([Comparison.from_dict(each) for each in fields["comparisons"]])
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
 
-    def _is_pending(self, job_id: str) -> bool:
-        answer = self._answers.get(job_id)
+    def _read(self, limits: Limits, job_ids: Sequence[str]) -> Conversation[Answers[ComparisonResult]]:
+        return (yield from get_comparisons(limits, [self._comparisons[job_id] for job_id in job_ids]))
+
+    def _is_settled(self, job_id: str) -> bool:
+        answer: ComparisonResult | DrsError = self._answers[job_id]
+        return not can_change(answer) if isinstance(answer, DrsError) else answer.is_over
+
+    def _tell(self, job_id: str) -> str:
+        answer: ComparisonResult | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
-            return can_change(answer)
-        return answer is None or not answer.is_over
-
-
-def _tell(answer: ComparisonResult | DrsError) -> str:
-    if isinstance(answer, DrsError):
-        return f"gives no result: {answer}"
-    words = ", ".join(f"{kind} {word}" for kind, word in answer.statuses.items())
-    return f"comparison: {words}, {len(answer.differences)} differences"
+            return f"gives no result: {answer}"
+        words = ", ".join(f"{kind} {word}" for kind, word in answer.statuses.items())
+        return f"comparison: {words}, {len(answer.differences)} differences"
 
 
 def _explain(result: ComparisonResult) -> DrsError:

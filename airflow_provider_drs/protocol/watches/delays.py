@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.batches import Answers
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsJobStateError, make_error
 from airflow_provider_drs.protocol.jobs import JobProgress
 from airflow_provider_drs.protocol.operations.reads import get_job_progresses
 from airflow_provider_drs.protocol.states import Phase, describe_status, phase_of
 from airflow_provider_drs.protocol.watches.statuses import describe_progress
-from airflow_provider_drs.protocol.watches.watch import Watch, can_change, errors_from_dict, errors_to_dict
-from airflow_provider_drs.protocol.wire import Conversation
+from airflow_provider_drs.protocol.watches.watch import (
+    Learning,
+    Topic,
+    Watch,
+    can_change,
+    errors_from_dict,
+    errors_to_dict,
+)
 
 _LOST = frozenset({Phase.FAILED, Phase.STOPPING, Phase.ENDED})
 
@@ -38,18 +44,16 @@ class DelayWatch(Watch):
         super().__init__(job_ids)
         self.max_delay_s = max_delay_s
         self.consecutive = consecutive
-        self._answers: dict[str, JobProgress | DrsError] = {}
         self._in_a_row: dict[str, int] = {}
 
     @property
-    def pending(self) -> tuple[str, ...]:
-        """The jobs that are not close behind yet, or not for long enough."""
-        lost = self.failures
-        return tuple(
-            job_id
-            for job_id in self.job_ids
-            if job_id not in lost and self._in_a_row.get(job_id, 0) < self.consecutive
-        )
+    def topic(self) -> Topic:
+        """Ask how far behind the jobs are."""
+        return get_job_progresses
+
+    def wants(self, job_id: str) -> bool:
+        """Ask about every job to the end."""
+        return True
 
     @property
     def is_close(self) -> bool:
@@ -59,41 +63,19 @@ class DelayWatch(Watch):
     @property
     def is_over(self) -> bool:
         """Whether all are close behind, or one never will be."""
-        return bool(self.failures) or not self.pending
+        return super().is_over or any(self._is_lost(job_id) for job_id in self._settled)
 
     @property
     def failures(self) -> dict[str, DrsError]:
         """The jobs that do not replicate any more, each with the reason."""
-        found: dict[str, DrsError] = {}
-        for job_id, answer in self._answers.items():
-            if isinstance(answer, DrsError):
-                found |= {} if can_change(answer) else {job_id: answer}
-            elif phase_of(answer.status) in _LOST:
-                found[job_id] = make_error(
-                    f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
-                    job_ids=(job_id,),
-                    error_class=DrsJobStateError,
-                    remedy="Look at the job's log in the DRS console.",
-                )
-        return found
+        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
 
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """The last progress of each job."""
-        answers = [(job_id, self._answers.get(job_id)) for job_id in self.job_ids]
-        return [
-            answer.to_dict() if isinstance(answer, JobProgress) else {"job_id": job_id}
-            for job_id, answer in answers
-        ]
-
-    def poll(self, limits: Limits) -> Conversation[list[str]]:
-        """Read the delay of every job."""
-        answers = yield from get_job_progresses(limits, self.job_ids)
+    def learn(self, answers: Answers[JobProgress]) -> Learning:
+        """Count for how many polls in a row each of the jobs was close behind."""
         for job_id, answer in answers.items():
             is_close = _is_close(answer, self.max_delay_s)
             self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
-        self._answers.update(answers)
-        return self._changes({job_id: self._tell(job_id, answer) for job_id, answer in answers.items()})
+        return (yield from super().learn(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -115,12 +97,31 @@ class DelayWatch(Watch):
         """Return the watch that :meth:`to_dict` described."""
         watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
         watch._in_a_row = dict(fields["in_a_row"])
-        watch._answers = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
-        watch._answers |= errors_from_dict(fields["errors"])
-        watch._told = dict(fields["told"])
-        return watch
+        found = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
 
-    def _tell(self, job_id: str, answer: JobProgress | DrsError) -> str:
+    def _is_settled(self, job_id: str) -> bool:
+        return self._is_lost(job_id) or self._in_a_row.get(job_id, 0) >= self.consecutive
+
+    def _is_lost(self, job_id: str) -> bool:
+        answer: JobProgress | DrsError | None = self._answers.get(job_id)
+        if isinstance(answer, DrsError):
+            return not can_change(answer)
+        return answer is not None and phase_of(answer.status) in _LOST
+
+    def _explain(self, job_id: str) -> DrsError:
+        answer: JobProgress | DrsError = self._answers[job_id]
+        if isinstance(answer, DrsError):
+            return answer
+        return make_error(
+            f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
+            job_ids=(job_id,),
+            error_class=DrsJobStateError,
+            remedy="Look at the job's log in the DRS console.",
+        )
+
+    def _tell(self, job_id: str) -> str:
+        answer: JobProgress | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
             return f"gives no progress: {answer}"
         row = min(self._in_a_row[job_id], self.consecutive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.batches import Answers, Limits
 from airflow_provider_drs.protocol.errors import DrsError, DrsJobNotFoundError, DrsJobStateError
 from airflow_provider_drs.protocol.operations.reads import get_precheck_results
 from airflow_provider_drs.protocol.operations.reviews import review_jobs
@@ -13,6 +13,10 @@ from airflow_provider_drs.protocol.prechecks import AlarmPolicy, PrecheckResult,
 from airflow_provider_drs.protocol.reports import JobReport, report_job, unchecked_error
 from airflow_provider_drs.protocol.rules import Review, Standing
 from airflow_provider_drs.protocol.watches.watch import (
+    NEAR_PERCENT,
+    Ask,
+    Learning,
+    Topic,
     Watch,
     can_change,
     errors_from_dict,
@@ -38,23 +42,21 @@ class PrecheckWatch(Watch):
         super().__init__(job_ids)
         self.alarms = alarms
         self._fail_fast = fail_fast
-        self._answers: dict[str, PrecheckResult | DrsError] = {}
+        #: Whether there is an answer that ends the wait for all.
+        self._is_decided = False
         #: Jobs of which it is known whether they need a pre-check at all.
         self._reviewed: set[str] = set()
         self._exempt: set[str] = set()
 
     @property
-    def pending(self) -> tuple[str, ...]:
-        """The jobs without a verdict."""
-        return tuple(report.job_id for report in self.reports if report.verdict is Verdict.PENDING)
+    def topic(self) -> Topic:
+        """Ask what the pre-checks have found."""
+        return get_precheck_results
 
     @property
     def is_over(self) -> bool:
         """Whether every job has its verdict, or what there is already decides."""
-        if any(isinstance(answer, DrsJobNotFoundError) for answer in self._answers.values()):
-            return True
-        verdicts = {report.verdict for report in self.reports}
-        return Verdict.PENDING not in verdicts or (self._fail_fast and Verdict.FAILED in verdicts)
+        return super().is_over or self._is_decided
 
     @property
     def reports(self) -> list[JobReport]:
@@ -70,33 +72,35 @@ class PrecheckWatch(Watch):
             if report.verdict is Verdict.FAILED
         }
 
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """The report on each job."""
-        return [report.to_dict() for report in self.reports]
+    def is_news(self, job_id: str, answer: object) -> bool:
+        """Whether the pre-check has moved."""
+        return bool(answer != self._answers.get(job_id))
 
-    def poll(self, limits: Limits) -> Conversation[list[str]]:
-        """
-        Read the results of the pending jobs; where one is refused or bad, see whether that job needs any.
-        """
-        # Another process may have learned them.
+    def is_near(self, job_id: str) -> bool:
+        """Tell whether the end of the pre-check is in sight."""
+        answer = self._answers.get(job_id)
+        return isinstance(answer, PrecheckResult) and answer.percent >= NEAR_PERCENT
+
+    def teach(self, limits: Limits) -> None:
+        """Hand on the ids of the pre-checks."""
         limits.precheck_ids |= {
             job_id: answer.precheck_id
             for job_id, answer in self._answers.items()
             if isinstance(answer, PrecheckResult)
         }
-        answers = yield from get_precheck_results(limits, self.pending)
-        self._answers.update(answers)
-        doubtful = [job_id for job_id in answers if self._is_doubtful(job_id)]
+
+    def learn(self, answers: Answers[PrecheckResult]) -> Learning:
+        """Take the results; where one is refused or bad, see whether that job needs a pre-check at all."""
+        doubtful = tuple(job_id for job_id, answer in answers.items() if self._is_doubtful(job_id, answer))
         if doubtful:
-            reviews = yield from review_jobs(limits, doubtful, "precheck")
+            reviews = yield Ask(_review, doubtful)
             self._exempt.update(
                 job_id
                 for job_id, each in reviews.items()
                 if isinstance(each, Review) and each.standing is Standing.NOT_NEEDED
             )
             self._reviewed.update(doubtful)
-        return self._changes({job_id: self._tell(job_id, answer) for job_id, answer in answers.items()})
+        return (yield from super().learn(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -110,6 +114,7 @@ class PrecheckWatch(Watch):
                 answer.to_dict() for answer in self._answers.values() if isinstance(answer, PrecheckResult)
             ],
             "errors": errors_to_dict(self._answers),
+            "told": self._told,
         }
 
     @classmethod
@@ -118,16 +123,25 @@ class PrecheckWatch(Watch):
         alarms = AlarmPolicy(None if fields["alarms"] is None else frozenset(fields["alarms"]))
         watch = cls(fields["job_ids"], alarms, fail_fast=fields["fail_fast"])
         watch._exempt = set(fields["exempt"])
-        watch._answers = {result["job_id"]: PrecheckResult.from_dict(result) for result in fields["results"]}
-        watch._answers |= errors_from_dict(fields["errors"])
-        watch._told = {job_id: watch._tell(job_id, answer) for job_id, answer in watch._answers.items()}
-        return watch
+        found = {result["job_id"]: PrecheckResult.from_dict(result) for result in fields["results"]}
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
 
-    def _is_doubtful(self, job_id: str) -> bool:
-        answer = self._answers[job_id]
-        is_refused = isinstance(answer, DrsJobStateError) or has_no_result_yet(answer)
-        is_failed = self._report(job_id).verdict is Verdict.FAILED
-        return (is_refused or is_failed) and job_id not in self._reviewed
+    def _is_doubtful(self, job_id: str, answer: PrecheckResult | DrsError) -> bool:
+        if job_id in self._reviewed or job_id in self._exempt:
+            return False
+        if isinstance(answer, DrsError):
+            return isinstance(answer, DrsJobStateError) or has_no_result_yet(answer) or not can_change(answer)
+        return judge(answer, self.alarms) is Verdict.FAILED
+
+    def _is_settled(self, job_id: str) -> bool:
+        report = self._report(job_id)
+        is_failed = report.verdict is Verdict.FAILED
+        is_unknown = isinstance(report.error, DrsJobNotFoundError)
+        self._is_decided = self._is_decided or is_unknown or (is_failed and self._fail_fast)
+        return report.verdict is not Verdict.PENDING
+
+    def _result(self, job_id: str) -> dict[str, Any]:
+        return self._report(job_id).to_dict()
 
     def _report(self, job_id: str) -> JobReport:
         if job_id in self._exempt:
@@ -137,7 +151,8 @@ class PrecheckWatch(Watch):
             return JobReport(job_id, Verdict.PENDING, error=answer)
         return report_job(job_id, answer, self.alarms)
 
-    def _tell(self, job_id: str, answer: PrecheckResult | DrsError) -> str:
+    def _tell(self, job_id: str) -> str:
+        answer: PrecheckResult | DrsError = self._answers[job_id]
         if job_id in self._exempt:
             return "needs no pre-check: it is a backward job whose forward job is replicating"
         if isinstance(answer, DrsError):
@@ -151,3 +166,7 @@ class PrecheckWatch(Watch):
             "" if answer.total_passed_rate is None else f", {answer.total_passed_rate}% of the items passed"
         )
         return f"pre-check {verdict}{rate}"
+
+
+def _review(limits: Limits, job_ids: Sequence[str]) -> Conversation[Answers[Review]]:
+    return (yield from review_jobs(limits, job_ids, "precheck"))

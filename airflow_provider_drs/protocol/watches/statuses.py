@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.batches import Answers
 from airflow_provider_drs.protocol.errors import (
     DrsConfigError,
     DrsError,
@@ -16,8 +16,16 @@ from airflow_provider_drs.protocol.errors import (
 from airflow_provider_drs.protocol.jobs import JobProgress, JobStatus
 from airflow_provider_drs.protocol.operations.reads import get_job_progresses, get_job_statuses
 from airflow_provider_drs.protocol.states import STATUSES, Phase, describe_status, words_of
-from airflow_provider_drs.protocol.watches.watch import Watch, can_change, errors_from_dict, errors_to_dict
-from airflow_provider_drs.protocol.wire import Conversation
+from airflow_provider_drs.protocol.watches.watch import (
+    NEAR_PERCENT,
+    Ask,
+    Learning,
+    Topic,
+    Watch,
+    can_change,
+    errors_from_dict,
+    errors_to_dict,
+)
 
 _DELETED = "DELETED"
 #: Phases in which something moves that a person wants to see.
@@ -50,56 +58,39 @@ class StatusWatch(Watch):
     ) -> None:
         super().__init__(job_ids)
         self.patience = patience
-        self._lost_polls: dict[str, int] = {}
+        self._failed_polls: dict[str, int] = {}
         self.targets = frozenset(targets)
         self.failed = (words_of(Phase.FAILED) if failed is None else frozenset(failed)) - self.targets
         self.goal = goal or f"in status {' or '.join(sorted(self.targets))}"
-        self._answers: dict[str, JobStatus | DrsError] = {}
         self._progresses: dict[str, JobProgress] = {}
 
     @property
-    def pending(self) -> tuple[str, ...]:
-        """The jobs that are neither there nor lost."""
-        failures = self.failures
-        return tuple(
-            job_id for job_id in self.job_ids if not self._is_there(job_id) and job_id not in failures
-        )
+    def topic(self) -> Topic:
+        """Ask where the jobs stand."""
+        return get_job_statuses
 
     @property
     def failures(self) -> dict[str, DrsError]:
         """The jobs that will not come there, each with the reason."""
-        found: dict[str, DrsError] = {}
-        for job_id, answer in self._answers.items():
-            if isinstance(answer, DrsError) and not can_change(answer) and not self._is_there(job_id):
-                found[job_id] = answer
-            elif isinstance(answer, JobStatus) and self._lost_polls.get(job_id, 0) >= self.patience:
-                found[job_id] = make_error(
-                    f"Job {job_id} did not come to be {self.goal}, {describe_status(answer.status)}",
-                    job_ids=(job_id,),
-                    error_class=DrsJobStateError,
-                    remedy="Look at the job's log in the DRS console.",
-                )
-        return found
+        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
 
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        """Status and progress of each job."""
-        return [self._result(job_id) for job_id in self.job_ids]
+    def is_near(self, job_id: str) -> bool:
+        """Tell whether the end of the full copy is in sight."""
+        progress = self._progresses.get(job_id)
+        return progress is not None and (progress.percent or 0) >= NEAR_PERCENT and progress.delay_s is None
 
-    def poll(self, limits: Limits) -> Conversation[list[str]]:
-        """Read the statuses of the pending jobs, and the progress of those that move."""
-        answers = yield from get_job_statuses(limits, self.pending)
+    def learn(self, answers: Answers[JobStatus]) -> Learning:
+        """Take the statuses, and ask for the progress of jobs that move."""
         for job_id, answer in answers.items():
-            is_lost = isinstance(answer, JobStatus) and answer.status in self.failed
-            self._lost_polls[job_id] = self._lost_polls.get(job_id, 0) + 1 if is_lost else 0
-        self._answers.update(answers)
-        moving = [job_id for job_id, answer in answers.items() if _is_moving(answer)]
+            is_failed = isinstance(answer, JobStatus) and answer.status in self.failed
+            self._failed_polls[job_id] = self._failed_polls.get(job_id, 0) + 1 if is_failed else 0
+        moving = tuple(job_id for job_id, answer in answers.items() if _is_moving(answer))
         if moving:
-            progresses = yield from get_job_progresses(limits, moving)
+            progresses = yield Ask(get_job_progresses, moving)
             self._progresses |= {
                 job_id: each for job_id, each in progresses.items() if isinstance(each, JobProgress)
             }
-        return self._changes({job_id: self._tell(job_id, answer) for job_id, answer in answers.items()})
+        return (yield from super().learn(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -110,7 +101,7 @@ class StatusWatch(Watch):
             "failed": sorted(self.failed),
             "goal": self.goal,
             "patience": self.patience,
-            "lost_polls": self._lost_polls,
+            "failed_polls": self._failed_polls,
             "statuses": {
                 job_id: answer.status
                 for job_id, answer in self._answers.items()
@@ -131,12 +122,30 @@ class StatusWatch(Watch):
             goal=fields["goal"],
             patience=fields["patience"],
         )
-        watch._lost_polls = dict(fields["lost_polls"])
-        watch._answers = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
-        watch._answers |= errors_from_dict(fields["errors"])
+        watch._failed_polls = dict(fields["failed_polls"])
         watch._progresses = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
-        watch._told = dict(fields["told"])
-        return watch
+        found = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+
+    def _is_settled(self, job_id: str) -> bool:
+        return self._is_there(job_id) or self._is_lost(job_id)
+
+    def _is_lost(self, job_id: str) -> bool:
+        answer = self._answers.get(job_id)
+        if isinstance(answer, DrsError):
+            return not can_change(answer) and not self._is_there(job_id)
+        return answer is not None and self._failed_polls.get(job_id, 0) >= self.patience
+
+    def _explain(self, job_id: str) -> DrsError:
+        answer: JobStatus | DrsError = self._answers[job_id]
+        if isinstance(answer, DrsError):
+            return answer
+        return make_error(
+            f"Job {job_id} did not come to be {self.goal}, {describe_status(answer.status)}",
+            job_ids=(job_id,),
+            error_class=DrsJobStateError,
+            remedy="Look at the job's log in the DRS console.",
+        )
 
     def _is_there(self, job_id: str) -> bool:
         answer = self._answers.get(job_id)
@@ -150,7 +159,8 @@ class StatusWatch(Watch):
         status = answer.status if isinstance(answer, JobStatus) else gone
         return {"job_id": job_id, **(progress.to_dict() if progress else {}), "status": status}
 
-    def _tell(self, job_id: str, answer: JobStatus | DrsError) -> str:
+    def _tell(self, job_id: str) -> str:
+        answer: JobStatus | DrsError = self._answers[job_id]
         if isinstance(answer, JobStatus):
             progress = self._progresses.get(job_id) if _is_moving(answer) else None
             return describe_status(answer.status) + (f" ({describe_progress(progress)})" if progress else "")

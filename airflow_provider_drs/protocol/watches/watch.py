@@ -1,20 +1,39 @@
 """
 Waiting, without the waiting: whom to ask, what has changed, and whether it is over.
 
-Sensors, operators and trigger differ in how they pass the time between two polls. What they ask and make of
-the answers is here, once. A watch crosses processes as JSON, so a wait can move from a worker to the
-triggerer and back.
+Sensors, operators and trigger differ in how they pass the time between two polls, and the triggerer asks for
+many at once. What each asks and makes of the answers is here, once. A watch crosses processes as JSON, so a
+wait can move from a worker to the triggerer and back.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.batches import Answers, Limits
 from airflow_provider_drs.protocol.errors import BUSY_CODE, EMPTY_RESULT_CODE, DrsError
 from airflow_provider_drs.protocol.wire import Conversation
+
+#: From here on a job may be done before a whole interval is over.
+NEAR_PERCENT = 80
+
+#: A question about jobs. Those of many watches that ask the same are put in one call.
+Topic = Callable[[Limits, Sequence[str]], Conversation[Answers[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a watch has to know beside the answers that it got."""
+
+    topic: Topic
+    job_ids: tuple[str, ...]
+
+
+#: Makes something of answers, asks for more on the way if need be, and returns lines for a log.
+Learning = Generator[Ask, Answers[Any], list[str]]
 
 
 class Watch(ABC):
@@ -29,25 +48,64 @@ class Watch(ABC):
 
     def __init__(self, job_ids: Sequence[str]) -> None:
         self.job_ids = tuple(job_ids)
+        self._answers: dict[str, Any] = {}
+        self._settled: set[str] = set()
         self._told: dict[str, str] = {}
 
     @property
     @abstractmethod
+    def topic(self) -> Topic:
+        """What to ask about the jobs."""
+
+    @property
     def pending(self) -> tuple[str, ...]:
-        """The jobs to ask about."""
+        """The jobs that are still waited for."""
+        return tuple(job_id for job_id in self.job_ids if job_id not in self._settled)
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return not self.pending
+        return len(self._settled) == len(self.job_ids)
 
-    @abstractmethod
+    def wants(self, job_id: str) -> bool:
+        """Whether to ask about this job."""
+        return job_id not in self._settled
+
+    def is_news(self, job_id: str, answer: object) -> bool:
+        """Whether there is something to learn from an answer; most answers are those of the poll before."""
+        return True
+
+    def is_near(self, job_id: str) -> bool:
+        """Whether this job may be where it is waited for before a whole interval is over."""
+        return False
+
+    def teach(self, limits: Limits) -> None:
+        """Hand on what another process has learned, and the next call needs."""
+        return
+
     def poll(self, limits: Limits) -> Conversation[list[str]]:
         """
-        Ask about the pending jobs, and return a line for each job that is not where it was.
+        Ask about the jobs, and return a line for each that is not where it was.
 
         :raises DrsError: nobody could be asked; with ``passing`` set, the next poll may succeed.
         """
+        self.teach(limits)
+        wanted = [job_id for job_id in self.job_ids if self.wants(job_id)]
+        answers = yield from self.topic(limits, wanted)
+        learning = self.learn(answers)
+        try:
+            ask = next(learning)
+            while True:
+                more = yield from ask.topic(limits, ask.job_ids)
+                ask = learning.send(more)
+        except StopIteration as stop:
+            return list(stop.value)
+
+    def learn(self, answers: Answers[Any]) -> Learning:
+        """Take the answers about some of the jobs, and return a line for each that is not where it was."""
+        self._take(answers)
+        return self._changes({job_id: self._tell(job_id) for job_id in answers})
+        yield
 
     @property
     @abstractmethod
@@ -57,7 +115,7 @@ class Watch(ABC):
     @property
     def results(self) -> list[dict[str, Any]]:
         """What is known of each job, as plain JSON values for an XCom."""
-        return [{"job_id": job_id} for job_id in self.job_ids]
+        return [self._result(job_id) for job_id in self.job_ids]
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +125,37 @@ class Watch(ABC):
     @abstractmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the watch that :meth:`to_dict` described."""
+
+    @abstractmethod
+    def _is_settled(self, job_id: str) -> bool:
+        """Whether the answer that there is about a job ends the wait for it."""
+
+    @abstractmethod
+    def _tell(self, job_id: str) -> str:
+        """Return where a job is, for a log."""
+
+    def _result(self, job_id: str) -> dict[str, Any]:
+        answer = self._answers.get(job_id)
+        if answer is None or isinstance(answer, DrsError):
+            return {"job_id": job_id}
+        found: dict[str, Any] = answer.to_dict()
+        return found
+
+    def _take(self, answers: Answers[Any]) -> None:
+        self._answers.update(answers)
+        self._settle(answers)
+
+    def _settle(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            if self._is_settled(job_id):
+                self._settled.add(job_id)
+            else:
+                self._settled.discard(job_id)
+
+    def _restore(self, answers: Answers[Any], told: Mapping[str, str]) -> Self:
+        self._take(answers)
+        self._told = dict(told)
+        return self
 
     def _changes(self, lines: Mapping[str, str]) -> list[str]:
         fresh = [f"{job_id} {line}" for job_id, line in lines.items() if self._told.get(job_id) != line]
