@@ -19,6 +19,9 @@ PRECHECK_MODES = ("forStartJob", "forRetryJob")
 # Item data can list every table of a database; what a person reads in a log is the beginning.
 _LONGEST_TEXT = 500
 
+#: The percentage at which a pre-check has ended.
+COMPLETE = 100
+
 PASSED_WORD = "PASSED"
 ALARM_WORD = "ALARM"
 FAILED_WORD = "FAILED"
@@ -86,7 +89,7 @@ class CheckItem:
 @dataclass(frozen=True, slots=True)
 class PrecheckResult:
     """
-    How far the pre-check of a job is, and what it has found so far.
+    How far the pre-check of a job is, and when it has ended, what it has found.
 
     :param items: every item that did not pass. Those that did are only counted, in ``passed_items``.
     """
@@ -102,7 +105,7 @@ class PrecheckResult:
     @property
     def is_complete(self) -> bool:
         """Whether the pre-check has ended. Only then does ``result`` mean anything (drs_03_0111)."""
-        return self.percent >= 100
+        return self.percent >= COMPLETE
 
     def count(self, word: str) -> int:
         """Return how many items have this result."""
@@ -256,7 +259,9 @@ def _parse_result_row(job_id: str, row: Mapping[str, Any]) -> PrecheckResult:
     percent = read_percent(row, "process")
     if percent is None:
         raise DrsResponseError(f"the pre-check result of job {job_id} has no 'process'")
-    passed_items, items = _parse_items(job_id, row.get("precheck_result") or [])
+    # What it has found so far means nothing before it has ended.
+    found = row.get("precheck_result") if percent >= COMPLETE else None
+    passed_items, items = _parse_items(job_id, found or [])
     return PrecheckResult(
         job_id=job_id,
         precheck_id=str(row.get("precheck_id") or job_id),

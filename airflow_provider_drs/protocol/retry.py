@@ -22,6 +22,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from airflow_provider_drs.protocol.documents import READERS, read_json
 from airflow_provider_drs.protocol.errors import (
     INVALID_TOKEN_CODE,
     MISSING_PERMISSION_CODE,
@@ -41,7 +42,6 @@ from airflow_provider_drs.protocol.wire import (
     Response,
     Service,
     TransportFailure,
-    read_json,
 )
 
 #: Backoff ceilings in seconds; chosen: a second is polite, half a minute keeps a five-minute budget useful.
@@ -166,7 +166,7 @@ def unknown_shape(request: Request, response: Response, problem: str) -> Trouble
 
 def _read_success(request: Request, response: Response) -> dict[str, Any] | Trouble:
     try:
-        document = read_json(response)
+        document = READERS.get(request.operation, read_json)(response)
     except DrsResponseError as error:
         return unknown_shape(request, response, str(error))
     # "DRS.M01504" is documented with HTTP 202 and "DRS.M05066" with 200 (drs_05_0004). Where there are

@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
 
-from airflow_provider_drs.protocol.errors import DrsResponseError
-from airflow_provider_drs.protocol.redact import redact_text
-
 T = TypeVar("T")
 
 
@@ -144,24 +141,3 @@ Conversation = Generator[Step, Observation, T]
 def encode_body(body: Mapping[str, Any] | None) -> bytes:
     """Return the bytes to send; compact, since a signature covers them."""
     return b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-
-
-def read_json(response: Response) -> dict[str, Any]:
-    """
-    Read a body as a JSON object.
-
-    :raises DrsResponseError: it is HTML, cut short, or JSON of another kind.
-    """
-    try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise DrsResponseError(_not_json(response, "not JSON"), http_status=response.status) from error
-    if not isinstance(document, dict):
-        raise DrsResponseError(_not_json(response, "no JSON object"), http_status=response.status)
-    return document
-
-
-def _not_json(response: Response, problem: str) -> str:
-    kind = response.headers.get("content-type", "no content type")
-    start = redact_text(response.body[:80].decode("utf-8", "replace"))
-    return f"the body is {problem} ({len(response.body)} bytes of {kind}, starting {start!r})"

@@ -16,6 +16,7 @@ from airflow_provider_drs.protocol.comparisons import (
     parse_comparison_result,
 )
 from airflow_provider_drs.protocol.creation import CreatedJob
+from airflow_provider_drs.protocol.documents import read_json
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.operations import create_jobs, get_comparisons
 from airflow_provider_drs.protocol.parameters import build_parameters, parse_parameters
@@ -29,7 +30,7 @@ from airflow_provider_drs.protocol.watches import (
     Watch,
     watch_from_dict,
 )
-from airflow_provider_drs.protocol.wire import Request, read_json
+from airflow_provider_drs.protocol.wire import Request
 from tests.protocol.talk import Talk, answer, refusal
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_drs.protocol.batching import split
 from airflow_provider_drs.protocol.catalog import build
+from airflow_provider_drs.protocol.documents import read_json
 from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError
 from airflow_provider_drs.protocol.jobs import (
     JobStatus,
@@ -35,7 +36,6 @@ from airflow_provider_drs.protocol.prechecks import (
     parse_prechecks,
 )
 from airflow_provider_drs.protocol.states import Phase
-from airflow_provider_drs.protocol.wire import read_json
 from tests.protocol.talk import answer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -285,3 +285,9 @@ def test_a_start_time_without_meaning_is_refused(value: object) -> None:
     """Seconds instead of milliseconds, too: they would be 1970."""
     with pytest.raises(ValueError, match="start_time .* is not understood"):
         read_start_time_ms(value, now_s=0.0)
+
+
+@pytest.mark.parametrize("value", [1_900_000_000_000, "1900000000000", " 1900000000000 "])
+def test_a_start_time_can_be_epoch_milliseconds(value: object) -> None:
+    """As a number, or as the digits that a template renders."""
+    assert read_start_time_ms(value, now_s=1.0) == 1_900_000_000_000
