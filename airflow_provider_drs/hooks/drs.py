@@ -309,13 +309,16 @@ class DrsAsyncHook(_DrsHookBase):
     async def get_conn(self) -> AsyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
-            from airflow.providers.common.compat.connection import get_async_connection
-
             from airflow_provider_drs.transport.aio import AsyncClient
 
-            settings = self._read_settings(await get_async_connection(self.drs_conn_id, hook=self))
-            self._client = AsyncClient(settings)
+            self._client = AsyncClient(await self.get_settings())
         return self._client
+
+    async def get_settings(self) -> Settings:
+        """Read the connection, and return what it says, checked and complete."""
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        return self._read_settings(await get_async_connection(self.drs_conn_id, hook=self))
 
     async def close(self) -> None:
         """Close the HTTP connections that are kept open. The hook can be used again afterwards."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,13 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.watches import watch_from_dict
-
-#: The last poll may take this long beyond the deadline, so that it is not cut off at its start.
-_LAST_POLL_S = 30.0
-
-OVER = "over"
-TIMED_OUT = "timed_out"
-FAILED = "failed"
+from airflow_provider_drs.triggers.poller import FAILED, TIMED_OUT, wait_together
 
 
 class DrsWatchTrigger(BaseTrigger):
@@ -28,10 +21,12 @@ class DrsWatchTrigger(BaseTrigger):
 
     The event's ``status`` is ``over``, ``timed_out`` or ``failed``; ``watch`` is the watch with all its
     answers, and ``error``, with ``failed``, what no waiting can cure. Passing faults never end the wait.
+    The triggers of a process ask together, see :mod:`~airflow_provider_drs.triggers.poller`.
 
     :param drs_conn_id: the Airflow connection, of type ``drs``.
     :param watch: a watch as plain JSON values.
-    :param poke_interval: seconds between two polls; the first comes after one interval.
+    :param poke_interval: seconds between two questions about a job, at most; asked together with others, the
+        first may come sooner.
     :param deadline: epoch seconds at which the wait is given up. It holds across restarts of the triggerer.
     :param stop_on_kill: the jobs to stop for good when a user kills the deferred task (Airflow 3.3 and later
         tell it): those that the task itself has started.
@@ -80,21 +75,15 @@ class DrsWatchTrigger(BaseTrigger):
 
     async def _wait(self) -> Mapping[str, Any]:
         watch = watch_from_dict(self.watch)
-        async with DrsAsyncHook(self.drs_conn_id) as hook:
-            while (left_s := self.deadline - time.time()) > 0:
-                await asyncio.sleep(min(self.poke_interval, left_s))
-                try:
-                    async with asyncio.timeout(max(self.deadline - time.time(), _LAST_POLL_S)):
-                        lines = await hook.poll(watch)
-                except TimeoutError:
-                    break
-                except DrsError as error:
-                    if not error.passing:
-                        return {"status": FAILED, "watch": watch.to_dict(), "error": error.to_dict()}
-                    self.log.warning("DRS could not be asked, the wait goes on: %s", error)
-                    continue
-                for line in lines:
-                    self.log.info("%s", line)
-                if watch.is_over:
-                    return {"status": OVER, "watch": watch.to_dict()}
-        return {"status": TIMED_OUT, "watch": watch.to_dict()}
+        if self.deadline <= time.time():
+            return {"status": TIMED_OUT, "watch": watch.to_dict()}
+        try:
+            return await wait_together(
+                self.drs_conn_id,
+                watch,
+                poke_interval=self.poke_interval,
+                deadline=self.deadline,
+                log=self.log,
+            )
+        except DrsError as error:
+            return {"status": FAILED, "watch": watch.to_dict(), "error": error.to_dict()}

@@ -1,0 +1,350 @@
+"""
+One poller for all waits of a process on the same endpoint with the same identity.
+
+Thousands of triggers live in one event loop. Each on its own would send a request an interval; together they
+send one for each batch of jobs. A trigger only says what it watches, and gets its event. What one of them
+does - come, go, be cancelled, fail - the others do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from airflow_provider_drs.hooks.drs import DrsAsyncHook
+from airflow_provider_drs.protocol.batches import Answers, Limits
+from airflow_provider_drs.protocol.errors import DrsError
+from airflow_provider_drs.protocol.settings import Settings
+from airflow_provider_drs.protocol.watches.watch import Ask, Learning, Topic, Watch
+from airflow_provider_drs.transport.aio import AsyncClient
+from airflow_provider_drs.triggers.rota import Rota
+
+OVER = "over"
+TIMED_OUT = "timed_out"
+FAILED = "failed"
+
+#: How long a last look at the deadline may take.
+LAST_LOOK_S = 30.0
+#: Calls of one lane that may be under way. A service that is slow, or throttles, is not sent more.
+_MOST_CALLS = 4
+#: For how long triggers that come take what the connection said before. All of them come at once when a
+#: triggerer starts.
+_SETTINGS_S = 60.0
+
+
+class Log(Protocol):
+    """What both Airflow lines give a trigger to log with; their classes differ."""
+
+    def info(self, event: str, *args: Any) -> object:
+        """Log a change."""
+
+    def warning(self, event: str, *args: Any) -> object:
+        """Log what a user may want to act on."""
+
+
+@dataclass(slots=True, eq=False)
+class _Wait:
+    """
+    One trigger's wait.
+
+    :param context: the trigger's, by which Airflow knows whose log a line is for.
+    """
+
+    watch: Watch
+    log: Log
+    context: contextvars.Context
+    event: asyncio.Future[dict[str, Any]]
+    timer: asyncio.TimerHandle | None = None
+    #: At the deadline: the jobs of which a last answer is still to come.
+    last_look: set[str] | None = None
+    is_failing: bool = False
+
+    def end(self, status: str, error: DrsError | None = None) -> None:
+        if not self.event.done():
+            payload = {"status": status, "watch": self.watch.to_dict()}
+            self.event.set_result(payload | ({"error": error.to_dict()} if error else {}))
+
+    def break_off(self, error: BaseException) -> None:
+        if not self.event.done():
+            self.event.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Lesson:
+    """
+    What a watch is learning from answers about some of its jobs.
+
+    :param ask: what it has to know to go on.
+    """
+
+    wait: _Wait
+    job_ids: tuple[str, ...]
+    learning: Learning
+    ask: Ask | None = None
+
+
+class _Lane:
+    """The waits that ask the same about their jobs, in the same interval."""
+
+    def __init__(self, client: AsyncClient, limits: Limits, topic: Topic, interval_s: float) -> None:
+        self._client = client
+        self._limits = limits
+        self._topic = topic
+        self._rota = Rota(interval_s, limits.read_batch)
+        self._waits: dict[str, list[_Wait]] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waits
+
+    def join(self, wait: _Wait) -> None:
+        wait.watch.teach(self._limits)
+        for job_id in wait.watch.job_ids:
+            if wait.watch.wants(job_id):
+                self._waits.setdefault(job_id, []).append(wait)
+                self._rota.join(job_id, self._loop.time())
+        self._set_timer()
+
+    def leave(self, wait: _Wait) -> None:
+        for job_id in wait.watch.job_ids:
+            self._drop(job_id, wait)
+        self._set_timer()
+
+    def look_once_more(self, wait: _Wait) -> None:
+        """Ask about the jobs of a wait whose deadline has come, at once."""
+        wait.last_look = {job_id for job_id in wait.watch.job_ids if wait.watch.wants(job_id)}
+        wait.timer = self._loop.call_later(LAST_LOOK_S, wait.end, TIMED_OUT)
+        self._rota.hurry(wait.last_look)
+        self._set_timer()
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _drop(self, job_id: str, wait: _Wait) -> None:
+        waits = self._waits.get(job_id, [])
+        if wait in waits:
+            waits.remove(wait)
+        if not waits:
+            self._waits.pop(job_id, None)
+            self._rota.leave(job_id)
+            self._limits.precheck_ids.pop(job_id, None)
+
+    def _set_timer(self) -> None:
+        due_s = self._rota.next_s
+        if len(self._calls) >= _MOST_CALLS or math.isinf(due_s):
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_s, self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._timer = None
+        # It shrinks when the service refuses a batch for its size.
+        self._rota.size = self._limits.read_batch
+        batch = self._rota.take(self._loop.time())
+        if batch:
+            call = self._loop.create_task(self._ask(batch))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            call.add_done_callback(lambda _: self._set_timer())
+        self._set_timer()
+
+    async def _ask(self, batch: Sequence[str]) -> None:
+        try:
+            await self._learn(await self._client.run(self._topic(self._limits, batch)))
+        except DrsError as error:
+            for wait in self._find(batch):
+                self._report(wait, error, batch)
+        except Exception as error:
+            # A fault of ours. Nobody waits for an answer that does not come.
+            for wait in self._find(batch):
+                wait.break_off(error)
+        finally:
+            self._rota.done(batch)
+
+    async def _learn(self, answers: Answers[Any]) -> None:
+        """Hand answers out, and ask together for what watches want to know beside them."""
+        news: dict[_Wait, Answers[Any]] = {}
+        for job_id, answer in answers.items():
+            is_news = False
+            for wait in self._waits.get(job_id, ()):
+                if wait.watch.is_news(job_id, answer):
+                    is_news = True
+                    news.setdefault(wait, {})[job_id] = answer
+                elif wait.last_look is not None or wait.is_failing:
+                    self._conclude(wait, (job_id,))
+            if not is_news:
+                self._rota.set_near(job_id, False)
+        lessons = [_Lesson(wait, tuple(part), wait.watch.learn(part)) for wait, part in news.items()]
+        for lesson in lessons:
+            self._go_on(lesson, None)
+        while asking := [lesson for lesson in lessons if lesson.ask]:
+            await self._ask_further(asking)
+
+    async def _ask_further(self, lessons: Sequence[_Lesson]) -> None:
+        by_topic: dict[Topic, list[tuple[_Lesson, Ask]]] = {}
+        for lesson in lessons:
+            if lesson.ask is not None:
+                by_topic.setdefault(lesson.ask.topic, []).append((lesson, lesson.ask))
+                lesson.ask = None
+        for topic, group in by_topic.items():
+            job_ids = list(dict.fromkeys(job_id for _, ask in group for job_id in ask.job_ids))
+            try:
+                answers = await self._client.run(topic(self._limits, job_ids))
+            except DrsError as error:
+                for lesson, _ in group:
+                    self._report(lesson.wait, error, lesson.job_ids)
+            else:
+                for lesson, ask in group:
+                    self._go_on(lesson, {job_id: answers[job_id] for job_id in ask.job_ids})
+
+    def _go_on(self, lesson: _Lesson, answers: Answers[Any] | None) -> None:
+        """Let a watch learn, until it asks for more or has learned all."""
+        wait = lesson.wait
+        if wait.event.done():
+            return
+        try:
+            lesson.ask = lesson.learning.send(answers)  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration as stop:
+            for line in stop.value:
+                wait.context.run(wait.log.info, "%s", line)
+            self._conclude(wait, lesson.job_ids)
+        except Exception as error:
+            wait.break_off(error)
+
+    def _conclude(self, wait: _Wait, part: Iterable[str]) -> None:
+        """See what answers about some jobs mean for the rota, and for the wait."""
+        wait.is_failing = False
+        if wait.watch.is_over:
+            wait.end(OVER)
+            return
+        for job_id in part:
+            if wait.watch.wants(job_id):
+                self._rota.set_near(job_id, wait.watch.is_near(job_id))
+            else:
+                self._drop(job_id, wait)
+        self._tick_off(wait, part)
+
+    def _report(self, wait: _Wait, error: DrsError, part: Iterable[str]) -> None:
+        if not error.passing:
+            wait.end(FAILED, error)
+            return
+        if not wait.is_failing:
+            wait.is_failing = True
+            wait.context.run(wait.log.warning, "DRS could not be asked, the wait goes on: %s", error)
+        self._tick_off(wait, part)
+
+    def _tick_off(self, wait: _Wait, part: Iterable[str]) -> None:
+        if wait.last_look is not None:
+            wait.last_look.difference_update(part)
+            if not wait.last_look:
+                wait.end(TIMED_OUT)
+
+    def _find(self, job_ids: Iterable[str]) -> list[_Wait]:
+        return list(dict.fromkeys(wait for job_id in job_ids for wait in self._waits.get(job_id, ())))
+
+
+class Poller:
+    """Polls for all waits on one endpoint with one identity: one session, one token, few calls."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = AsyncClient(settings)
+        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._lanes: dict[tuple[Topic, float], _Lane] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits here."""
+        return not self._lanes
+
+    async def wait(
+        self, watch: Watch, *, poke_interval: float, deadline: float, log: Log
+    ) -> Mapping[str, Any]:
+        """
+        Wait until a watch is over, and return the payload of the event to fire.
+
+        :param watch: learns the answers.
+        :param poke_interval: seconds between two questions about a job.
+        :param deadline: epoch seconds at which the wait is given up, after a last look.
+        :param log: is told what changes, in the caller's context.
+        """
+        loop = asyncio.get_running_loop()
+        wait = _Wait(watch, log, contextvars.copy_context(), loop.create_future())
+        key = (watch.topic, poke_interval)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self._client, self._limits, watch.topic, poke_interval)
+        lane.join(wait)
+        wait.timer = loop.call_later(deadline - time.time(), lane.look_once_more, wait)
+        try:
+            return await wait.event
+        finally:
+            wait.timer.cancel()
+            lane.leave(wait)
+            if lane.is_empty:
+                del self._lanes[key]
+                await lane.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+@dataclass(slots=True)
+class _Pollers:
+    """The pollers of one event loop."""
+
+    by_settings: dict[Settings, Poller] = field(default_factory=dict)
+    settings: dict[str, tuple[float, Settings]] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+_POLLERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = WeakKeyDictionary()
+
+
+async def wait_together(
+    drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float, log: Log
+) -> Mapping[str, Any]:
+    """
+    Wait with everybody else who waits on the same endpoint with the same identity; see :meth:`Poller.wait`.
+
+    :param drs_conn_id: the Airflow connection, of type ``drs``.
+    :raises DrsConfigError: the connection cannot work.
+    """
+    pollers = _POLLERS.setdefault(asyncio.get_running_loop(), _Pollers())
+    settings = await _read_settings(pollers, drs_conn_id)
+    poller = pollers.by_settings.get(settings)
+    if poller is None:
+        poller = pollers.by_settings[settings] = Poller(settings)
+    try:
+        return await poller.wait(watch, poke_interval=poke_interval, deadline=deadline, log=log)
+    finally:
+        if poller.is_idle and pollers.by_settings.get(settings) is poller:
+            del pollers.by_settings[settings]
+            await poller.close()
+
+
+async def _read_settings(pollers: _Pollers, drs_conn_id: str) -> Settings:
+    async with pollers.lock:
+        read_s, settings = pollers.settings.get(drs_conn_id, (0.0, None))
+        now_s = time.monotonic()
+        if settings is None or now_s - read_s > _SETTINGS_S:
+            # The same endpoint and identity are the same, whatever the connection's name.
+            settings = replace(await DrsAsyncHook(drs_conn_id).get_settings(), conn_id="")
+            pollers.settings[drs_conn_id] = (now_s, settings)
+        return settings

@@ -1,0 +1,121 @@
+"""Whose turn it is. No I/O, and no clock: the time comes in as monotonic seconds."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import islice
+
+#: How much of the pause between two batches varies, so that processes that began together drift apart.
+_JITTER = 0.1
+#: After which part of the interval a job whose end is in sight may be asked about again.
+_SOONER = 0.5
+
+
+class Rota:
+    """
+    Takes turns: every job once in an interval, the ones asked about longest ago first, in batches that are
+    spread evenly over it.
+
+    N jobs cost ``ceil(N / size)`` batches an interval, and one more while the end of some is in sight: those
+    are then asked about sooner. None waits for longer than the interval, however many come and go.
+
+    :param interval_s: seconds between two questions about a job.
+    :param size: jobs in a batch, at most.
+    """
+
+    def __init__(self, interval_s: float, size: int) -> None:
+        self._interval_s = interval_s
+        self.size = size
+        #: When each was asked about last, the longest ago first.
+        self._asked_s: OrderedDict[str, float] = OrderedDict()
+        self._near: dict[str, None] = {}
+        self._under_way: set[str] = set()
+        self._last_s = -math.inf
+        self._jitter_s = 0.0
+        self._sooner_s = -math.inf
+
+    def __len__(self) -> int:
+        """Return how many jobs there are."""
+        return len(self._asked_s)
+
+    def join(self, job_id: str, now_s: float) -> None:
+        """Add a job that somebody has just asked about. One that is there stays where it is."""
+        if not self._asked_s:
+            self._last_s = self._sooner_s = now_s
+        self._asked_s.setdefault(job_id, now_s)
+
+    def leave(self, job_id: str) -> None:
+        """Ask no more about a job."""
+        self._asked_s.pop(job_id, None)
+        self._near.pop(job_id, None)
+
+    def hurry(self, job_ids: Iterable[str]) -> None:
+        """Let it be the turn of some jobs now."""
+        for job_id in job_ids:
+            if job_id in self._asked_s:
+                self._asked_s[job_id] = -math.inf
+                self._asked_s.move_to_end(job_id, last=False)
+
+    def set_near(self, job_id: str, is_near: bool) -> None:
+        """Say whether the end of a job is in sight."""
+        if is_near and job_id in self._asked_s:
+            self._near[job_id] = None
+        else:
+            self._near.pop(job_id, None)
+
+    @property
+    def next_s(self) -> float:
+        """When it is somebody's turn; infinite if it is nobody's."""
+        oldest = next((job_id for job_id in self._asked_s if job_id not in self._under_way), None)
+        if oldest is None:
+            return math.inf
+        regular_s = self._last_s + self._pause_s + self._jitter_s
+        due_s = min(regular_s, self._asked_s[oldest] + self._interval_s)
+        return min(due_s, self._sooner_s) if self._near else due_s
+
+    def take(self, now_s: float) -> list[str]:
+        """Return those whose turn it is, if it is somebody's. They are under way until :meth:`done`."""
+        if now_s < self.next_s:
+            return []
+        if self._near and now_s >= self._sooner_s:
+            batch = self._take_near(now_s)
+            if batch:
+                return batch
+        if now_s < self.next_s:
+            return []
+        free = (job_id for job_id in self._asked_s if job_id not in self._under_way)
+        batch = list(islice(free, self.size))
+        # By the plan, not by when we came to it: a late turn does not make the following ones later.
+        self._last_s = max(self._last_s + self._pause_s, now_s - self._pause_s)
+        self._jitter_s = random.random() * _JITTER * self._pause_s  # noqa: S311
+        return self._send(batch, now_s)
+
+    def done(self, job_ids: Iterable[str]) -> None:
+        """Say that the question about some jobs was answered, or could not be asked."""
+        self._under_way.difference_update(job_ids)
+
+    @property
+    def _pause_s(self) -> float:
+        return self._interval_s / max(math.ceil(len(self._asked_s) / self.size), 1)
+
+    def _take_near(self, now_s: float) -> list[str]:
+        latest_s = now_s - self._interval_s * _SOONER
+        ripe = [
+            job_id
+            for job_id in self._near
+            if self._asked_s[job_id] <= latest_s and job_id not in self._under_way
+        ]
+        batch = sorted(ripe, key=self._asked_s.__getitem__)[: self.size]
+        # One more batch an interval at most; if nobody is ripe yet, look again soon.
+        self._sooner_s = now_s + self._interval_s * (1 if batch else _SOONER / 2)
+        return self._send(batch, now_s)
+
+    def _send(self, batch: list[str], now_s: float) -> list[str]:
+        for job_id in batch:
+            self._asked_s[job_id] = now_s
+            self._asked_s.move_to_end(job_id)
+        self._under_way.update(batch)
+        return batch
