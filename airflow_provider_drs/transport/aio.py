@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 # A token can be larger than 8 KB; aiohttp refuses header fields beyond 8,190 bytes unless told otherwise.
 _LONGEST_HEADER = 65_536
+_READ_BUFFER = 2**18
 # How often a coroutine looks whether another one, or a thread, has the new token. Renewals are rare.
 _LOCK_POLL_S = 0.01
 
@@ -123,6 +124,8 @@ class AiohttpTransport:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
+        # Two calls that begin together open one session.
+        self._opening = asyncio.Lock()
         self._proxies = {
             URL(url).origin(): find_proxy(settings, url)
             for url in (settings.drs_url, settings.iam_url)
@@ -156,19 +159,25 @@ class AiohttpTransport:
             return translate(error)
 
     async def _open(self) -> aiohttp.ClientSession:
-        verify = find_verify(self._settings)
-        # Reading a CA bundle takes tens of milliseconds; other triggers' coroutines must not wait for it.
-        context = await asyncio.to_thread(_make_context, verify) if isinstance(verify, str) else verify
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context),
-            max_field_size=_LONGEST_HEADER,
-            max_line_size=_LONGEST_HEADER,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has no
-        # public way to turn that off. What follows on a failure is decided in protocol/retry.py alone.
-        self._session._retry_connection = False
-        return self._session
+        async with self._opening:
+            if self._session is None:
+                verify = find_verify(self._settings)
+                # Reading a CA bundle takes tens of milliseconds; other triggers' coroutines must not wait.
+                context = (
+                    await asyncio.to_thread(_make_context, verify) if isinstance(verify, str) else verify
+                )
+                self._session = aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(ssl=context),
+                    max_field_size=_LONGEST_HEADER,
+                    max_line_size=_LONGEST_HEADER,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    # A batch of results is large; reading it in few pieces costs less.
+                    read_bufsize=_READ_BUFFER,
+                )
+                # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has
+                # no public way to turn that off. What follows on a failure is decided in protocol/retry.py.
+                self._session._retry_connection = False
+            return self._session
 
     def _timeouts(self, timeout_s: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(

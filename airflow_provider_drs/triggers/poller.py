@@ -144,7 +144,7 @@ class _Lane:
 
     def _set_timer(self) -> None:
         due_s = self._rota.next_s
-        if len(self._calls) >= _MOST_CALLS or math.isinf(due_s):
+        if len(self._calls) >= _MOST_CALLS or due_s == math.inf:
             return
         if self._timer is not None:
             if self._timer.when() <= due_s:

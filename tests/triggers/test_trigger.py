@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.prechecks import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
@@ -42,21 +43,38 @@ def test_arguments_that_are_not_json_are_refused_where_they_are_made() -> None:
         _trigger(["a"], deadline=float("nan"))
 
 
-def test_it_sleeps_before_its_first_poll(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_before_its_first_poll(emulator: Emulator) -> None:
     """The worker has just polled."""
-    order: list[str] = []
-    real_sleep = asyncio.sleep
 
-    async def sleep(seconds: float) -> None:
-        order.append(f"sleep with {len(emulator.journal())} calls made")
-        await real_sleep(0)
+    async def look() -> None:
+        task = asyncio.ensure_future(anext(_trigger(emulator.job_ids, poke_interval=60).run()))
+        await asyncio.sleep(0.2)
+        assert emulator.journal() == []
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
-    monkeypatch.setattr("airflow_provider_drs.triggers.drs.asyncio.sleep", sleep)
-    emulator.set_verdict(None, "pass", duration_s=0)
+    asyncio.run(look())
 
-    asyncio.run(anext(_trigger(emulator.job_ids, deadline=time.time() + 0.2).run()))
 
-    assert order[0] == "sleep with 0 calls made"
+def test_at_the_deadline_there_is_a_last_look(emulator: Emulator) -> None:
+    """A verdict of the last minute counts; without one it is a time-out."""
+    emulator.set_verdict(None, "pass", duration_s=1000)
+    with DrsHook() as hook:
+        hook.precheck_jobs(emulator.job_ids)
+
+    def wait() -> Any:
+        return asyncio.run(
+            anext(_trigger(emulator.job_ids, poke_interval=60, deadline=time.time() + 1).run())
+        )
+
+    open_event = wait()
+    emulator.advance(3600)
+    over_event = wait()
+
+    assert open_event.payload["status"] == "timed_out"
+    assert over_event.payload["status"] == "over"
+    assert [entry["operation"] for entry in emulator.journal()].count("BatchCheckResults") == 2
 
 
 def test_a_deadline_that_has_passed_is_a_time_out_at_once(emulator: Emulator) -> None:

@@ -1,0 +1,282 @@
+"""Many waits in one process: few calls, and none of them notices what happens to another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict
+from airflow_provider_drs.protocol.watches import (
+    DelayWatch,
+    PrecheckWatch,
+    StatusWatch,
+    Watch,
+    watch_from_dict,
+)
+from airflow_provider_drs.triggers import poller
+from airflow_provider_drs.triggers.drs import DrsWatchTrigger
+from tests.conftest import Connect
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+UNKNOWN = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
+
+
+def _trigger(watch: Watch, conn_id: str = "drs_default", **options: Any) -> DrsWatchTrigger:
+    fields = {"poke_interval": 0.2, "deadline": time.time() + 30, **options}
+    return DrsWatchTrigger(drs_conn_id=conn_id, watch=watch.to_dict(), **fields)
+
+
+def _checks(*job_ids: str) -> Watch:
+    return PrecheckWatch(job_ids, AlarmPolicy())
+
+
+def _wait(*triggers: DrsWatchTrigger) -> list[dict[str, Any]]:
+    """Run triggers as the triggerer does, side by side in one loop, and return their events."""
+
+    async def run() -> list[Any]:
+        return await asyncio.gather(*(anext(trigger.run()) for trigger in triggers))
+
+    events = [event.payload for event in asyncio.run(run())]
+    json.dumps(events)
+    return events
+
+
+def _precheck(emulator: Emulator, job_ids: Sequence[str], **plan: Any) -> None:
+    for job_id in job_ids:
+        emulator.set_verdict(job_id, **{"outcome": "pass", **plan})
+    with DrsHook() as hook:
+        hook.precheck_jobs(job_ids)
+    emulator.clear_journal()
+
+
+def _calls(emulator: Emulator) -> Counter[str]:
+    return Counter(entry["operation"] for entry in emulator.journal())
+
+
+def test_triggers_share_calls(emulator: Emulator) -> None:
+    """Ten jobs in ten triggers cost what they cost in one: a call a poll, and one token."""
+    _precheck(emulator, emulator.job_ids, reads=3)
+
+    events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
+
+    assert [event["status"] for event in events] == ["over"] * 10
+    assert _calls(emulator)["BatchCheckResults"] == 3
+    reports = [watch_from_dict(event["watch"]).reports[0] for event in events]
+    assert [report.job_id for report in reports] == list(emulator.job_ids)
+    assert {report.verdict for report in reports} == {Verdict.PASSED}
+
+
+def test_one_trigger_of_many_jobs_learns_in_parts(emulator: Emulator, connect: Connect) -> None:
+    """A batch of its jobs at a time, and all are in the event."""
+    connect({"poll_batch_size": 3})
+    _precheck(emulator, emulator.job_ids, reads=2)
+
+    (event,) = _wait(_trigger(_checks(*emulator.job_ids)))
+
+    sizes = [entry["count"] for entry in emulator.journal("BatchCheckResults")]
+    assert event["status"] == "over"
+    assert max(sizes) == 3
+    assert sum(sizes) <= 2 * 10 + 2
+
+
+def test_two_triggers_can_wait_for_the_same_job(emulator: Emulator) -> None:
+    """It is asked about once for both, and each judges by its own rules."""
+    job_id = emulator.job_ids[0]
+    _precheck(emulator, [job_id], outcome="alarm", items=["srcBinlogFormatCheck"], reads=2)
+    strict = PrecheckWatch([job_id], AlarmPolicy(frozenset()))
+
+    events = _wait(_trigger(_checks(job_id)), _trigger(strict))
+
+    verdicts = [watch_from_dict(event["watch"]).reports[0].verdict for event in events]
+    assert verdicts == [Verdict.PASSED, Verdict.FAILED]
+    assert all(entry["count"] == 1 for entry in emulator.journal("BatchCheckResults"))
+
+
+def test_what_a_verdict_hangs_on_beside_the_results_is_asked_together(emulator: Emulator) -> None:
+    """Three failed jobs of three triggers are reviewed in one call."""
+    _precheck(emulator, emulator.job_ids[:3], outcome="fail", reads=1)
+
+    events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:3]))
+
+    assert [event["status"] for event in events] == ["over"] * 3
+    assert _calls(emulator) == {"BatchCheckResults": 1, "BatchListJobDetails": 1}
+
+
+def test_a_job_that_nobody_knows_harms_no_other(emulator: Emulator) -> None:
+    """Its own trigger ends, and the others go on to theirs."""
+    _precheck(emulator, emulator.job_ids, reads=3)
+
+    unknown, *others = _wait(*(_trigger(_checks(job_id)) for job_id in (UNKNOWN, *emulator.job_ids)))
+
+    assert UNKNOWN in watch_from_dict(unknown["watch"]).failures
+    assert {watch_from_dict(event["watch"]).reports[0].verdict for event in others} == {Verdict.PASSED}
+
+
+def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:
+    """Nor does one that comes late."""
+    _precheck(emulator, emulator.job_ids, reads=4)
+
+    async def run() -> list[Any]:
+        tasks = [
+            asyncio.ensure_future(anext(_trigger(_checks(job_id)).run())) for job_id in emulator.job_ids[:9]
+        ]
+        await asyncio.sleep(0.3)
+        tasks[0].cancel()
+        tasks.append(asyncio.ensure_future(anext(_trigger(_checks(emulator.job_ids[9])).run())))
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    cancelled, *events = asyncio.run(run())
+
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert [event.payload["status"] for event in events] == ["over"] * 9
+    asked = [job_id for entry in emulator.journal("BatchCheckResults")[-1:] for job_id in entry["job_ids"]]
+    assert emulator.job_ids[0] not in asked
+
+
+def test_a_watch_that_breaks_breaks_alone(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trigger fails instead of waiting for ever."""
+    _precheck(emulator, emulator.job_ids[:2], reads=2)
+    learn = PrecheckWatch.learn
+
+    def break_for_one(self: PrecheckWatch, answers: Any) -> Any:
+        if self.job_ids == (emulator.job_ids[0],):
+            raise RuntimeError("broken")
+        return (yield from learn(self, answers))
+
+    monkeypatch.setattr(PrecheckWatch, "learn", break_for_one)
+
+    async def run() -> list[Any]:
+        triggers = [_trigger(_checks(job_id)) for job_id in emulator.job_ids[:2]]
+        return await asyncio.gather(*(anext(each.run()) for each in triggers), return_exceptions=True)
+
+    broken, event = asyncio.run(run())
+
+    assert str(broken) == "broken"
+    assert event.payload["status"] == "over"
+
+
+def test_a_fault_of_the_poller_is_not_waited_out(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is, the triggers hear of it."""
+    monkeypatch.setattr(PrecheckWatch, "is_news", lambda *_: 1 / 0)
+    _precheck(emulator, emulator.job_ids[:2], reads=2)
+
+    with pytest.raises(ZeroDivisionError):
+        _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:2]))
+
+
+def test_a_passing_fault_is_told_once_and_waited_out(
+    emulator: Emulator, connect: Connect, told: Callable[[], list[str]]
+) -> None:
+    """Each trigger's log has it, not each poll."""
+    _precheck(emulator, emulator.job_ids[:2], reads=1)
+    connect({"retry_timeout": 0.05})
+    emulator.inject("status", status=503, times=None, operation="BatchCheckResults")
+
+    async def run() -> list[Any]:
+        waits = [anext(_trigger(_checks(job_id)).run()) for job_id in emulator.job_ids[:2]]
+        asyncio.get_running_loop().call_later(
+            1, lambda: threading.Thread(target=emulator.clear_faults).start()
+        )
+        return await asyncio.gather(*waits)
+
+    assert [event.payload["status"] for event in asyncio.run(run())] == ["over", "over"]
+    assert sum("could not be asked" in line for line in told()) == 2
+
+
+def test_a_final_error_ends_every_wait(emulator: Emulator) -> None:
+    """Those of the call that it met, and the others as their turn comes."""
+    emulator.inject("no_permission", times=None, operation="BatchCheckResults")
+
+    events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
+
+    assert {(event["status"], event["error"]["type"]) for event in events} == {
+        ("failed", "DrsPermissionError")
+    }
+
+
+def test_an_error_on_the_way_is_that_of_the_waits_that_asked(emulator: Emulator) -> None:
+    """Here, when failed jobs are reviewed."""
+    _precheck(emulator, emulator.job_ids[:1], outcome="fail", reads=1)
+    _precheck(emulator, emulator.job_ids[1:2], reads=2)
+    emulator.inject("no_permission", times=None, operation="BatchListJobDetails")
+
+    failed, passed = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:2]))
+
+    assert failed["error"]["type"] == "DrsPermissionError"
+    assert watch_from_dict(passed["watch"]).reports[0].verdict is Verdict.PASSED
+
+
+def test_connections_of_one_identity_share_and_others_do_not(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their names are."""
+    _precheck(emulator, emulator.job_ids[:3], reads=1)
+    other = {**emulator.connection, "extra": {**emulator.connection["extra"], "language": "zh-cn"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SAME", emulator.connection_json)
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+    conn_ids = ("drs_default", "same", "other")
+
+    _wait(*(_trigger(_checks(job), conn) for job, conn in zip(emulator.job_ids, conn_ids, strict=False)))
+
+    sizes = sorted(entry["count"] for entry in emulator.journal("BatchCheckResults"))
+    assert sizes == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (
+            lambda ids: StatusWatch(ids, ["INCRE_TRANSFER_STARTED"]),
+            {"BatchListJobStatus", "BatchListProgresses"},
+        ),
+        (lambda ids: DelayWatch(ids, 1000, consecutive=2), {"BatchListProgresses"}),
+    ],
+)
+def test_all_kinds_of_waiting_are_shared(
+    emulator: Emulator, make: Callable[[Iterable[str]], Watch], calls: set[str]
+) -> None:
+    """And what a status watch wants to know of jobs that move is asked for all of them at once."""
+    jobs = [emulator.seed_job(status="INCRE_TRANSFER_STARTED") for _ in range(4)]
+
+    events = _wait(*(_trigger(make([job_id])) for job_id in jobs))
+
+    assert [event["status"] for event in events] == ["over"] * 4
+    made = _calls(emulator)
+    assert {name for name in made if name != "KeystoneCreateUserTokenByPassword"} == calls
+    assert max(made.values()) <= 2
+
+
+def test_a_wrong_connection_is_an_event(connect: Connect) -> None:
+    """As every final error; the text names the field."""
+    connect({"auth": "magic"})
+
+    (event,) = _wait(_trigger(_checks(UNKNOWN)))
+
+    assert event["error"]["type"] == "DrsConfigError"
+    assert "auth" in event["error"]["message"]
+
+
+def test_nothing_stays_when_nobody_waits(emulator: Emulator) -> None:
+    """No session, no timer, no task."""
+
+    async def run() -> None:
+        task = asyncio.ensure_future(anext(_trigger(_checks(*emulator.job_ids)).run()))
+        await asyncio.sleep(0.3)
+        pollers = poller._POLLERS[asyncio.get_running_loop()]
+        assert len(pollers.by_settings) == 1
+        task.cancel()
+        await asyncio.wait([task])
+        assert not pollers.by_settings
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
