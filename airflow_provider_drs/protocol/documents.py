@@ -33,44 +33,40 @@ def read_json(response: Response) -> dict[str, Any]:
     return document
 
 
-class _PrecheckRow(msgspec.Struct):
-    """What a pre-check result has beside its items. Everything else is skipped without being decoded."""
+class RunningPrecheck(msgspec.Struct, gc=False):
+    """The result of a pre-check that still runs. Its items are skipped without being decoded."""
 
-    id: Any = None
-    job_id: Any = None
-    precheck_id: Any = None
-    process: Any = None
-    total_passed_rate: Any = None
-    result: Any = None
+    id: str | None = None
+    job_id: str | None = None
+    precheck_id: str | None = None
+    process: str = ""
+    total_passed_rate: str | None = None
+    #: What makes it another row than that of a check that runs.
+    error_code: Any = None
     status: Any = None
     success: Any = None
-    error_code: Any = None
-    error_msg: Any = None
-    error_message: Any = None
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether it says no more than how far the pre-check is."""
-        process = str(self.process).removesuffix("%")
-        is_refused = self.error_code or self.status is not None or self.success is not None
-        return not is_refused and process.isdecimal() and len(process) < _LENGTH_OF_100
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as if it had been decoded whole."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
-class _PrecheckBody(msgspec.Struct):
-    results: list[_PrecheckRow]
+class Prechecks(dict[str, Any]):
+    """
+    A document with pre-check results: those that have ended as they came, and beside them the running ones.
+    """
+
+    running: Sequence[RunningPrecheck] = ()
+
+
+class _Body(msgspec.Struct):
+    results: list[RunningPrecheck]
 
 
 class _RawBody(msgspec.Struct):
     results: list[msgspec.Raw]
 
 
-_LENGTH_OF_100 = len("100")
-_PRECHECKS = msgspec.json.Decoder(_PrecheckBody)
-_ROWS = msgspec.json.Decoder(_RawBody)
+#: What a pre-check that still runs says of how far it is.
+_UNDER_WAY = frozenset(f"{percent}{sign}" for percent in range(100) for sign in ("", "%"))
+_BODY = msgspec.json.Decoder(_Body)
+_RAW_BODY = msgspec.json.Decoder(_RawBody)
 
 
 def read_prechecks(response: Response) -> dict[str, Any]:
@@ -81,21 +77,27 @@ def read_prechecks(response: Response) -> dict[str, Any]:
 
     :raises DrsResponseError: see :func:`read_json`.
     """
-    if response.body.count(b'"results"') != 1:
-        return read_json(response)
     try:
-        rows = _PRECHECKS.decode(response.body).results
-        is_pending = [row.is_pending for row in rows]
-        raws: Sequence[msgspec.Raw] = () if all(is_pending) else _ROWS.decode(response.body).results
-        results = [
-            row.to_dict() if pending else _read_strictly(bytes(raws[n]))
-            for n, (row, pending) in enumerate(zip(rows, is_pending, strict=True))
+        rows = _BODY.decode(response.body).results
+        ended = [
+            n
+            for n, row in enumerate(rows)
+            if row.process not in _UNDER_WAY
+            or row.error_code
+            or row.status is not None
+            or row.success is not None
         ]
+        if not rows or (ended and response.body.count(b'"results"') != 1):
+            return read_json(response)
+        raws = _RAW_BODY.decode(response.body).results if ended else ()
+        document = Prechecks(results=[_read_strictly(bytes(raws[n])) for n in ended])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         # An error, or nothing that we know: read all of it, and say what it is.
         return read_json(response)
-    # Without a row the answer is an error, if it is anything.
-    return {"results": results} if results else read_json(response)
+    for n in reversed(ended):
+        del rows[n]
+    document.running = rows
+    return document
 
 
 #: Who reads the answers to an operation, where it is not :func:`read_json`.

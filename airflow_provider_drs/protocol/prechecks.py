@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
 from airflow_provider_drs.protocol.catalog import build
+from airflow_provider_drs.protocol.documents import Prechecks
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.redact import redact_text
 from airflow_provider_drs.protocol.rows import parse_rows, read_flag, read_percent, read_rows, row_error
@@ -241,18 +243,31 @@ def parse_precheck_results(
     job asked about is that job's, whatever its id. Never does a position decide.
     """
     rows = read_rows(document)
+    running = document.running if isinstance(document, Prechecks) else ()
+    is_alone = len(request.job_ids) == len(rows) + len(running) == 1
     job_by_precheck = {job_id: job_id for job_id in request.job_ids}
     job_by_precheck |= {precheck_ids[job_id]: job_id for job_id in request.job_ids if job_id in precheck_ids}
     found: dict[str, PrecheckResult | DrsError] = {}
     for row in rows:
-        if len(request.job_ids) == len(rows) == 1:
-            job_id: str | None = request.job_ids[0]
-        else:
-            row_id = row.get("precheck_id") or row.get("id") or row.get("job_id")
-            job_id = job_by_precheck.get(str(row_id))
+        row_id = row.get("precheck_id") or row.get("id") or row.get("job_id")
+        job_id = request.job_ids[0] if is_alone else job_by_precheck.get(str(row_id))
         if job_id is not None:
             found[job_id] = row_error(row, request, response, job_id) or _parse_result_row(job_id, row)
+    for check in running:
+        row_id = check.precheck_id or check.id or check.job_id
+        job_id = request.job_ids[0] if is_alone else job_by_precheck.get(str(row_id))
+        if job_id is not None:
+            found[job_id] = _make_running(job_id, check.precheck_id, check.process, check.total_passed_rate)
     return {job_id: found[job_id] for job_id in request.job_ids if job_id in found}
+
+
+@functools.lru_cache(maxsize=16_384)
+def _make_running(
+    job_id: str, precheck_id: str | None, process: str, total_passed_rate: str | None
+) -> PrecheckResult:
+    """Return the result of a check that runs; the same object for what was said before, as most of it was."""
+    row = {"precheck_id": precheck_id, "process": process, "total_passed_rate": total_passed_rate}
+    return _parse_result_row(job_id, row)
 
 
 def _parse_result_row(job_id: str, row: Mapping[str, Any]) -> PrecheckResult:

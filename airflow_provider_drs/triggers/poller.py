@@ -156,8 +156,7 @@ class _Lane:
         self._timer = None
         # It shrinks when the service refuses a batch for its size.
         self._rota.size = self._limits.read_batch
-        batch = self._rota.take(self._loop.time())
-        if batch:
+        while len(self._calls) < _MOST_CALLS and (batch := self._rota.take(self._loop.time())):
             call = self._loop.create_task(self._ask(batch))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)

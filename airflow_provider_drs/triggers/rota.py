@@ -10,6 +10,8 @@ from itertools import islice
 
 #: How much of the pause between two batches varies, so that processes that began together drift apart.
 _JITTER = 0.1
+#: Turns that are at most this part of the interval away are taken together: calls cost less side by side.
+_TOGETHER = 0.04
 #: After which part of the interval a job whose end is in sight may be asked about again.
 _SOONER = 0.5
 
@@ -20,7 +22,7 @@ class Rota:
     spread evenly over it.
 
     N jobs cost ``ceil(N / size)`` batches an interval, and one more while the end of some is in sight: those
-    are then asked about sooner. None waits for longer than the interval, however many come and go.
+    are then asked about sooner. Nobody's turn comes later for the others that come and go.
 
     :param interval_s: seconds between two questions about a job.
     :param size: jobs in a batch, at most.
@@ -63,39 +65,39 @@ class Rota:
         """Say whether the end of a job is in sight."""
         if is_near and job_id in self._asked_s:
             self._near[job_id] = None
-        else:
+        elif self._near:
             self._near.pop(job_id, None)
 
     @property
     def next_s(self) -> float:
         """When it is somebody's turn; infinite if it is nobody's."""
-        oldest = next((job_id for job_id in self._asked_s if job_id not in self._under_way), None)
-        if oldest is None:
-            return math.inf
-        regular_s = self._last_s + self._pause_s + self._jitter_s
-        due_s = min(regular_s, self._asked_s[oldest] + self._interval_s)
-        return min(due_s, self._sooner_s) if self._near else due_s
+        return min(self._due_s, self._sooner_s) if self._near else self._due_s
 
     def take(self, now_s: float) -> list[str]:
         """Return those whose turn it is, if it is somebody's. They are under way until :meth:`done`."""
-        if now_s < self.next_s:
-            return []
-        if self._near and now_s >= self._sooner_s:
-            batch = self._take_near(now_s)
-            if batch:
-                return batch
-        if now_s < self.next_s:
+        if self._near and now_s >= self._sooner_s and (batch := self._take_near(now_s)):
+            return batch
+        due_s = self._due_s
+        if now_s + self._interval_s * _TOGETHER < due_s:
             return []
         free = (job_id for job_id in self._asked_s if job_id not in self._under_way)
         batch = list(islice(free, self.size))
         # By the plan, not by when we came to it: a late turn does not make the following ones later.
         self._last_s = max(self._last_s + self._pause_s, now_s - self._pause_s)
         self._jitter_s = random.random() * _JITTER * self._pause_s  # noqa: S311
-        return self._send(batch, now_s)
+        # Nor does an early turn make the next one earlier: it would be more than one an interval.
+        return self._send(batch, max(now_s, due_s))
 
     def done(self, job_ids: Iterable[str]) -> None:
         """Say that the question about some jobs was answered, or could not be asked."""
         self._under_way.difference_update(job_ids)
+
+    @property
+    def _due_s(self) -> float:
+        oldest = next((job_id for job_id in self._asked_s if job_id not in self._under_way), None)
+        if oldest is None:
+            return math.inf
+        return min(self._last_s + self._pause_s + self._jitter_s, self._asked_s[oldest] + self._interval_s)
 
     @property
     def _pause_s(self) -> float:
@@ -113,9 +115,9 @@ class Rota:
         self._sooner_s = now_s + self._interval_s * (1 if batch else _SOONER / 2)
         return self._send(batch, now_s)
 
-    def _send(self, batch: list[str], now_s: float) -> list[str]:
+    def _send(self, batch: list[str], asked_s: float) -> list[str]:
         for job_id in batch:
-            self._asked_s[job_id] = now_s
+            self._asked_s[job_id] = asked_s
             self._asked_s.move_to_end(job_id)
         self._under_way.update(batch)
         return batch

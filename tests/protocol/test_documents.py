@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.protocol.documents import read_json, read_prechecks
+from airflow_provider_drs.protocol.documents import Prechecks, read_json, read_prechecks
 from airflow_provider_drs.protocol.errors import DrsResponseError
+from airflow_provider_drs.protocol.prechecks import (
+    PrecheckResult,
+    build_precheck_results,
+    parse_precheck_results,
+)
 from airflow_provider_drs.protocol.wire import Response
 from tests.protocol.talk import answer
 
@@ -41,6 +46,7 @@ def _body(text: str | bytes) -> Response:
         b"<html>",
         b'{"results": [{"process": "100%"',
     ],
+    ids=lambda body: repr(body[:50]),
 )
 @pytest.mark.parametrize("read", [read_json, read_prechecks])
 def test_what_can_be_read_in_two_ways_is_no_document(read: Any, body: bytes) -> None:
@@ -60,7 +66,24 @@ def test_the_items_of_a_running_precheck_are_skipped() -> None:
 
     document = read_prechecks(answer({"results": [ROW, running]}))
 
-    assert document == {"results": [ROW, {"precheck_id": "b", "process": "40%"}]}
+    assert isinstance(document, Prechecks)
+    assert document == {"results": [ROW]}
+    (row,) = document.running
+    assert (row.precheck_id, row.process) == ("b", "40%")
+
+
+def test_a_running_precheck_is_matched_by_its_id() -> None:
+    """As one that has ended is; that of a job nobody asked about is left out."""
+    request = build_precheck_results(["job-a", "job-b"])
+    rows = [{"precheck_id": "p", "process": "40%"}, {"id": "job-b", "process": "7"}, {"process": "1%"}]
+    response = answer({"results": rows})
+
+    found = parse_precheck_results(request, read_prechecks(response), response, precheck_ids={"job-a": "p"})
+
+    assert {job_id: each.percent for job_id, each in found.items() if isinstance(each, PrecheckResult)} == {
+        "job-a": 40,
+        "job-b": 7,
+    }
 
 
 @pytest.mark.parametrize(
@@ -98,7 +121,8 @@ def test_what_is_no_list_of_results_is_read_whole(document: dict[str, Any]) -> N
 
 
 @given(
-    st.dictionaries(
+    st.fixed_dictionaries({"process": st.sampled_from(["40%", "7", "99", "100", "100%", "-3%", "", None])})
+    | st.dictionaries(
         st.sampled_from([*ROW, "id", "job_id", "error_code", "status", "success", "odd"]),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(),
@@ -110,7 +134,13 @@ def test_what_is_no_list_of_results_is_read_whole(document: dict[str, Any]) -> N
 def test_both_readers_agree(row: dict[str, Any]) -> None:
     """Whatever a row is, what is left out of it says nothing."""
     (whole,) = json.loads(json.dumps({"results": [row]}))["results"]
-    (read,) = read_prechecks(answer({"results": [row]}))["results"]
+    document = read_prechecks(answer({"results": [row]}))
 
-    assert all(whole[name] == value for name, value in read.items())
-    assert read == whole or int(row["process"].removesuffix("%")) < 100
+    if document["results"]:
+        assert document["results"] == [whole]
+    else:
+        assert isinstance(document, Prechecks)
+        (running,) = document.running
+        assert all(getattr(running, name) == whole.get(name) for name in ("id", "precheck_id", "process"))
+        assert int(running.process.removesuffix("%")) < 100
+        assert not whole.get("error_code")

@@ -18,6 +18,7 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons import Order
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
 from airflow_provider_drs.sensors import drs as sensors
+from airflow_provider_drs.triggers.rota import Rota
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
@@ -62,7 +63,7 @@ def test_a_status_is_waited_for(
 ) -> None:
     """The log shows how far it is, and the XCom has the last of it."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(18))
-    monkeypatch.setattr("airflow_provider_drs.triggers.drs.asyncio.sleep", _advancing(emulator, 18))
+    _let_turns_take(emulator, 18, monkeypatch)
     sensor = _make("DrsJobStatusSensor", mode, job_ids=started, target_statuses="INCRE_TRANSFER_STARTED")
 
     assert _run(sensor, context) == [started]
@@ -72,14 +73,17 @@ def test_a_status_is_waited_for(
     assert any("FULL_TRANSFER_STARTED: the full copy is running (50%, 15 s left)" in line for line in lines)
 
 
-def _advancing(emulator: Emulator, seconds: float) -> Callable[[float], Any]:
-    real_sleep = asyncio.sleep
+def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move the emulator's clock before each question of the shared poller."""
+    take = Rota.take
 
-    async def sleep(_: float) -> None:
-        emulator.advance(seconds)
-        await real_sleep(0)
+    def take_later(rota: Rota, now_s: float) -> list[str]:
+        batch = take(rota, now_s)
+        if batch:
+            emulator.advance(seconds)
+        return batch
 
-    return sleep
+    monkeypatch.setattr(Rota, "take", take_later)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -139,7 +143,7 @@ def test_a_delay_has_to_stay_small(
     emulator.set_job(started, delay=steps)
     emulator.advance(36)
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(5))
-    monkeypatch.setattr("airflow_provider_drs.triggers.drs.asyncio.sleep", _advancing(emulator, 5))
+    _let_turns_take(emulator, 5, monkeypatch)
     sensor = _make("DrsReplicationDelaySensor", mode, job_ids=started, max_delay_s="5", consecutive=3)
 
     assert _run(sensor, context) == [started]

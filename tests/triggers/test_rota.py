@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_drs.triggers.rota import Rota
 
 INTERVAL_S = 30.0
+#: How early a turn may be, so that it is taken together with the one before.
+EARLY_S = 0.04 * INTERVAL_S
 
 
 def _rota(count: int, size: int = 10, now_s: float = 0.0) -> Rota:
@@ -58,12 +60,12 @@ def test_nobody_waits_for_longer_than_the_interval(steps: list[tuple[str, int]])
             rota.leave(f"job{number}")
             asked_s.pop(f"job{number}", None)
         elif rota.next_s < math.inf:
-            assert rota.next_s >= now_s or rota.next_s <= now_s
             now_s = max(now_s, rota.next_s)
             batch = rota.take(now_s)
             assert len(batch) <= 3
             for job_id in batch:
-                assert now_s - asked_s[job_id] <= INTERVAL_S + 1e-6
+                # One that was asked early keeps its turn.
+                assert now_s - asked_s[job_id] <= INTERVAL_S + EARLY_S + 1e-6
                 asked_s[job_id] = now_s
             rota.done(batch)
     assert len(rota) == len(asked_s)
@@ -119,6 +121,21 @@ def test_one_that_is_near_is_asked_twice_an_interval() -> None:
 
     rota.set_near("job0", False)
     assert 3 <= len([turn for turn in _run(rota, 8 * INTERVAL_S) if turn[0] >= 4 * INTERVAL_S]) <= 4
+
+
+def test_turns_that_are_near_each_other_are_taken_together() -> None:
+    """Calls side by side cost less; an early turn does not make the next one earlier."""
+    rota, calls, now_s = _rota(1000), [], 0.0
+    for _ in range(30):
+        now_s = rota.next_s
+        together = 0
+        while batch := rota.take(now_s):
+            together += 1
+            rota.done(batch)
+        calls.append(together)
+
+    assert min(calls) >= 3
+    assert sum(calls) <= now_s / INTERVAL_S * 100 + 5
 
 
 def test_whoever_is_in_a_hurry_is_next() -> None:

@@ -74,7 +74,8 @@ class PrecheckWatch(Watch):
 
     def is_news(self, job_id: str, answer: object) -> bool:
         """Whether the pre-check has moved."""
-        return bool(answer != self._answers.get(job_id))
+        known = self._answers.get(job_id)
+        return answer is not known and answer != known
 
     def is_near(self, job_id: str) -> bool:
         """Tell whether the end of the pre-check is in sight."""
