@@ -17,7 +17,12 @@ from airflow_provider_drs.protocol.settings import Auth, Settings
 from airflow_provider_drs.protocol.signing import sign
 from airflow_provider_drs.protocol.wire import Conversation, Request, Response, Service, encode_body
 
-_JSON_HEADERS: dict[str, str] = {"Content-Type": "application/json", "Accept": "application/json"}
+# A compressed body can be a thousand times as large as what was sent; nothing here is worth that risk.
+_JSON_HEADERS: dict[str, str] = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 
 # A token that is about to expire is renewed early: five minutes, or a tenth of its life if that is less.
 _LONGEST_MARGIN_S = 300.0

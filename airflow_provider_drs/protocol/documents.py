@@ -122,5 +122,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 def _not_json(response: Response, problem: str) -> str:
     kind = response.headers.get("content-type", "no content type")
+    if coding := response.headers.get("content-encoding"):
+        kind += f", compressed ({coding}) although nobody asked for it"
     start = redact_text(response.body[:80].decode("utf-8", "replace"))
     return f"the body is {problem} ({len(response.body)} bytes of {kind}, starting {start!r})"

@@ -10,6 +10,7 @@ sent, then broken, timed out, 500, 502, 504    send again               read the
 429, 503, DRS.M01503                           send again, later        send again, later
 403 DRS.M00100; 401 unless DRS.M00103          renew the token once     renew the token once
 2xx of another shape than documented           send again               read the state first
+an answer of more than 32 MiB                  give up                  read the state
 any other 4xx, a redirect, a bad certificate   give up                  give up
 =============================================  =======================  ==================================
 """
@@ -186,6 +187,11 @@ def _read_failure(request: Request, failure: TransportFailure) -> Trouble:
     if failure.kind is FailureKind.PROXY_REFUSED:
         remedy = "Check extra.proxy of the connection (or HTTPS_PROXY): address, user and what it lets pass."
         return Trouble(_config_error(request, what, remedy), Cure.NOTHING)
+    if failure.kind is FailureKind.TOO_LARGE:
+        error = make_error(
+            what, operation=request.operation, job_ids=request.job_ids, error_class=DrsResponseError
+        )
+        return Trouble(error, Cure.NOTHING, maybe_applied=True)
     field = "iam_endpoint" if request.service is Service.IAM else "host"
     error = make_error(
         what,

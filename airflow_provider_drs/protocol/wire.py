@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Bytes that an answer may have. A hundred jobs with all that can be found about each have a fourth of it.
+LARGEST_BODY = 32 * 2**20
+
 
 class Service(Enum):
     """Who is asked. IAM gets credentials in the body, DRS gets a token or a signature in the headers."""
@@ -73,6 +76,7 @@ class FailureKind(Enum):
     NOT_SENT = "could not connect"
     BROKEN = "the connection broke before an answer was read"
     TIMED_OUT = "no answer in time"
+    TOO_LARGE = f"the answer is larger than {LARGEST_BODY // 2**20} MiB"
     CERTIFICATE = "the server's certificate does not verify"
     PROXY_REFUSED = "the proxy refuses the connection"
 
@@ -87,7 +91,7 @@ class TransportFailure:
     @property
     def maybe_applied(self) -> bool:
         """Whether the service may have acted on the request."""
-        return self.kind in (FailureKind.BROKEN, FailureKind.TIMED_OUT)
+        return self.kind in (FailureKind.BROKEN, FailureKind.TIMED_OUT, FailureKind.TOO_LARGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from airflow_provider_drs.protocol.auth import (
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.settings import Auth, Settings
 from airflow_provider_drs.protocol.wire import (
+    LARGEST_BODY,
     Conversation,
     FailureKind,
     Observation,
@@ -139,7 +140,9 @@ class AiohttpTransport:
             self._session = None
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
-        """Send, and read the whole answer within *timeout_s*, however slowly it drips."""
+        """
+        Send, and read the whole answer within *timeout_s*, however slowly it drips and however long it is.
+        """
         url = URL(outgoing.url, encoded=True)
         try:
             session = self._session or await self._open()
@@ -152,7 +155,9 @@ class AiohttpTransport:
                 allow_redirects=False,
                 proxy=self._proxies.get(url.origin()),
             ) as response:
-                body = await response.read()
+                body = await _read_body(response)
+                if body is None:
+                    return TransportFailure(FailureKind.TOO_LARGE)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -170,6 +175,7 @@ class AiohttpTransport:
                     connector=aiohttp.TCPConnector(ssl=context),
                     max_field_size=_LONGEST_HEADER,
                     max_line_size=_LONGEST_HEADER,
+                    auto_decompress=False,
                     cookie_jar=aiohttp.DummyCookieJar(),
                     # A batch of results is large; reading it in few pieces costs less.
                     read_bufsize=_READ_BUFFER,
@@ -185,6 +191,19 @@ class AiohttpTransport:
             sock_connect=min(self._settings.connect_timeout_s, timeout_s),
             sock_read=min(self._settings.read_timeout_s, timeout_s),
         )
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body, or ``None`` for one that is too large; the rest of that one is left unread."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await response.content.readany():
+        size += len(piece)
+        if size > LARGEST_BODY:
+            response.close()
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _make_context(bundle: str) -> ssl.SSLContext:

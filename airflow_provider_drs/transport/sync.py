@@ -22,6 +22,7 @@ from airflow_provider_drs.protocol.auth import (
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.settings import Auth, Settings
 from airflow_provider_drs.protocol.wire import (
+    LARGEST_BODY,
     Conversation,
     FailureKind,
     Observation,
@@ -38,6 +39,9 @@ from airflow_provider_drs.transport.environment import find_proxy, find_verify
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
+
+# Bytes of a body that are read at once.
+_PIECE = 2**18
 
 
 class SyncClient:
@@ -125,25 +129,44 @@ class RequestsTransport:
         self._session.close()
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
-        """Send, and read the whole answer within *timeout_s*, however slowly it drips."""
+        """
+        Send, and read the whole answer within *timeout_s*, however slowly it drips and however long it is.
+        """
         DEADLINE.at_s = time.monotonic() + timeout_s
         timeouts = (
             min(self._settings.connect_timeout_s, timeout_s),
             min(self._settings.read_timeout_s, timeout_s),
         )
         try:
-            response = self._session.request(
+            with self._session.request(
                 outgoing.method,
                 outgoing.url,
                 data=outgoing.body,
                 headers=outgoing.headers,
                 timeout=timeouts,
                 allow_redirects=False,
-            )
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status_code, headers, response.content)
+                stream=True,
+            ) as response:
+                body = _read_body(response)
+                if body is None:
+                    return TransportFailure(FailureKind.TOO_LARGE)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status_code, headers, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return translate(error)
+
+
+def _read_body(response: requests.Response) -> bytes | None:
+    """Return the body, or ``None`` for one that is too large; the rest of that one is left unread."""
+    pieces: list[bytes] = []
+    size = 0
+    # To the empty piece at the end: only that one tells a body that was cut short.
+    while piece := response.raw.read(_PIECE, decode_content=False):
+        size += len(piece)
+        if size > LARGEST_BODY:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 # The first class that fits decides, so the narrow ones come first.

@@ -338,6 +338,16 @@ def test_what_only_the_connection_can_cure_is_final(failure: Any, text: str) -> 
         _exchange([failure])
 
 
+def test_an_answer_that_is_too_large_is_not_asked_for_again() -> None:
+    """It would be as large; and a write that it follows may have been done."""
+    too_large = TransportFailure(FailureKind.TOO_LARGE)
+
+    with pytest.raises(DrsResponseError, match="larger than 32 MiB"):
+        _exchange([too_large])
+    result, _ = _exchange([too_large], request=_START)
+    assert isinstance(result, OutcomeUnknown)
+
+
 def test_a_success_with_an_error_and_no_results_is_that_error() -> None:
     """The appendix lists codes with HTTP 200 and 202."""
     with pytest.raises(DrsRequestError, match=r"DRS\.M05066"):

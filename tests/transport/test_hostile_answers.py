@@ -1,0 +1,198 @@
+"""Answers of a server that means harm, or has gone mad: bounded time, bounded memory, a clear error."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError, DrsUnavailableError
+from airflow_provider_drs.protocol.wire import LARGEST_BODY
+
+JOB = "140b5236-88ad-43c8-811c-1268453jb101"
+MIB = 2**20
+#: What may be on its way in the buffers of two sockets when the reader has closed its own.
+BUFFERED = 16 * MIB
+Script = Callable[[], Iterable[bytes]]
+
+
+class Scripted:
+    """A server that answers each request with what a script yields, and counts the bytes that were taken."""
+
+    def __init__(self, script: Script) -> None:
+        self.sent: list[int] = []
+        self._script = script
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._callers: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, and drop who is still there."""
+        for each in (self._socket, *self._callers):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                caller, _ = self._socket.accept()
+            except OSError:
+                return
+            self._callers.append(caller)
+            self.sent.append(0)
+            with caller, contextlib.suppress(OSError):
+                _take_request(caller)
+                for piece in self._script():
+                    caller.sendall(piece)
+                    self.sent[-1] += len(piece)
+
+
+def _take_request(caller: socket.socket) -> None:
+    """Read all of it: closed with bytes unread, a socket takes its answer back."""
+    with caller.makefile("rb") as stream:
+        length = 0
+        while line := stream.readline().strip():
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        stream.read(length)
+
+
+def _answer(body: bytes, *headers: bytes) -> bytes:
+    fields = (b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), b"Connection: close", *headers)
+    return b"\r\n".join(fields) + b"\r\n\r\n" + body
+
+
+def _head(*headers: bytes) -> bytes:
+    return b"\r\n".join((b"HTTP/1.1 200 OK", *headers)) + b"\r\n\r\n"
+
+
+GOOD = json.dumps({"results": [{"id": JOB, "status": "CONFIGURATION"}], "count": 1}).encode()
+CHUNK = b"%x\r\n%s\r\n" % (MIB, b" " * MIB)
+BOMB = gzip.compress(b" " * (64 * MIB))
+
+TOO_LARGE: dict[str, Script] = {
+    "endless-chunks": lambda: itertools.chain(
+        [_head(b"Transfer-Encoding: chunked")], itertools.repeat(CHUNK)
+    ),
+    "endless-without-length": lambda: itertools.chain(
+        [_head(b"Connection: close")], itertools.repeat(b" " * MIB)
+    ),
+    "100-mb": lambda: itertools.chain(
+        [_head(b"Content-Length: 104857600")], itertools.repeat(b" " * MIB, 100)
+    ),
+    "a-length-of-terabytes": lambda: itertools.chain(
+        [_head(b"Content-Length: 9999999999999")], itertools.repeat(b" " * MIB)
+    ),
+}
+UNREADABLE: dict[str, Script] = {
+    "gzip-bomb": lambda: [_answer(BOMB, b"Content-Encoding: gzip", b"Content-Type: application/json")],
+    "gzip-chunked": lambda: [
+        _head(b"Content-Encoding: gzip", b"Transfer-Encoding: chunked", b"Connection: close")
+        + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BOMB), BOMB)
+    ],
+    "deep": lambda: [_answer(b'{"results": ' + b"[" * 5_000_000)],
+    "deep-and-closed": lambda: [_answer(b'{"results": ' + b"[" * 200_000 + b"]" * 200_000 + b"}")],
+    "twin-keys": lambda: [_answer(b'{"results": [], "results": [{"id": "x"}]}')],
+    "nan": lambda: [_answer(b'{"results": [{"id": "x", "status": NaN}]}')],
+    "no-utf-8": lambda: [_answer(b'{"results": [{"id": "\xff\xfe"}]}')],
+    "utf-16": lambda: [_answer(GOOD.decode().encode("utf-16"))],
+    "a-huge-number": lambda: [_answer(b'{"results": ' + b"9" * 1_000_000 + b"}")],
+    "html": lambda: [_answer(b"<html>login</html>", b"Content-Type: application/json")],
+    "nothing": lambda: [_answer(b"")],
+}
+BROKEN: dict[str, Script] = {
+    "endless-headers": lambda: itertools.chain(
+        [b"HTTP/1.1 200 OK\r\n"], itertools.repeat(b"X-A: b\r\n" * 9999)
+    ),
+    "an-endless-header": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nX-A: "], itertools.repeat(b"a" * MIB)),
+    "an-endless-status-line": lambda: itertools.repeat(b"a" * MIB),
+    "two-lengths": lambda: [_head(b"Content-Length: 3", b"Content-Length: 400") + GOOD],
+    "a-chunk-of-bad-size": lambda: [_head(b"Transfer-Encoding: chunked") + b"zz\r\n" + GOOD],
+    "an-endless-chunk-size": lambda: itertools.chain(
+        [_head(b"Transfer-Encoding: chunked")], itertools.repeat(b"1" * MIB)
+    ),
+    "no-http": lambda: [b"220 mail.example ESMTP\r\n\r\n"],
+    "cut-short": lambda: [_head(b"Content-Length: 4000") + GOOD],
+}
+
+
+@pytest.fixture
+def serve(connect: Any) -> Iterator[Callable[[Script], Scripted]]:
+    """Point the connection at a scripted server."""
+    servers: list[Scripted] = []
+
+    def start(script: Script, **extra: Any) -> Scripted:
+        server = Scripted(script)
+        servers.append(server)
+        extra = {"auth": "token", "project_id": "0" * 32, "retry_timeout": 1, **extra}
+        connect({"iam_endpoint": server.url, **extra}, host=server.url, password="not-real", login="")
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.parametrize("script", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_an_answer_that_does_not_end_is_left(serve: Any, hook: Any, script: Script) -> None:
+    """At 32 MiB, once: asking again would bring the same."""
+    server = serve(script)
+
+    with pytest.raises(DrsResponseError, match=r"larger than 32 MiB"):
+        hook.get_job_statuses([JOB])
+
+    assert len(server.sent) == 1
+    assert server.sent[0] <= LARGEST_BODY + BUFFERED
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("script", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_body_that_cannot_be_read_is_named(serve: Any, hook: Any, script: Script) -> None:
+    """With its size, its kind and how it starts; nothing is unpacked that nobody asked to be packed."""
+    serve(script)
+
+    with pytest.raises(DrsResponseError, match=r"the body (is no|has no)"):
+        hook.get_job_statuses([JOB])
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
+def test_an_answer_that_is_no_http_is_a_broken_connection(serve: Any, hook: Any, script: Script) -> None:
+    """After some tries it is given up."""
+    server = serve(script)
+
+    with pytest.raises((DrsUnavailableError, DrsResponseError)):
+        hook.get_job_statuses([JOB])
+
+    assert max(server.sent) <= BUFFERED
+
+
+def test_headers_of_a_server_stay_in_its_answer(serve: Any, hook: Any, caplog: Any) -> None:
+    """A line break in a header's value, folded or bare, makes no second header, no log line, no request."""
+    folded = b"X-Request-Id: abc\r\n def\r\nX-Odd: a\rb"
+    server = serve(lambda: [_answer(GOOD, folded)], retry_timeout=0.5)
+
+    with contextlib.suppress(DrsError):
+        assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"
+
+    assert all("\r" not in record.getMessage() for record in caplog.records)
+    assert server.sent
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", b"text/html; charset=utf-16", b"image/png", b""])
+def test_the_type_of_a_body_is_not_believed(serve: Any, hook: Any, kind: bytes) -> None:
+    """What it is is seen from the bytes: gateways label wrongly, in both directions."""
+    serve(lambda: [_answer(GOOD, b"Content-Type: " + kind)])
+
+    assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"
