@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from sys import intern
 from typing import Any
 
 from airflow_provider_drs.protocol.catalog import build
@@ -257,7 +258,10 @@ def parse_precheck_results(
         row_id = check.precheck_id or check.id or check.job_id
         job_id = request.job_ids[0] if is_alone else job_by_precheck.get(str(row_id))
         if job_id is not None:
-            found[job_id] = _make_running(job_id, check.precheck_id, check.process, check.total_passed_rate)
+            # The caller's own text for an equal id: what is kept of thousands of answers is small.
+            precheck_id = job_id if check.precheck_id == job_id else check.precheck_id
+            rate = check.total_passed_rate
+            found[job_id] = _make_running(job_id, precheck_id, intern(check.process), rate and intern(rate))
     return {job_id: found[job_id] for job_id in request.job_ids if job_id in found}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.errors import DrsError
-from airflow_provider_drs.protocol.watches import watch_from_dict
-from airflow_provider_drs.triggers.poller import FAILED, TIMED_OUT, wait_together
+from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
+from airflow_provider_drs.triggers.poller import wait_together
 
 
 class DrsWatchTrigger(BaseTrigger):
@@ -65,7 +65,17 @@ class DrsWatchTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the watch is over, the deadline has come, or an error is final; then fire the event."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]
+        watch = watch_from_dict(self.watch)
+        is_over, reason = False, None
+        # After a long outage of the triggerer nobody asks first.
+        if self.deadline > time.time():
+            try:
+                is_over = await wait_together(
+                    self.drs_conn_id, watch, poke_interval=self.poke_interval, deadline=self.deadline
+                )
+            except DrsError as error:
+                reason = error
+        yield TriggerEvent(_describe(watch, is_over, reason))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Stop the jobs that the task asked for; a killed wait else leaves them alone."""
@@ -73,17 +83,7 @@ class DrsWatchTrigger(BaseTrigger):
             async with DrsAsyncHook(self.drs_conn_id) as hook:
                 await hook.stop_jobs(self.stop_on_kill)
 
-    async def _wait(self) -> Mapping[str, Any]:
-        watch = watch_from_dict(self.watch)
-        if self.deadline <= time.time():
-            return {"status": TIMED_OUT, "watch": watch.to_dict()}
-        try:
-            return await wait_together(
-                self.drs_conn_id,
-                watch,
-                poke_interval=self.poke_interval,
-                deadline=self.deadline,
-                log=self.log,
-            )
-        except DrsError as error:
-            return {"status": FAILED, "watch": watch.to_dict(), "error": error.to_dict()}
+
+def _describe(watch: Watch, is_over: bool, reason: DrsError | None) -> dict[str, Any]:
+    fields = {"status": "over" if is_over else "timed_out", "watch": watch.to_dict()}
+    return fields if reason is None else fields | {"status": "failed", "error": reason.to_dict()}

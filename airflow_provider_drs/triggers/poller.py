@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
@@ -25,9 +27,9 @@ from airflow_provider_drs.protocol.watches.watch import Ask, Learning, Topic, Wa
 from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.triggers.rota import Rota
 
-OVER = "over"
-TIMED_OUT = "timed_out"
-FAILED = "failed"
+# Airflow tells by the context whose line it is, not by the logger; a logger for each trigger would be most of
+# what a waiting trigger weighs.
+_log = logging.getLogger(__name__)
 
 #: How long a last look at the deadline may take.
 LAST_LOOK_S = 30.0
@@ -38,41 +40,33 @@ _MOST_CALLS = 4
 _SETTINGS_S = 60.0
 
 
-class Log(Protocol):
-    """What both Airflow lines give a trigger to log with; their classes differ."""
-
-    def info(self, event: str, *args: Any) -> object:
-        """Log a change."""
-
-    def warning(self, event: str, *args: Any) -> object:
-        """Log what a user may want to act on."""
-
-
 @dataclass(slots=True, eq=False)
-class _Wait:
+class Wait:
     """
     One trigger's wait.
 
     :param context: the trigger's, by which Airflow knows whose log a line is for.
+    :param outcome: whether the watch is over, or its time.
     """
 
     watch: Watch
-    log: Log
     context: contextvars.Context
-    event: asyncio.Future[dict[str, Any]]
+    outcome: asyncio.Future[bool]
+    lane: _Lane
     timer: asyncio.TimerHandle | None = None
     #: At the deadline: the jobs of which a last answer is still to come.
     last_look: set[str] | None = None
     is_failing: bool = False
 
-    def end(self, status: str, error: DrsError | None = None) -> None:
-        if not self.event.done():
-            payload = {"status": status, "watch": self.watch.to_dict()}
-            self.event.set_result(payload | ({"error": error.to_dict()} if error else {}))
+    def end(self, *, is_over: bool) -> None:
+        """Say that the watch is over, or that its time is."""
+        if not self.outcome.done():
+            self.outcome.set_result(is_over)
 
     def break_off(self, error: BaseException) -> None:
-        if not self.event.done():
-            self.event.set_exception(error)
+        """Say why there is no sense in waiting any longer."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -83,7 +77,7 @@ class _Lesson:
     :param ask: what it has to know to go on.
     """
 
-    wait: _Wait
+    wait: Wait
     job_ids: tuple[str, ...]
     learning: Learning
     ask: Ask | None = None
@@ -96,8 +90,9 @@ class _Lane:
         self._client = client
         self._limits = limits
         self._topic = topic
+        self.key = (topic, interval_s)
         self._rota = Rota(interval_s, limits.read_batch)
-        self._waits: dict[str, list[_Wait]] = {}
+        self._waits: dict[str, tuple[Wait, ...]] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -106,23 +101,23 @@ class _Lane:
     def is_empty(self) -> bool:
         return not self._waits
 
-    def join(self, wait: _Wait) -> None:
+    def join(self, wait: Wait) -> None:
         wait.watch.teach(self._limits)
         for job_id in wait.watch.job_ids:
             if wait.watch.wants(job_id):
-                self._waits.setdefault(job_id, []).append(wait)
+                self._waits[job_id] = (*self._waits.get(job_id, ()), wait)
                 self._rota.join(job_id, self._loop.time())
         self._set_timer()
 
-    def leave(self, wait: _Wait) -> None:
+    def leave(self, wait: Wait) -> None:
         for job_id in wait.watch.job_ids:
             self._drop(job_id, wait)
         self._set_timer()
 
-    def look_once_more(self, wait: _Wait) -> None:
+    def look_once_more(self, wait: Wait) -> None:
         """Ask about the jobs of a wait whose deadline has come, at once."""
         wait.last_look = {job_id for job_id in wait.watch.job_ids if wait.watch.wants(job_id)}
-        wait.timer = self._loop.call_later(LAST_LOOK_S, wait.end, TIMED_OUT)
+        wait.timer = self._loop.call_later(LAST_LOOK_S, partial(wait.end, is_over=False))
         self._rota.hurry(wait.last_look)
         self._set_timer()
 
@@ -133,11 +128,11 @@ class _Lane:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
-    def _drop(self, job_id: str, wait: _Wait) -> None:
-        waits = self._waits.get(job_id, [])
-        if wait in waits:
-            waits.remove(wait)
-        if not waits:
+    def _drop(self, job_id: str, wait: Wait) -> None:
+        others = tuple(each for each in self._waits.get(job_id, ()) if each is not wait)
+        if others:
+            self._waits[job_id] = others
+        else:
             self._waits.pop(job_id, None)
             self._rota.leave(job_id)
             self._limits.precheck_ids.pop(job_id, None)
@@ -178,7 +173,7 @@ class _Lane:
 
     async def _learn(self, answers: Answers[Any]) -> None:
         """Hand answers out, and ask together for what watches want to know beside them."""
-        news: dict[_Wait, Answers[Any]] = {}
+        news: dict[Wait, Answers[Any]] = {}
         for job_id, answer in answers.items():
             is_news = False
             for wait in self._waits.get(job_id, ()):
@@ -215,22 +210,22 @@ class _Lane:
     def _go_on(self, lesson: _Lesson, answers: Answers[Any] | None) -> None:
         """Let a watch learn, until it asks for more or has learned all."""
         wait = lesson.wait
-        if wait.event.done():
+        if wait.outcome.done():
             return
         try:
             lesson.ask = lesson.learning.send(answers)  # type: ignore[arg-type]  # None starts a generator
         except StopIteration as stop:
             for line in stop.value:
-                wait.context.run(wait.log.info, "%s", line)
+                wait.context.run(_log.info, "%s", line)
             self._conclude(wait, lesson.job_ids)
         except Exception as error:
             wait.break_off(error)
 
-    def _conclude(self, wait: _Wait, part: Iterable[str]) -> None:
+    def _conclude(self, wait: Wait, part: Iterable[str]) -> None:
         """See what answers about some jobs mean for the rota, and for the wait."""
         wait.is_failing = False
         if wait.watch.is_over:
-            wait.end(OVER)
+            wait.end(is_over=True)
             return
         for job_id in part:
             if wait.watch.wants(job_id):
@@ -239,22 +234,22 @@ class _Lane:
                 self._drop(job_id, wait)
         self._tick_off(wait, part)
 
-    def _report(self, wait: _Wait, error: DrsError, part: Iterable[str]) -> None:
+    def _report(self, wait: Wait, error: DrsError, part: Iterable[str]) -> None:
         if not error.passing:
-            wait.end(FAILED, error)
+            wait.break_off(error)
             return
         if not wait.is_failing:
             wait.is_failing = True
-            wait.context.run(wait.log.warning, "DRS could not be asked, the wait goes on: %s", error)
+            wait.context.run(_log.warning, "DRS could not be asked, the wait goes on: %s", error)
         self._tick_off(wait, part)
 
-    def _tick_off(self, wait: _Wait, part: Iterable[str]) -> None:
+    def _tick_off(self, wait: Wait, part: Iterable[str]) -> None:
         if wait.last_look is not None:
             wait.last_look.difference_update(part)
             if not wait.last_look:
-                wait.end(TIMED_OUT)
+                wait.end(is_over=False)
 
-    def _find(self, job_ids: Iterable[str]) -> list[_Wait]:
+    def _find(self, job_ids: Iterable[str]) -> list[Wait]:
         return list(dict.fromkeys(wait for job_id in job_ids for wait in self._waits.get(job_id, ())))
 
 
@@ -271,33 +266,35 @@ class Poller:
         """Whether nobody waits here."""
         return not self._lanes
 
-    async def wait(
-        self, watch: Watch, *, poke_interval: float, deadline: float, log: Log
-    ) -> Mapping[str, Any]:
+    def join(self, watch: Watch, *, poke_interval: float, deadline: float) -> Wait:
         """
-        Wait until a watch is over, and return the payload of the event to fire.
+        Begin to wait until a watch is over.
+
+        What changes is logged in the context of the caller, and so in the log of its task.
 
         :param watch: learns the answers.
         :param poke_interval: seconds between two questions about a job.
         :param deadline: epoch seconds at which the wait is given up, after a last look.
-        :param log: is told what changes, in the caller's context.
         """
         loop = asyncio.get_running_loop()
-        wait = _Wait(watch, log, contextvars.copy_context(), loop.create_future())
         key = (watch.topic, poke_interval)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(self._client, self._limits, watch.topic, poke_interval)
+        context = contextvars.copy_context()
+        wait = Wait(watch, context, loop.create_future(), lane)
         lane.join(wait)
-        wait.timer = loop.call_later(deadline - time.time(), lane.look_once_more, wait)
-        try:
-            return await wait.event
-        finally:
+        wait.timer = loop.call_later(deadline - time.time(), lane.look_once_more, wait, context=context)
+        return wait
+
+    async def leave(self, wait: Wait) -> None:
+        """End a wait, over or not."""
+        if wait.timer is not None:
             wait.timer.cancel()
-            lane.leave(wait)
-            if lane.is_empty:
-                del self._lanes[key]
-                await lane.close()
+        wait.lane.leave(wait)
+        if wait.lane.is_empty and self._lanes.get(wait.lane.key) is wait.lane:
+            del self._lanes[wait.lane.key]
+            await wait.lane.close()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -316,23 +313,24 @@ class _Pollers:
 _POLLERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = WeakKeyDictionary()
 
 
-async def wait_together(
-    drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float, log: Log
-) -> Mapping[str, Any]:
+async def wait_together(drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float) -> bool:
     """
-    Wait with everybody else who waits on the same endpoint with the same identity; see :meth:`Poller.wait`.
+    Wait with everybody else who waits on the same endpoint with the same identity; see :meth:`Poller.join`.
 
     :param drs_conn_id: the Airflow connection, of type ``drs``.
-    :raises DrsConfigError: the connection cannot work.
+    :returns: whether the watch is over; else its time is.
+    :raises DrsError: what no waiting can cure.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), _Pollers())
     settings = await _read_settings(pollers, drs_conn_id)
     poller = pollers.by_settings.get(settings)
     if poller is None:
         poller = pollers.by_settings[settings] = Poller(settings)
+    wait = poller.join(watch, poke_interval=poke_interval, deadline=deadline)
     try:
-        return await poller.wait(watch, poke_interval=poke_interval, deadline=deadline, log=log)
+        return await wait.outcome
     finally:
+        await poller.leave(wait)
         if poller.is_idle and pollers.by_settings.get(settings) is poller:
             del pollers.by_settings[settings]
             await poller.close()

@@ -14,6 +14,7 @@ from airflow_provider_drs.protocol.reports import JobReport, report_job, uncheck
 from airflow_provider_drs.protocol.rules import Review, Standing
 from airflow_provider_drs.protocol.watches.watch import (
     NEAR_PERCENT,
+    NOTHING,
     Ask,
     Learning,
     Topic,
@@ -45,8 +46,8 @@ class PrecheckWatch(Watch):
         #: Whether there is an answer that ends the wait for all.
         self._is_decided = False
         #: Jobs of which it is known whether they need a pre-check at all.
-        self._reviewed: set[str] = set()
-        self._exempt: set[str] = set()
+        self._reviewed = NOTHING
+        self._exempt = NOTHING
 
     @property
     def topic(self) -> Topic:
@@ -95,12 +96,12 @@ class PrecheckWatch(Watch):
         doubtful = tuple(job_id for job_id, answer in answers.items() if self._is_doubtful(job_id, answer))
         if doubtful:
             reviews = yield Ask(_review, doubtful)
-            self._exempt.update(
+            self._exempt = self._exempt.union(
                 job_id
                 for job_id, each in reviews.items()
                 if isinstance(each, Review) and each.standing is Standing.NOT_NEEDED
             )
-            self._reviewed.update(doubtful)
+            self._reviewed = self._reviewed.union(doubtful)
         return (yield from super().learn(answers))
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class PrecheckWatch(Watch):
         """Return the watch that :meth:`to_dict` described."""
         alarms = AlarmPolicy(None if fields["alarms"] is None else frozenset(fields["alarms"]))
         watch = cls(fields["job_ids"], alarms, fail_fast=fields["fail_fast"])
-        watch._exempt = set(fields["exempt"])
+        watch._exempt = frozenset(fields["exempt"]) or NOTHING
         found = {result["job_id"]: PrecheckResult.from_dict(result) for result in fields["results"]}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, ClassVar, Self
 
 from airflow_provider_drs.protocol.batches import Answers, Limits
@@ -19,6 +20,9 @@ from airflow_provider_drs.protocol.wire import Conversation
 
 #: From here on a job may be done before a whole interval is over.
 NEAR_PERCENT = 80
+
+#: Thousands of watches wait side by side: what is empty in most of them is one thing for all.
+NOTHING: frozenset[str] = frozenset()
 
 #: A question about jobs. Those of many watches that ask the same are put in one call.
 Topic = Callable[[Limits, Sequence[str]], Conversation[Answers[Any]]]
@@ -49,7 +53,7 @@ class Watch(ABC):
     def __init__(self, job_ids: Sequence[str]) -> None:
         self.job_ids = tuple(job_ids)
         self._answers: dict[str, Any] = {}
-        self._settled: set[str] = set()
+        self._settled = NOTHING
         self._told: dict[str, str] = {}
 
     @property
@@ -146,11 +150,10 @@ class Watch(ABC):
         self._settle(answers)
 
     def _settle(self, job_ids: Iterable[str]) -> None:
-        for job_id in job_ids:
-            if self._is_settled(job_id):
-                self._settled.add(job_id)
-            else:
-                self._settled.discard(job_id)
+        is_settled = {job_id: self._is_settled(job_id) for job_id in job_ids}
+        if self._settled or any(is_settled.values()):
+            rest = self._settled.difference(is_settled)
+            self._settled = rest.union(job_id for job_id, settled in is_settled.items() if settled)
 
     def _restore(self, answers: Answers[Any], told: Mapping[str, str]) -> Self:
         self._take(answers)
@@ -159,7 +162,8 @@ class Watch(ABC):
 
     def _changes(self, lines: Mapping[str, str]) -> list[str]:
         fresh = [f"{job_id} {line}" for job_id, line in lines.items() if self._told.get(job_id) != line]
-        self._told.update(lines)
+        # Most say the same.
+        self._told.update({job_id: intern(line) for job_id, line in lines.items()})
         return fresh
 
 

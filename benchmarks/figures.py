@@ -1,0 +1,64 @@
+"""A figure that was measured, and the one that is to be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    One measured figure. Less is better.
+
+    :param limit: the largest that is good enough.
+    :param unit: of both; a ratio has none.
+    """
+
+    group: str
+    what: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is good enough."""
+        return self.value <= self.limit
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        return "pass" if self.passes else "falls short"
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The row of a table."""
+        return self.what, f"{_show(self.value)}{self.unit}", f"{_show(self.limit)}{self.unit}", self.verdict
+
+
+def _show(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def render_text(figures: Iterable[Figure]) -> str:
+    """Return a table for a terminal."""
+    lines, group = [], ""
+    for figure in figures:
+        if figure.group != group:
+            group = figure.group
+            lines += ["", f"{group:<74}{'measured':>12}{'at most':>12}"]
+        what, value, limit, verdict = figure.cells
+        lines.append(f"  {what:<72}{value:>12}{limit:>12}  {verdict}")
+    return "\n".join(lines)
+
+
+def render_rst(figures: Iterable[Figure]) -> str:
+    """Return a table for the documentation."""
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - what", "     - measured", "     - at most"]
+    lines.append("     - ")
+    for figure in figures:
+        what, *rest = figure.cells
+        lines.append(f"   * - {figure.group}: {what}")
+        lines += [f"     - {cell}" for cell in rest]
+    return "\n".join(lines) + "\n"
