@@ -7,6 +7,8 @@ ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
 BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags
+# Of the tests of security the one that needs a running Airflow.
+SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
 CHECKS := lint types imports unit unit-2 packaging docs airflow
@@ -14,8 +16,8 @@ CHECKS := lint types imports unit unit-2 packaging docs airflow
 REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test lint types imports unit unit-2 airflow packaging docs bench keystone env \
-	constraints clean
+.PHONY: help demo demo-migration operations ui test lint types imports unit unit-2 airflow test-cluster packaging docs benchmark \
+	keystone env constraints clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,7 +52,7 @@ imports: $(ENV) ## Check that imports point one way
 	$(BIN)/lint-imports
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --cov=airflow_provider_drs --cov-report= tests
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --cov=airflow_provider_drs --cov-report= tests
 	$(BIN)/coverage report --include='airflow_provider_drs/protocol/*' --fail-under=100
 	$(BIN)/coverage report --omit='airflow_provider_drs/protocol/*' --fail-under=90
 
@@ -58,7 +60,10 @@ unit-2: $(ENV2) ## Run the tests of the Airflow face on Airflow 2.11
 	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP)
+
+test-cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs with Celery while all else fails; prove that each started once
+	DRS_CLUSTER=1 $(BIN)/pytest -q -s -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py
 
 packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is installed
 	$(BIN)/pytest -q $(REPORT) tests/packaging
@@ -66,8 +71,8 @@ packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is i
 docs: $(ENV) ## Build the documentation; a warning is an error
 	AIRFLOW_HOME=$(CURDIR)/.run/airflow $(BIN)/sphinx-build -q -E -W -b html docs docs/_build/html
 
-bench: .venvs/bench/stamp ## Measure what benchmarks/README.md claims
-	.venvs/bench/bin/python benchmarks/run.py
+benchmark: $(ENV) .venvs/bench/stamp ## Measure what it costs, against what one would write without it
+	.venvs/bench/bin/python -m benchmarks
 
 keystone: $(ENV) .venvs/keystone/stamp ## Run a real Keystone, an IAM to look at
 	$(BIN)/python dev/keystone.py

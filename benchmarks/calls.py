@@ -1,9 +1,6 @@
 """
-Measures what benchmarks/README.md claims, each figure a ratio taken in one run.
+What one call of a hook costs, and what importing the operators does.
 
-    make bench
-
-It runs in an environment of its own, which has Amazon's provider and the vendor's SDK to compare with.
 Calls go to one local server in a process of its own; what is measured is the CPU that the caller spends.
 """
 
@@ -16,24 +13,24 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.figures import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLS, ROUNDS, IMPORTS = 100, 9, 7
 
 
-def main() -> int:
-    """Measure, and print a table."""
-    os.environ["AIRFLOW_HOME"] = str(ROOT / ".run" / "bench")
-    for name, ratio, limit in [*measure_calls(), measure_parsing()]:
-        print(f"{name:<58}{ratio:6.3f}   (to reach: at most {limit})", flush=True)
-    return 0
+def measure() -> Iterable[Figure]:
+    """Take all figures, one after the other."""
+    yield from _measure_calls()
+    yield _measure_parsing()
 
 
-def measure_calls() -> list[tuple[str, float, float]]:
-    """Return what a call costs: ten jobs' pre-check results, parsed into each one's own types."""
+def _measure_calls() -> list[Figure]:
+    """Read ten jobs' pre-check results, parsed into each one's own types."""
     from airflow_provider_drs.emulator import EmulatorClient
 
     command = [Path(sys.executable).parent / "drs-emulator", "--port", "0", "--clock", "manual"]
@@ -48,7 +45,7 @@ def measure_calls() -> list[tuple[str, float, float]]:
             server.terminate()
 
 
-def _compare(emulator: Any) -> list[tuple[str, float, float]]:
+def _compare(emulator: Any) -> list[Figure]:
     os.environ["AIRFLOW_CONN_DRS_DEFAULT"] = emulator.connection_json
     from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 
@@ -95,10 +92,13 @@ def _compare(emulator: Any) -> list[tuple[str, float, float]]:
         return statistics.median(a / b for a, b in zip(cpu[one], cpu[other], strict=True))
 
     return [
-        ("DrsHook / bare requests, CPU per call", ratio("DrsHook", "requests"), 1.3),
-        ("DrsHook / vendor SDK, CPU per call", ratio("DrsHook", "SDK"), 0.6),
-        ("DrsAsyncHook / bare aiohttp, CPU per call", ratio("DrsAsyncHook", "aiohttp"), 1.5),
-        ("DrsAsyncHook / vendor SDK, CPU per call", ratio("DrsAsyncHook", "SDK"), 0.35),
+        Figure("One call", f"CPU, {one} / {other}", ratio(one, other), limit)
+        for one, other, limit in (
+            ("DrsHook", "requests", 1.3),
+            ("DrsHook", "SDK", 0.6),
+            ("DrsAsyncHook", "aiohttp", 1.5),
+            ("DrsAsyncHook", "SDK", 0.35),
+        )
     ]
 
 
@@ -149,8 +149,8 @@ OURS = "import airflow_provider_drs.operators.drs, airflow_provider_drs.sensors.
 AMAZONS = "import airflow.providers.amazon.aws.operators.dms, airflow.providers.amazon.aws.sensors.dms"
 
 
-def measure_parsing() -> tuple[str, float, float]:
-    """Return what importing our operators and sensors adds to airflow.sdk, against Amazon's for its DMS."""
+def _measure_parsing() -> Figure:
+    """Compare what importing our operators and sensors costs with what Amazon's for its DMS do."""
     # Both start from compiled files, as in production.
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", sys.prefix, ROOT / "airflow_provider_drs"], check=False
@@ -160,14 +160,11 @@ def measure_parsing() -> tuple[str, float, float]:
         ours, amazons = (_import_cpu(imports) for imports in (OURS, AMAZONS))
         if turn:
             ratios.append(ours / amazons)
-    return "our operators and sensors / Amazon's for DMS, CPU of import", statistics.median(ratios), 0.05
+    what = "CPU, our operators and sensors / Amazon's for DMS"
+    return Figure("Import", what, statistics.median(ratios), 0.05)
 
 
 def _import_cpu(imports: str) -> float:
     command = [sys.executable, "-W", "ignore", "-c", _IMPORT.format(imports=imports)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

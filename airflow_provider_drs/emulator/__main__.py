@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime
-import ipaddress
 import shlex
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_drs.emulator.loopback import is_loopback
 
 if TYPE_CHECKING:
     from airflow_provider_drs.emulator.server import Server
@@ -64,6 +65,19 @@ def make_parser() -> argparse.ArgumentParser:
     listen("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     listen("--certfile", metavar="FILE", help="serve TLS with this certificate (PEM)")
     listen("--keyfile", metavar="FILE", help="and this key, if it is not in the same file")
+    listen(
+        "--tls",
+        type=Path,
+        metavar="DIR",
+        help="serve TLS with certificates of its own, made in this folder; prints what clients have to trust",
+    )
+    listen(
+        "--control-key-file",
+        type=Path,
+        metavar="FILE",
+        help="demand the key in this file from who steers it; with --allow-remote one is made and printed, "
+        "if not given",
+    )
 
     world = parser.add_argument_group("what is in it").add_argument
     world(
@@ -114,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if not options.allow_remote and not _is_loopback(options.host):
+    if not options.allow_remote and not is_loopback(options.host):
         parser.error(
             f"--host {options.host} can be reached from elsewhere; add --allow-remote if you mean that"
         )
@@ -149,16 +163,24 @@ def _make_server(options: argparse.Namespace) -> Server:
         iam_url=options.iam_url,
         certfile=options.certfile,
         keyfile=options.keyfile,
+        tls=options.tls,
+        control_key=_read_key(options.control_key_file),
         tell=_print_request if options.log_requests else None,
     )
 
 
 async def _serve(server: Server, options: argparse.Namespace) -> None:
-    from airflow_provider_drs.emulator.client import EmulatorClient
+    from airflow_provider_drs.emulator.client import KEY_HEADER, EmulatorClient
 
     url = await server.start(options.host, options.port)
-    connection = EmulatorClient(url, ca_file=options.certfile).connection_json
+    # Tasks run in other folders than this.
+    ca_file = str(Path(server.ca_file).resolve()) if server.ca_file else None
+    connection = EmulatorClient(url, ca_file=ca_file).connection_json
     print(f"DRS and IAM are emulated at {url}. Stop with Ctrl-C.")
+    if options.tls:
+        print(f"Its clients have to trust {ca_file}, as the connection below says.")
+    if server.control_key and not options.control_key_file:
+        print(f"Who steers it has to send this header: {KEY_HEADER}: {server.control_key}")
     print(f"export AIRFLOW_CONN_DRS_DEFAULT={shlex.quote(connection)}", flush=True)
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -184,11 +206,9 @@ def _read_pace(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _read_key(file: Path | None) -> str | None:
+    # Not an option of its own: everybody on a machine can read what others type.
+    return file.read_text().strip() if file else None
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import requests
 
 
+#: The header that holds the control key, if the emulator demands one.
+KEY_HEADER = "X-Emulator-Key"
+
+
 class EmulatorError(Exception):
     """The emulator did not understand an instruction."""
 
@@ -26,11 +30,13 @@ class EmulatorClient:
 
     :param url: where it listens, e.g. ``http://127.0.0.1:8080``.
     :param ca_file: the certificates to trust, if it serves TLS.
+    :param control_key: the key that its control API demands, if it can be reached from elsewhere.
     """
 
-    def __init__(self, url: str, *, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, *, ca_file: str | None = None, control_key: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._ca_file = ca_file
+        self._control_key = control_key
         self._kept_session: requests.Session | None = None
 
     @property
@@ -42,6 +48,8 @@ class EmulatorClient:
             self._kept_session = requests.Session()
             self._kept_session.trust_env = False
             self._kept_session.verify = self._ca_file or True
+            if self._control_key is not None:
+                self._kept_session.headers[KEY_HEADER] = self._control_key
         return self._kept_session
 
     def close(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_drs.emulator.client import KEY_HEADER
 from airflow_provider_drs.emulator.errors import ApiError
 from airflow_provider_drs.emulator.service import Service
 
@@ -21,14 +23,23 @@ class Control:
 
     Each action is a POST of a JSON object to its name, answered with a JSON object; what only tells
     (``health``, ``jobs``, ``faults``, ``journal``) can be asked with GET.
+
+    :param reset: begins anew.
+    :param key: what every request, whatever it asks, has to bring along; none is asked for, if not given.
     """
 
-    def __init__(self, service: Service, reset: Callable[[], None]) -> None:
+    def __init__(self, service: Service, reset: Callable[[], None], *, key: str | None = None) -> None:
         self._service = service
         self._reset = reset
+        self._key = key
 
     async def handle(self, request: web.Request) -> web.Response:
         """Do what the last part of the path says."""
+        if self._key is not None and not _is_equal(self._key, request.headers.get(KEY_HEADER, "")):
+            text = (
+                f"the header {KEY_HEADER} must hold the control key, which the emulator prints at its start"
+            )
+            return web.json_response({"error": text}, status=403)
         name = request.path.removeprefix(PREFIX)
         action = getattr(self, f"do_{name}", None) if name.isidentifier() else None
         if action is None:
@@ -135,3 +146,8 @@ class Control:
     def do_reset(self) -> None:
         """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
         self._reset()
+
+
+def _is_equal(key: str, given: str) -> bool:
+    # Bytes, since a header can hold what is not ASCII; and in a time that tells nothing of the key.
+    return hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape"))

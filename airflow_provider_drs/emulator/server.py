@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.control import PREFIX, Control
 from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.emulator.loopback import is_loopback
 from airflow_provider_drs.emulator.service import Service
 from airflow_provider_drs.emulator.world import World
 from airflow_provider_drs.emulator.worlds import Beginning, read_world
@@ -44,6 +46,9 @@ class Server:
     :param iam_url: a Keystone whose tokens are good here, too.
     :param certfile: serve TLS with this certificate.
     :param keyfile: and this key.
+    :param tls: instead of these two, a folder for certificates of the emulator's own, which are made in it.
+    :param control_key: what callers of the control API have to know. If not given, one is made as soon as
+        other machines can reach it.
     :param tell: called with each line of the journal when its request is over.
     :raises ValueError: an option, or a seed, that makes no sense.
     """
@@ -64,6 +69,8 @@ class Server:
         iam_url: str | None = None,
         certfile: str | None = None,
         keyfile: str | None = None,
+        tls: str | Path | None = None,
+        control_key: str | None = None,
         tell: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         if clock not in ("real", "manual"):
@@ -85,14 +92,30 @@ class Server:
         self._iam_url = iam_url
         self._tell = tell
         self._make_world()
+        if certfile and tls:
+            raise ValueError("a certificate is either given, or made in the folder for tls")
+        if control_key == "":
+            raise ValueError("the control key is empty")
         self._tls = _make_tls(certfile, keyfile) if certfile else None
+        self._folder = Path(tls) if tls else None
+        #: What clients have to trust.
+        self.ca_file = certfile
+        #: What callers of the control API have to know, if anything.
+        self.control_key = control_key
         self._service: Service | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""
+        if self._folder is not None:
+            from airflow_provider_drs.emulator.certificates import find_or_make
+
+            made = await asyncio.to_thread(find_or_make, self._folder, host)
+            self._tls, self.ca_file = _make_tls(str(made.certfile), str(made.keyfile)), str(made.ca_file)
+        if self.control_key is None and not is_loopback(host):
+            self.control_key = secrets.token_urlsafe(24)
         service = self._service = Service(*self._make_world(), iam_url=self._iam_url, tell=self._tell)
-        control = Control(service, self._reset)
+        control = Control(service, self._reset, key=self.control_key)
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", PREFIX + "{action:.*}", control.handle)
         app.router.add_route("*", "/{path:.*}", service.handle)
@@ -138,9 +161,9 @@ class Emulator(EmulatorClient):
     """
 
     def __init__(self, *, port: int = 0, **options: Any) -> None:
-        super().__init__("", ca_file=options.get("certfile"))
         self._port = port
         self._server = Server(**options)
+        super().__init__("", ca_file=self._server.ca_file, control_key=self._server.control_key)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_wanted: asyncio.Event | None = None
@@ -192,7 +215,8 @@ class Emulator(EmulatorClient):
         self._loop, self._stop_wanted = asyncio.get_running_loop(), asyncio.Event()
         try:
             self.url = await self._server.start("127.0.0.1", self._port)
-        except OSError as error:
+            self._ca_file = self._server.ca_file
+        except (OSError, ValueError) as error:
             self._failure = error
             return
         finally:
@@ -203,5 +227,6 @@ class Emulator(EmulatorClient):
 
 def _make_tls(certfile: str, keyfile: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certfile, keyfile)
     return context

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.exchange import Budget, exchange_repeatable
-from airflow_provider_drs.protocol.settings import Auth, Settings
+from airflow_provider_drs.protocol.settings import WORD, Auth, Settings
 from airflow_provider_drs.protocol.signing import sign
 from airflow_provider_drs.protocol.wire import Conversation, Request, Response, Service, encode_body
 
@@ -144,6 +144,8 @@ def parse_token(document: Mapping[str, Any], response: Response, settings: Setti
     project_id = settings.project_id or (project.get("id") if isinstance(project, Mapping) else None)
     if not project_id:
         raise DrsResponseError("IAM's answer names no project; set extra.project_id of the connection")
+    if not WORD.fullmatch(str(project_id)):
+        raise DrsResponseError("IAM's answer names a project that can be none")
     expires_at = _read_instant(body, "expires_at")
     # From IAM's own two clocks readings, so that a wrong clock on this side does no harm.
     issued_at = _read_instant(body, "issued_at") if body.get("issued_at") else None

@@ -29,18 +29,37 @@ SECRET_FIELDS = frozenset(
     }
 )
 
+# A value in quotes ends with its quote, and one in the quotes of JSON within a text with an escaped one. A
+# bare one goes on behind a separator unless another name follows that.
 _SECRET_IN_TEXT = re.compile(
     r"""(?ix)
     (?P<name>
-        (?:db[_-]?|ssl[_-]?cert[_-]?)?password | ssl[_-]?cert[_-]?key | secret[_-]?key
-        | x-auth-token | x-subject-token | authorization | signature
+        (?:db[_-]?|ssl[_-]?cert[_-]?)?password | passwd | pwd | ssl[_-]?cert[_-]?key | secret[_-]?key
+        | token | authorization | signature
     )
-    (?P<glue>["']?\s*[:=]\s*)
-    (?P<value>"[^"]*"? | '[^']*'? | (?:SDK-HMAC-SHA256\s+)?[^\s,;&}"']+(?:,\s*\w+=[^\s,;&}]+)*)
+    (?P<glue>(?:\\*["'])?\s*[:=]\s*)
+    (?P<value>
+        "(?:[^"\\]|\\.)*"?
+        | '(?:[^'\\]|\\.)*'?
+        | \\+"(?:[^"]|(?<=\\\\\\)")*"?
+        | (?:SDK-HMAC-SHA256\s+)?
+          (?:[^\s,;&}"']|[,;&](?!\s|$|["']?\w+["']?\s*[:=]))+
+          (?:,\s*\w+=[^\s,;&}]+)*
+    )
     """
 )
-# user:password@host in a URL, e.g. of a proxy.
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+# user:password@host in a URL, e.g. of a proxy; up to the last @, since a password may hold one, or a slash.
+# One with a space or a quote in it ends at the first, unless it is a port. With bounds, so that a text that
+# is made for it takes no long time.
+_USERINFO = re.compile(
+    r"""(?ix)
+    (?P<scheme>[a-z][a-z0-9+.-]{0,30}://)
+    (?:
+        (?:(?!://)[^\s"'<>]){1,512}
+        | [^\s/:@"'<>\[]{1,128}:(?!\d{1,5}(?:[/\s?\#,;)]|$))[^\n@]{1,256}
+    )@
+    """
+)
 
 
 def is_secret_field(name: str) -> bool:
@@ -49,7 +68,7 @@ def is_secret_field(name: str) -> bool:
 
 
 def redact(value: Any) -> Any:
-    """Return a copy of a JSON value in which every secret field is masked, at any depth."""
+    """Return a copy of a JSON value with every secret masked: fields at any depth, and within texts."""
     if isinstance(value, Mapping):
         return {
             name: MASK if is_secret_field(str(name)) and inner else redact(inner)
@@ -57,10 +76,10 @@ def redact(value: Any) -> Any:
         }
     if isinstance(value, (list, tuple)):
         return [redact(inner) for inner in value]
-    return value
+    return redact_text(value) if isinstance(value, str) else value
 
 
 def redact_text(text: str) -> str:
     """Return *text* with the values of secret-looking fields and URL credentials masked."""
-    text = _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
-    return _SECRET_IN_TEXT.sub(rf"\g<name>\g<glue>{MASK}", text)
+    text = _SECRET_IN_TEXT.sub(rf"\g<name>\g<glue>{MASK}", text)
+    return _USERINFO.sub(rf"\g<scheme>{MASK}@", text)

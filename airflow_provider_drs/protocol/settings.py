@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,6 +23,15 @@ DEFAULT_POLL_BATCH_SIZE = 50
 LARGEST_BATCH = 100
 
 LANGUAGES = ("en-us", "zh-cn")
+
+#: What becomes part of a host name or a path is spelt in letters that mean the same to everybody: a library
+#: that reads a URL differently would send a token to another host than the one that was checked.
+WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NETLOC = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+)
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/*")
+_LARGEST_PORT = 65_535
 
 
 class Auth(Enum):
@@ -131,8 +141,8 @@ class _Reader:
     ) -> Settings:
         auth = self._choice("auth", Auth, Auth.PASSWORD)
         cloud = self._choice("cloud", Cloud, Cloud.OTC)
-        region = self._overrides.region or self._text("region")
-        project_id = self._overrides.project_id or self._text("project_id")
+        region = self._word("region", self._overrides.region)
+        project_id = self._word("project_id", self._overrides.project_id)
         self._check_credentials(auth, login, password, project_id)
         domain_name, domain_id = self._text("domain_name"), self._text("domain_id")
         project_name = self._text("project_name") or region
@@ -140,10 +150,11 @@ class _Reader:
         if auth is Auth.PASSWORD:
             self._check_scope(domain_name, domain_id, project_id or project_name)
             iam_url = self._iam_url(cloud, region)
+        drs_url = self._drs_url(host, port, schema, cloud, region)
         return Settings(
             conn_id=self._conn_id,
             auth=auth,
-            drs_url=self._drs_url(host, port, schema, cloud, region),
+            drs_url=drs_url,
             iam_url=iam_url,
             region=region,
             login=login or "",
@@ -154,7 +165,7 @@ class _Reader:
             project_name=project_name,
             language=self._language(),
             verify=self._verify(),
-            proxy=self._proxy(),
+            proxy=self._proxy(drs_url, iam_url),
             connect_timeout_s=self._seconds("connect_timeout", 10.0),
             read_timeout_s=self._seconds("read_timeout", 60.0),
             retry_timeout_s=self._seconds("retry_timeout", 300.0),
@@ -172,6 +183,14 @@ class _Reader:
         if not isinstance(value, str):
             raise self._error(f"extra.{name} must be text, not {type(value).__name__}.")
         return value.strip()
+
+    def _word(self, name: str, given: str | None) -> str:
+        """Return a text that becomes part of a URL: the caller's, else the connection's."""
+        word = given or self._text(name)
+        if word and not WORD.fullmatch(word):
+            whose = name if given else f"extra.{name}"
+            raise self._error(f"{whose} must be 1 to 64 letters, digits, hyphens and underscores.")
+        return word
 
     def _choice(self, name: str, kind: type[E], default: E) -> E:
         word = self._text(name).lower()
@@ -194,9 +213,10 @@ class _Reader:
             raise self._error(f"login is empty; with extra.auth {auth.value} it holds {login_means}.")
         if not password:
             raise self._error(f"password is empty; with extra.auth {auth.value} it holds {password_means}.")
-        if auth is not Auth.PASSWORD and not _is_header_text(f"{login or ''}{password}"):
+        if auth is not Auth.PASSWORD and not (_is_header_text(login or "") and _is_header_text(password)):
             raise self._error(
-                "login or password holds a line break or another character that no header can carry."
+                "login or password holds a line break or another character that no header can carry, "
+                "or begins or ends with a space."
             )
         if auth is not Auth.PASSWORD and not project_id:
             raise self._error(
@@ -242,9 +262,15 @@ class _Reader:
             raise self._error(f"{name} is not a URL or host[:port].") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self._error(f"{name} is not an http(s) URL or host[:port].")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if "@" in parts.netloc or "?" in text or "#" in text:
             raise self._error(f"{name} may hold scheme, host, port and path only.")
-        if parts.scheme == "http" and not (_is_loopback(parts.hostname) or self._flag("allow_http")):
+        # urlsplit leaves out line breaks and tabs, so what was given is looked at, too.
+        is_plain = _is_header_text(text) and " " not in text
+        if not (is_plain and _NETLOC.fullmatch(parts.netloc) and _PATH.fullmatch(parts.path)):
+            raise self._error(f"{name} holds a character or a segment that does not belong into such a URL.")
+        if own_port == 0 or not 0 <= (port or 0) <= _LARGEST_PORT:
+            raise self._error(f"the port of {name} must be from 1 to {_LARGEST_PORT}.")
+        if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._flag("allow_http")):
             raise self._error(
                 f"{name} is plain http to {parts.hostname}: credentials would travel unprotected. Use https, "
                 "or set extra.allow_http to true if you accept that."
@@ -264,7 +290,7 @@ class _Reader:
             return value.strip()
         return self._flag("verify", default=True)
 
-    def _proxy(self) -> str | None:
+    def _proxy(self, *urls: str) -> str | None:
         proxy = self._text("proxy")
         if not proxy:
             return None
@@ -272,8 +298,15 @@ class _Reader:
             parts = urlsplit(proxy)
         except ValueError:
             parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        is_url = parts.scheme in ("http", "https") and parts.hostname and _is_header_text(proxy)
+        if not is_url or " " in proxy:
             raise self._error("extra.proxy must be a URL such as http://proxy.example:3128.")
+        is_plain = any(url.startswith("http://") for url in urls)
+        if is_plain and not (is_loopback(parts.hostname or "") or self._flag("allow_http")):
+            raise self._error(
+                "extra.proxy would read the credentials that go to a plain http URL. Use https, or set "
+                "extra.allow_http to true if you accept that."
+            )
         return proxy
 
     def _flag(self, name: str, *, default: bool = False) -> bool:
@@ -315,10 +348,11 @@ class _Reader:
 
 
 def _is_header_text(text: str) -> bool:
-    return text.isascii() and text.isprintable()
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether what goes to a host never leaves this machine."""
     if host == "localhost":
         return True
     try:

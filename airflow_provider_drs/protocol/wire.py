@@ -37,7 +37,7 @@ class Request:
     operation: str
     method: str
     path: str
-    body: Mapping[str, Any] | None
+    body: Mapping[str, Any] | None = field(repr=False)
     repeatable: bool
     job_ids: tuple[str, ...] = ()
     service: Service = Service.DRS

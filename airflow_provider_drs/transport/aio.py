@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -39,7 +38,7 @@ from airflow_provider_drs.protocol.wire import (
     Step,
     TransportFailure,
 )
-from airflow_provider_drs.transport.environment import find_proxy, find_verify
+from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
@@ -169,7 +168,9 @@ class AiohttpTransport:
                 verify = find_verify(self._settings)
                 # Reading a CA bundle takes tens of milliseconds; other triggers' coroutines must not wait.
                 context = (
-                    await asyncio.to_thread(_make_context, verify) if isinstance(verify, str) else verify
+                    await asyncio.to_thread(read_bundle, self._settings, verify)
+                    if isinstance(verify, str)
+                    else verify
                 )
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=context),
@@ -204,10 +205,6 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
             return None
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _make_context(bundle: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=bundle)
 
 
 # The first class that fits decides, so the narrow ones come first.

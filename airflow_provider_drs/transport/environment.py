@@ -7,10 +7,12 @@ requests reads it on every call, which costs more than the rest of a small call 
 from __future__ import annotations
 
 import os
+import ssl
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from airflow_provider_drs.protocol.settings import Settings
+from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.settings import Settings, is_loopback
 
 
 def find_proxy(settings: Settings, url: str) -> str | None:
@@ -18,19 +20,38 @@ def find_proxy(settings: Settings, url: str) -> str | None:
     if settings.proxy:
         return settings.proxy
     parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
+    # What is on this machine is not for another one to read, though nobody has thought of NO_PROXY.
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
-def find_verify(settings: Settings) -> bool | str:
+def find_verify(settings: Settings) -> str | bool:
     """
-    Return how to verify certificates.
-
-    the connection's word, else ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
+    Return how to verify certificates: the connection's word, else ``REQUESTS_CA_BUNDLE`` or
+    ``CURL_CA_BUNDLE``.
     """
     if settings.verify is not True:
         return settings.verify
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def read_bundle(settings: Settings, path: str) -> ssl.SSLContext:
+    """
+    Read the certificates of authorities, a file or a folder of them.
+
+    :raises DrsConfigError: there are none.
+    """
+    is_folder = os.path.isdir(path)
+    try:
+        return ssl.create_default_context(
+            cafile=None if is_folder else path, capath=path if is_folder else None
+        )
+    except (OSError, ValueError) as error:
+        raise DrsConfigError(
+            f"extra.verify of connection {settings.conn_id!r} (or REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE): "
+            f"{path!r} is no bundle of CA certificates that can be read ({type(error).__name__}). Give the "
+            "path of a PEM file on this machine."
+        ) from error

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 
 import requests
@@ -35,7 +36,7 @@ from airflow_provider_drs.protocol.wire import (
     TransportFailure,
 )
 from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
-from airflow_provider_drs.transport.environment import find_proxy, find_verify
+from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
@@ -118,7 +119,11 @@ class RequestsTransport:
             self._session.mount(scheme, BoundedAdapter())
         # Proxies and certificates are read from the environment here, once, and never from a .netrc file.
         self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.verify = find_verify(settings)
+        if isinstance(self._session.verify, str):
+            # requests would find out on the first call, and say that the connection broke.
+            read_bundle(settings, self._session.verify)
         for url in filter(None, (settings.drs_url, settings.iam_url)):
             if proxy := find_proxy(settings, url):
                 parts = urllib3.util.parse_url(url)

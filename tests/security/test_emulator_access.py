@@ -1,0 +1,175 @@
+"""Who can reach an emulator, and who can steer it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
+from airflow_provider_drs.emulator.__main__ import main
+from airflow_provider_drs.emulator.client import KEY_HEADER
+from airflow_provider_drs.emulator.control import Control
+from airflow_provider_drs.emulator.loopback import is_loopback
+from airflow_provider_drs.emulator.server import Server
+
+KEY = "control-key-not-real"
+#: Every address of this machine; and so one that others can reach.
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+Start = Callable[..., list[str]]
+ACTIONS = sorted(name.removeprefix("do_") for name in vars(Control) if name.startswith("do_"))
+
+
+def _header(lines: list[str]) -> dict[str, str]:
+    (line,) = (line for line in lines if KEY_HEADER in line)
+    name, _, value = line.rpartition(": ")[0].rpartition(" ")[2], *line.rpartition(": ")[1:]
+    return {name: value}
+
+
+def _url(lines: list[str]) -> str:
+    return str(json.loads(lines[-1].partition("=")[2].strip("'"))["host"])
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours_alone"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("", False),
+        (EVERYWHERE, False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("127.1", False),
+        ("2130706433", False),
+    ],
+)
+def test_what_is_loopback(host: str, is_ours_alone: bool) -> None:
+    """In doubt, somebody else can reach it."""
+    assert is_loopback(host) is is_ours_alone
+
+
+def test_it_listens_on_loopback_unless_told_otherwise(start_emulator: Start) -> None:
+    """The command, and the one in a test; neither asks for a key, and neither prints one."""
+    lines = start_emulator()
+
+    assert _url(lines).startswith("http://127.0.0.1:")
+    assert KEY_HEADER not in "\n".join(lines)
+    with Emulator() as emulator:
+        assert emulator.url.startswith("http://127.0.0.1:")
+        for url in (_url(lines), emulator.url):
+            assert requests.get(f"{url}/_emulator/jobs", timeout=5).ok
+            # Every machine has these addresses, too; nobody listens there.
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", int(url.rpartition(":")[2])), timeout=5)
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "", "2130706433"])
+def test_it_serves_others_only_if_told_so(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mere address is not enough."""
+    with pytest.raises(SystemExit):
+        main(["--host", host])
+
+    assert "--allow-remote" in capsys.readouterr().err
+
+
+def test_one_that_others_can_reach_makes_a_key(start_emulator: Start) -> None:
+    """It is printed, another one each time, and demanded."""
+    first, second = (start_emulator("--host", EVERYWHERE, "--allow-remote") for _ in range(2))
+    url = _url(first).replace(EVERYWHERE, "127.0.0.1")
+
+    assert _header(first) != _header(second)
+    assert len(_header(first)[KEY_HEADER]) >= 32
+    assert requests.get(f"{url}/_emulator/jobs", timeout=5).status_code == 403
+    assert requests.get(f"{url}/_emulator/jobs", headers=_header(second), timeout=5).status_code == 403
+    assert requests.get(f"{url}/_emulator/jobs", headers=_header(first), timeout=5).ok
+
+
+def test_the_key_can_come_from_a_file(start_emulator: Start, tmp_path: Path) -> None:
+    """Also on loopback. It is then known, and not printed: a CI keeps what is printed."""
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    lines = start_emulator("--control-key-file", str(tmp_path / "key"))
+
+    assert KEY not in "\n".join(lines)
+    assert len(EmulatorClient(_url(lines), control_key=KEY).job_ids) == 10
+    with pytest.raises(EmulatorError, match=KEY_HEADER):
+        assert EmulatorClient(_url(lines)).job_ids
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_key_is_none(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that somebody has forgotten to fill leaves nothing open."""
+    (tmp_path / "key").write_text(content)
+
+    with pytest.raises(SystemExit):
+        main(["--control-key-file", str(tmp_path / "key")])
+
+    assert "empty" in capsys.readouterr().err
+
+
+@pytest.fixture
+def locked() -> Iterator[Emulator]:
+    """Return an emulator with a key."""
+    with Emulator(clock="manual", control_key=KEY) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("action", [*ACTIONS, "no_such_action", ""])
+@pytest.mark.parametrize("given", [None, "", "wrong", KEY[:-1], f"{KEY}x", KEY.upper(), "é"])
+def test_no_action_does_without_the_key(locked: Emulator, action: str, given: str | None) -> None:
+    """Not even what only tells; and nobody learns which actions there are."""
+    headers = {} if given is None else {KEY_HEADER: given.encode()}
+    url = f"{locked.url}/_emulator/{action}"
+
+    answers = [requests.request(method, url, headers=headers, timeout=5) for method in ("GET", "POST")]
+
+    assert [each.status_code for each in answers] == [403, 403]
+    assert not any(KEY in each.text for each in answers)
+    assert len(locked.job_ids) == 10
+
+
+def test_an_emulator_in_this_process_knows_its_key(locked: Emulator) -> None:
+    """And what it emulates is open to whoever has the service's own credentials."""
+    locked.inject("too_frequent")
+
+    assert len(locked.faults) == 1
+    answer = requests.post(f"{locked.url}/v3/auth/tokens", json={}, timeout=5)
+    assert answer.status_code == 400
+    assert requests.get(f"{locked.url}/v3/projects", timeout=5).status_code == 401
+
+
+@asynccontextmanager
+async def _serving(server: Server, host: str) -> AsyncIterator[str]:
+    try:
+        yield await server.start(host, 0)
+    finally:
+        await server.stop()
+
+
+def test_a_server_makes_its_key_whoever_starts_it() -> None:
+    """Not only the command: what can be reached from elsewhere is never open."""
+
+    async def start(server: Server, host: str) -> str | None:
+        async with _serving(server, host):
+            return server.control_key
+
+    assert asyncio.run(start(Server(), "127.0.0.1")) is None
+    assert len(asyncio.run(start(Server(), EVERYWHERE)) or "") >= 32
+    assert asyncio.run(start(Server(control_key=KEY), EVERYWHERE)) == KEY
+
+
+def test_the_key_stays_out_of_the_journal(locked: Emulator) -> None:
+    """With everything else that is written down."""
+    requests.post(f"{locked.url}/v3/auth/tokens", headers={KEY_HEADER: KEY}, json={}, timeout=5)
+
+    assert locked.journal()
+    assert KEY not in json.dumps(locked.journal())

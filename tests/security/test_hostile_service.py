@@ -1,0 +1,236 @@
+"""What a service, or somebody in its place, gets out of us by its answers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.protocol.errors import DrsAuthError, DrsConfigError, DrsError
+from tests.security.canaries import Canaries
+from tests.security.conftest import Use
+from tests.security.servers import Received, RecordingServer, connection_to, grant, no_such_job, respond
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+JOB = "00000001-d0c5-4a11-8a11-0000001jb101"
+REDIRECTS = [301, 302, 303, 307, 308]
+
+
+class Iam:
+    """Answers as IAM does, with another token each time, and keeps them."""
+
+    def __init__(self, canaries: Canaries) -> None:
+        self.tokens: list[str] = []
+        self._canaries = canaries
+
+    def __call__(self, _: Received) -> bytes:
+        """Issue a token."""
+        self.tokens.append(self._canaries.make(f"token{len(self.tokens)}"))
+        return grant(self.tokens[-1])
+
+
+@pytest.fixture
+def canaries() -> Canaries:
+    """Return the secrets of the test."""
+    return Canaries()
+
+
+@pytest.fixture
+def iam(canaries: Canaries) -> Iterator[tuple[RecordingServer, Iam]]:
+    """Return a good IAM, and what it has issued."""
+    issue = Iam(canaries)
+    with RecordingServer(issue) as server:
+        yield server, issue
+
+
+def _move(status: int, to: str) -> Callable[[Received], bytes]:
+    return lambda received: respond(status, Location=f"{to}{received.target.decode()}")
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+@pytest.mark.parametrize("call", ["get_job_statuses", "start_jobs", "delete_jobs"])
+def test_drs_sends_nobody_elsewhere(
+    hook: Any, use: Use, canaries: Canaries, iam: Any, status: int, call: str
+) -> None:
+    """The other server sees no connection, and the error names what to set."""
+    with RecordingServer() as other, RecordingServer(_move(status, other.url)) as drs:
+        use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+        with pytest.raises(DrsConfigError, match="host of the connection") as caught:
+            _raise(getattr(hook, call)([JOB]))
+
+    assert other.connections == 0
+    assert len(drs.received) == 1
+    assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_iam_sends_nobody_elsewhere(hook: Any, use: Use, canaries: Canaries, status: int) -> None:
+    """It would be the password that travels."""
+    with (
+        RecordingServer() as other,
+        RecordingServer(_move(status, other.url)) as iam,
+        RecordingServer() as drs,
+    ):
+        use(connection_to(drs.url, iam.url, canaries.make("password")))
+        with pytest.raises(DrsConfigError, match="iam_endpoint of the connection") as caught:
+            hook.get_job_statuses([JOB])
+
+    assert (other.connections, drs.connections, len(iam.received)) == (0, 0, 1)
+    assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
+
+
+@pytest.mark.parametrize("status", [300, 304, 305, 306, 399])
+def test_no_other_status_sends_anybody_elsewhere(
+    hook: Any, use: Use, canaries: Canaries, iam: Any, status: int
+) -> None:
+    """305 once meant a proxy to use."""
+    with RecordingServer() as other, RecordingServer(_move(status, other.url)) as drs:
+        use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+        with pytest.raises(DrsError):
+            _raise(hook.get_job_statuses([JOB]))
+
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize("header", ["Refresh", "Content-Location", "Link", "Alt-Svc", "Location"])
+def test_no_other_header_does_either(hook: Any, use: Use, canaries: Canaries, iam: Any, header: str) -> None:
+    """Nor do two calls."""
+    with RecordingServer() as other:
+        value = {
+            "Refresh": f"0; url={other.url}",
+            "Link": f"<{other.url}>; rel=canonical",
+            "Alt-Svc": f'h2="127.0.0.1:{other.port}"; ma=3600',
+        }.get(header, other.url)
+        answer = respond(400, {"error_code": "DRS.M00289"}, **{header.replace("-", "_"): value})
+        with RecordingServer(lambda _: answer) as drs:
+            use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+            for _ in range(2):
+                hook.get_job_statuses([JOB])
+
+    assert other.connections == 0
+    assert len(drs.received) == 2
+
+
+def test_no_cookie_comes_back(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
+    """A session that somebody plants is none of ours, and nobody recognises us by it."""
+    answer = respond(400, {"error_code": "DRS.M00289"}, Set_Cookie="session=planted; Path=/")
+    with RecordingServer(lambda _: answer) as drs:
+        use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+        for _ in range(2):
+            hook.get_job_statuses([JOB])
+
+    assert b"planted" not in drs.everything
+
+
+def _raise(outcomes: Any) -> None:
+    for outcome in outcomes.values():
+        if isinstance(outcome, DrsError):
+            raise outcome
+
+
+REFUSALS = {
+    "401": respond(401),
+    "401 of the gateway": respond(401, {"error_code": "APIGW.0301", "error_msg": "verify token fail"}),
+    "401 that asks for a password": respond(401, WWW_Authenticate='Basic realm="DRS"'),
+    "401 that asks for another login": respond(401, WWW_Authenticate="Negotiate, NTLM"),
+    "403 with the code": respond(403, {"error_code": "DRS.M00100", "error_msg": "invalid token"}),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("call", ["get_job_statuses", "start_jobs"])
+def test_a_drs_that_never_accepts_us_sees_two_tokens_and_no_password(
+    hook: Any, use: Use, canaries: Canaries, iam: Any, refusal: str, call: str
+) -> None:
+    """The one there was, and one that was renewed; then it is an error, without a third try."""
+    server, issue = iam
+    with RecordingServer(lambda _: REFUSALS[refusal]) as drs:
+        use(connection_to(drs.url, server.url, canaries.make("password"), retry_timeout=300))
+        with pytest.raises(DrsAuthError) as caught:
+            _raise(getattr(hook, call)([JOB]))
+
+    shown = [received.header(b"x-auth-token") for received in drs.received]
+    assert shown == [token.encode() for token in issue.tokens]
+    assert len(issue.tokens) == 2
+    assert {hit.name for hit in canaries.search({"drs": drs.everything})} == {"token0", "token1"}
+    assert not any(received.header(b"authorization") for received in drs.received)
+    assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
+
+
+def test_it_sees_no_more_if_refusals_take_turns(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
+    """Not even one that mixes them with faults that pass: they are tried again, with the same token."""
+    server, issue = iam
+    answers = itertools.cycle([respond(401), respond(503), respond(403, {"error_code": "DRS.M00100"})])
+    with RecordingServer(lambda _: next(answers)) as drs:
+        use(connection_to(drs.url, server.url, canaries.make("password"), retry_timeout=300))
+        with pytest.raises(DrsAuthError):
+            _raise(hook.get_job_statuses([JOB]))
+
+    assert len(issue.tokens) == 2
+    assert len(drs.received) == 3
+
+
+@pytest.mark.parametrize("auth", ["token", "aksk"])
+def test_own_credentials_are_shown_once(hook: Any, use: Use, canaries: Canaries, auth: str) -> None:
+    """A token, or a signature, that the connection brings cannot be renewed; a secret key is never sent."""
+    secret = canaries.make("secret")
+    with RecordingServer(lambda _: respond(401)) as drs:
+        connection = connection_to(drs.url, "", secret, auth=auth, project_id="p0", retry_timeout=300)
+        use(connection)
+        with pytest.raises(DrsAuthError) as caught:
+            _raise(hook.get_job_statuses([JOB]))
+
+    assert len(drs.received) == 1
+    assert [hit.name for hit in canaries.search({"drs": drs.everything})] == ["secret"] * (auth == "token")
+    assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
+
+
+def test_an_iam_that_refuses_is_asked_once(hook: Any, use: Use, canaries: Canaries) -> None:
+    """A wrong password that is tried again and again locks the account."""
+    canaries.make("password")
+    with (
+        RecordingServer(lambda _: respond(401, {"error": {"message": "no"}})) as iam,
+        RecordingServer() as drs,
+    ):
+        use(connection_to(drs.url, iam.url, canaries.by_name["password"], retry_timeout=300))
+        with pytest.raises(DrsAuthError):
+            hook.get_job_statuses([JOB])
+
+    assert (len(iam.received), drs.connections) == (1, 0)
+
+
+def test_the_password_goes_to_iam_alone_and_in_a_body(
+    hook: Any, use: Use, canaries: Canaries, iam: Any
+) -> None:
+    """Not in a target or a header, which proxies and servers write into their logs."""
+    with RecordingServer(no_such_job) as drs:
+        use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+        hook.get_job_statuses([JOB])
+
+    (asked,) = iam[0].received
+    assert {hit.name for hit in canaries.search({"body": asked.body})} == {"password"}
+    assert canaries.search({"head": asked.raw[: -len(asked.body)]}) == []
+    assert canaries.search({"drs": b"".join(each.line + each.body for each in drs.received)}) == []
+
+
+@pytest.mark.parametrize(
+    "netrc", ["machine 127.0.0.1 login other password {}", "default login o password {}"]
+)
+def test_a_netrc_file_gives_nothing_away(
+    hook: Any, use: Use, canaries: Canaries, iam: Any, tmp_path: Any, monkeypatch: Any, netrc: str
+) -> None:
+    """Else a host could ask for a password that was meant for somebody else."""
+    (tmp_path / ".netrc").write_text(netrc.format(canaries.make("netrc")))
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with RecordingServer(lambda _: respond(401, WWW_Authenticate="Basic")) as drs:
+        use(connection_to(drs.url, iam[0].url, canaries.make("password")))
+        with pytest.raises(DrsAuthError):
+            _raise(hook.get_job_statuses([JOB]))
+
+    assert "netrc" not in {hit.name for hit in canaries.search({"drs": drs.everything})}
+    assert canaries.search({"iam": b"".join(each.raw[: -len(each.body)] for each in iam[0].received)}) == []

@@ -1,0 +1,146 @@
+"""What a service, a library or a driver says of a secret, in its own words."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_provider_drs.protocol.redact import MASK, redact, redact_text
+from tests.security.canaries import Canaries
+
+CANARIES = Canaries()
+PLAIN = CANARIES.add("plain", "plain-canary-not-real-0f7d")
+#: What ends a value, if one takes it for that.
+AWKWARD = [f"awkward{inner}tail-not-real" for inner in "\"'\\,;&}@/:= "]
+TAIL = "tail-not-real"
+NAMES = [
+    *("password", "db_password", "dbPassword", "DB-PASSWORD", "ssl_cert_password", "sslCertPassword"),
+    *("ssl_cert_key", "secret_key", "secretKey", "X-Auth-Token", "x-subject-token", "token", "access_token"),
+    *("Authorization", "passwd", "pwd"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("secret", [PLAIN, *AWKWARD], ids=ascii)
+def test_a_value_in_json_is_masked_whole(name: str, secret: str) -> None:
+    """In JSON, in a repr, and in JSON within JSON; and no more than it."""
+    document = {"first": "kept", name: secret, "last": "kept, too"}
+    for text in (
+        json.dumps(document),
+        json.dumps(document, separators=(",", ":")),
+        json.dumps(json.dumps(document)),
+        repr(document),
+    ):
+        shown = redact_text(text)
+
+        assert MASK in shown
+        assert TAIL not in shown
+        assert PLAIN not in shown
+        assert "kept" in shown
+        assert "too" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("glue", ["=", ": ", " = ", ":"])
+@pytest.mark.parametrize("secret", [PLAIN, "a,b;c-tail-not-real", "p&q-tail-not-real", "x@y/z-tail-not-real"])
+def test_a_bare_value_is_masked_whole(name: str, glue: str, secret: str) -> None:
+    """As drivers and command lines write it."""
+    shown = redact_text(f"jdbc:mysql://h:1/d?user=root&{name}{glue}{secret}&useSSL=false, host=h refused")
+
+    assert PLAIN not in shown
+    assert TAIL not in shown
+    assert "useSSL=false" in shown
+    assert "refused" in shown
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        PLAIN,
+        "p/w-tail-not-real",
+        "p@w-tail-not-real",
+        "p:w-tail-not-real",
+        "?#-tail-not-real",
+        "p w-tail-not-real",
+        "p\" 'w-tail-not-real",
+    ],
+)
+def test_a_password_in_a_url_is_masked_whole(secret: str) -> None:
+    """Also one that should have been quoted."""
+    shown = redact_text(f"Cannot connect to proxy http://user:{secret}@proxy.example:3128/ (refused)")
+
+    assert "-not-real" not in shown
+    assert "proxy.example:3128" in shown
+    assert "refused" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Incorrect IAM authentication information: verify aksk signature fail",
+        "Access denied for user 'root'@'192.0.2.1'",
+        "see https://docs.example/a/b?c=d#e for more, or write to help@docs.example",
+        "invalid token",
+        "http://proxy.example:3128 refuses us; write to help@docs.example",
+        "http://proxy.example:3128/path, or write to help@docs.example",
+        "The password of the source is wrong.",
+    ],
+)
+def test_other_text_stays(text: str) -> None:
+    """What says what to do must stay readable."""
+    assert redact_text(text) == text
+
+
+def test_texts_within_a_row_are_masked() -> None:
+    """A row may have a message in it, or JSON as a text."""
+    row = {"rows": [{"error_log": f"db_password={PLAIN}", "property": json.dumps({"dbpassword": PLAIN})}]}
+
+    assert CANARIES.search({"row": json.dumps(redact(row))}) == []
+
+
+@given(st.text(), st.sampled_from(NAMES), st.text())
+@example("", "password", ":=x")
+def test_masking_twice_changes_nothing_more(before: str, name: str, after: str) -> None:
+    """So that it can be done at every border."""
+    once = redact_text(f"{before}{name}={after}")
+
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "a.",
+        "http://",
+        "http://a",
+        "password",
+        "password=",
+        "password:'",
+        'password="\\',
+        'password: \\"',
+        "a,b;",
+        " ",
+        "password= ",
+        "token=a,",
+        "token=,a",
+        '\\\\\\"',
+        "@",
+        "\\",
+        "://",
+        "authorization: a, b=",
+        'password=\\"\\\\\\"',
+    ],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    """A service that answers with a megabyte of it must not hold up a triggerer."""
+    text = piece * (100_000 // len(piece))
+    for begin in ("", "password=", 'password="', "password='", 'password=\\"', "http://a:"):
+        began_s = time.process_time()
+        redact_text(f"{begin}{text}")
+
+        assert time.process_time() - began_s < 2

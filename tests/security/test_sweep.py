@@ -1,0 +1,467 @@
+"""
+Secrets in every field that can hold one, everything driven, and then a search of all that was said or kept.
+
+Without a running Airflow; ``test_running_sweep.py`` is the same with one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.__main__ import _print_request
+from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
+from airflow_provider_drs.hooks.endpoints import read_endpoint
+from airflow_provider_drs.operators import drs as operators
+from airflow_provider_drs.protocol.errors import ERROR_CLASS_BY_NAME, DrsError, DrsRequestError
+from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
+from airflow_provider_drs.transport.tokens import TOKENS
+from tests.conftest import HookInLoop
+from tests.operators.test_whole_life import ACTIONS, SPEC
+from tests.security.canaries import Canaries
+from tests.security.conftest import Use
+
+PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
+
+
+class Sweep:
+    """All that was said or kept, and the secrets that must not be in it."""
+
+    def __init__(self) -> None:
+        self.canaries = Canaries()
+        self.places: dict[str, str | bytes] = {}
+
+    def keep(self, place: str, value: Any) -> None:
+        """Keep a value in each way in which somebody may write it down."""
+        place = f"{place}, {len(self.places)}"
+        self.places[place] = f"{value}\n{value!r}"
+        if isinstance(value, BaseException):
+            self.places[f"{place}, trace"] = "".join(traceback.format_exception(value))
+            self.places[f"{place}, pickled"] = pickle.dumps(value)
+            return
+        # What is no JSON does not get into a database. A live client, with its connections, is none.
+        with suppress(TypeError):
+            self.places[f"{place}, JSON"] = json.dumps(value)
+            self.places[f"{place}, pickled"] = pickle.dumps(value)
+
+    def keep_error(self, place: str, error: DrsError) -> None:
+        """Keep an error, and what becomes of it on its way through other processes."""
+        self.keep(place, error)
+        self.keep(f"{place}, as a dict", error.to_dict())
+        self.keep(f"{place}, back from a dict", DrsError.from_dict(error.to_dict()))
+        self.keep(f"{place}, back from a pickle", pickle.loads(pickle.dumps(error)))  # noqa: S301
+
+    def check(self) -> None:
+        """Search."""
+        assert self.places
+        assert self.canaries.search(self.places) == []
+
+
+@pytest.fixture
+def sweep(
+    emulator: Emulator, use: Use, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sweep]:
+    """
+    Return what collects, with secrets in every connection; logs of all libraries are in it.
+
+    At the end it is searched.
+    """
+    sweep = Sweep()
+    make = sweep.canaries.make
+    emulator.set_iam(password=make("password", awkward=True))
+    use({**emulator.connection, "password": sweep.canaries.by_name["password"]})
+    _listen_for_tokens(sweep.canaries, monkeypatch)
+    for name in ("there", "here"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(_database(name, make)))
+    echo = {"db_password": make("echo", awkward=True), "ssl_cert_password": make("echo-of-certificate")}
+    monkeypatch.setattr("airflow_provider_drs.emulator.views._SECRET_ECHO", echo)
+    # asyncio then says more, also which coroutines take long.
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    caplog.set_level(logging.DEBUG)
+    with _structlog() as entries:
+        yield sweep
+        sweep.keep("structlog", entries)
+    sweep.places["logging"] = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+    sweep.keep("journal", emulator.journal())
+    sweep.keep("jobs", emulator.jobs)
+    sweep.check()
+
+
+def _structlog() -> AbstractContextManager[Any]:
+    try:
+        from structlog.testing import capture_logs
+    except ImportError:
+        # Airflow 2.11 logs with logging alone.
+        return nullcontext([])
+    return capture_logs()
+
+
+def _listen_for_tokens(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue = Iam.issue
+
+    def listen(self: Iam, *arguments: Any, **options: Any) -> Any:
+        token, document = issue(self, *arguments, **options)
+        canaries.add(f"token {len(canaries.by_name)}", token)
+        return token, document
+
+    monkeypatch.setattr(Iam, "issue", listen)
+
+
+def _database(name: str, make: Callable[..., str]) -> dict[str, Any]:
+    return {
+        "conn_type": "mysql",
+        "host": "192.0.2.1",
+        "port": 3306,
+        "login": "root",
+        "password": make(f"{name}-password", awkward=True),
+        "extra": {
+            "inst_id": "in01",
+            "region": "eu-de",
+            "ssl_cert": PEM.format(make(f"{name}-certificate")),
+            "ssl_cert_password": make(f"{name}-certificate-password"),
+        },
+    }
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def any_hook(request: pytest.FixtureRequest, sweep: Sweep) -> Iterator[Any]:
+    """Return a hook on the emulator, with the secrets in its connection."""
+    made: Any = DrsHook() if request.param == "requests" else HookInLoop(DrsAsyncHook())
+    yield made
+    sweep.keep("hook", vars(made))
+    made.close()
+
+
+def _secrets_in_text(sweep: Sweep) -> str:
+    """Return what a service, or a library, may say of what it was given."""
+    secret = dict(sweep.canaries.by_name)
+    return "; ".join(
+        [
+            f"cannot connect: db_password={secret['there-password']!r}, user=root",
+            json.dumps({"ssl_cert_password": secret["there-certificate-password"]}),
+            f"X-Auth-Token: {secret.get('token', 'none')}",
+            f"http://root:{secret['here-certificate']}@192.0.2.1/",
+        ]
+    )
+
+
+def _faults(sweep: Sweep) -> dict[str, dict[str, Any]]:
+    text = _secrets_in_text(sweep)
+    return {
+        "none": {},
+        "reset_after": {"times": 2},
+        "reset_before": {"times": 2},
+        "truncated": {},
+        "html": {},
+        "wrong_shape": {"body": {"results": text}},
+        "expire_token": {"times": None},
+        "gateway_401": {"times": None},
+        "no_permission": {"times": None},
+        "too_frequent": {"times": None},
+        "redirect": {
+            "location": "http://root:{}@evil.example/".format(sweep.canaries.by_name["password"][:36])
+        },
+        "status": {
+            "times": None,
+            "status": 400,
+            "body": json.dumps({"error_code": "DRS.M09999", "error_msg": text}),
+        },
+    }
+
+
+FAULTS = (
+    *(
+        "none",
+        "reset_after",
+        "reset_before",
+        "truncated",
+        "html",
+        "wrong_shape",
+        "expire_token",
+        "gateway_401",
+    ),
+    *("no_permission", "too_frequent", "redirect", "status"),
+)
+
+
+def _inject(emulator: Emulator, sweep: Sweep, fault: str, operation: str | None) -> None:
+    if fault != "none":
+        emulator.inject(fault, operation=operation, **_faults(sweep)[fault])
+
+
+def _keep_outcome(sweep: Sweep, place: str, call: Callable[[], Any]) -> None:
+    try:
+        result = call()
+    except DrsError as error:
+        sweep.keep_error(place, error)
+        return
+    except Exception as error:
+        sweep.keep(place, error)
+        return
+    sweep.keep(place, result)
+    for value in result.values() if isinstance(result, Mapping) else ():
+        if isinstance(value, DrsError):
+            sweep.keep_error(place, value)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.usefixtures("no_backoff", "short_retries")
+def test_hooks(any_hook: Any, sweep: Sweep, emulator: Emulator, fault: str) -> None:
+    """Calls that carry databases' passwords, and one whose answer has them."""
+    job_id = emulator.seed_job(echo_secrets=True, has_endpoints=True)
+    running = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
+    any_hook.get_job_statuses([job_id])
+    _inject(emulator, sweep, fault, None)
+    there, here = read_endpoint("there"), read_endpoint("here")
+    calls: dict[str, Callable[[], Any]] = {
+        "details": lambda: any_hook.get_job_details([job_id, running]),
+        "test": lambda: any_hook.validate_connections([job_id], source=there, target=here),
+        "modify": lambda: any_hook.modify_jobs([job_id], source=there, target=here),
+        "passwords": lambda: any_hook.change_passwords([running], source=there.db_password),
+        "start": lambda: any_hook.start_jobs([job_id]),
+        "delete": lambda: any_hook.delete_jobs([job_id]),
+    }
+    sweep.keep("endpoints", [repr(there), str(here)])
+    for place, call in calls.items():
+        _keep_outcome(sweep, place, call)
+    if fault == "status":
+        # The service has told a secret, and it was taken out.
+        assert any("db_password=***" in str(content) for content in sweep.places.values())
+
+
+@pytest.fixture
+def short_retries(sweep: Sweep, emulator: Emulator, use: Use) -> None:
+    """Faults that last are given up at once."""
+    connection = emulator.connection
+    extra = {**connection["extra"], "retry_timeout": 0.2}
+    use({**connection, "password": sweep.canaries.by_name["password"], "extra": extra})
+
+
+@pytest.mark.parametrize("fault", ["none", "status"])
+@pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
+@pytest.mark.usefixtures("no_backoff", "short_retries")
+def test_operators(
+    sweep: Sweep,
+    emulator: Emulator,
+    context: dict[str, Any],
+    fault: str,
+    name: str,
+    seed: dict[str, Any],
+    arguments: dict[str, Any],
+) -> None:
+    """Results, XComs, rendered fields, and what a failure says."""
+    job_id = emulator.seed_job(echo_secrets=True, **seed)
+    operator = getattr(operators, name)(task_id="task", job_ids=job_id, **arguments)
+    _inject(emulator, sweep, fault, None)
+
+    _keep_outcome(sweep, name, lambda: _run(sweep, operator, context))
+
+    sweep.keep("xcoms", context["ti"].xcoms)
+    sweep.keep("rendered", {field: getattr(operator, field) for field in operator.template_fields})
+    sweep.keep("operator", {key: repr(value) for key, value in vars(operator).items()})
+
+
+def _run(sweep: Sweep, task: Any, context: dict[str, Any]) -> Any:
+    """Run a task as Airflow does, and keep what goes through its database."""
+    try:
+        return task.execute(context)
+    except TaskDeferred as deferred:
+        sweep.keep("trigger", deferred.trigger.serialize())
+        sweep.keep(
+            "deferral", [deferred.method_name, deferred.kwargs, repr(deferred), repr(deferred.trigger)]
+        )
+        event = asyncio.run(anext(deferred.trigger.run())).payload
+        sweep.keep("event", event)
+        return task.resume_execution(deferred.method_name, {"event": event}, context)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.usefixtures("no_backoff", "short_retries")
+def test_deferred_waits(sweep: Sweep, emulator: Emulator, context: dict[str, Any], fault: str) -> None:
+    """The trigger, its event, and the line that the database keeps of a deferral."""
+    emulator.set_pace(2)
+    ids = list(emulator.job_ids)[:2]
+    waits: dict[str, Any] = {"deferrable": True, "poke_interval": 0.01, "timeout": 2}
+    precheck = operators.DrsBatchPrecheckOperator(task_id="precheck", job_ids=ids)
+    _run(sweep, precheck, context)
+    _inject(emulator, sweep, fault, "BatchCheckResults")
+
+    sensor = DrsPrecheckSensor(task_id="wait", job_ids=ids, **waits)
+    _keep_outcome(sweep, "sensor", lambda: _run(sweep, sensor, context))
+    create = operators.DrsCreateJobsOperator(task_id="create", jobs=[SPEC], target_conn_id="here", **waits)
+    _keep_outcome(sweep, "create", lambda: _run(sweep, create, context))
+
+    sweep.keep("xcoms", context["ti"].xcoms)
+
+
+#: For each class of error, how to come to it for real.
+WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "DrsConfigError": ("redirect", {}),
+    "DrsAuthError": ("gateway_401", {"times": None}),
+    "DrsPermissionError": ("no_permission", {}),
+    "DrsRequestError": ("status", {"status": 400, "body": '{"error_code": "DRS.M09999"}'}),
+    "DrsJobNotFoundError": ("status", {"status": 400, "body": '{"error_code": "DRS.M00289"}'}),
+    "DrsJobStateError": ("status", {"status": 400, "body": '{"error_code": "DRS.M00304"}'}),
+    "DrsThrottledError": ("too_frequent", {"times": None}),
+    "DrsUnavailableError": ("reset_before", {"times": None}),
+    "DrsResponseError": ("html", {"times": None}),
+}
+
+
+def test_there_is_a_way_to_every_class() -> None:
+    """Otherwise the next test would leave one out."""
+    assert set(WAYS) == set(ERROR_CLASS_BY_NAME) - {"DrsError"}
+
+
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.usefixtures("no_backoff", "short_retries")
+def test_every_class_of_error(any_hook: Any, sweep: Sweep, emulator: Emulator, name: str) -> None:
+    """Its text, its repr, its dict, its pickle and the whole chain beneath it."""
+    job_id = emulator.seed_job()
+    kind, details = WAYS[name]
+    emulator.inject(kind, operation="BatchListJobDetails", **details)
+
+    with pytest.raises(DrsError) as caught:
+        _raise_first(any_hook.get_job_details([job_id]))
+
+    assert type(caught.value).__name__ == name
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)  # noqa: S301
+    sweep.keep_error(name, caught.value)
+
+
+def _raise_first(answers: Mapping[str, Any]) -> None:
+    for answer in answers.values():
+        if isinstance(answer, DrsError):
+            raise answer
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.usefixtures("no_backoff", "short_retries")
+def test_iam_and_the_test_of_a_connection(
+    any_hook: Any, sweep: Sweep, emulator: Emulator, right: bool
+) -> None:
+    """Also when the password is wrong, which is a secret all the same: often it was right a week ago."""
+    if not right:
+        emulator.set_iam(password="another-password-not-real")
+    _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
+
+    sweep.keep("connection test", DrsHook().test_connection())
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.usefixtures("no_backoff")
+def test_keys_and_tokens(
+    any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """The connection's own."""
+    secret_key, token = sweep.canaries.make("secret key"), sweep.canaries.make("given-token")
+    accepted = "another-key-not-real" if refused else secret_key
+    monkeypatch.setattr("airflow_provider_drs.emulator.iam.SECRET_KEY", accepted)
+    if not refused:
+        emulator.accept_token(token)
+    keys = emulator.connection_with_keys
+    for connection in (
+        {**keys, "password": secret_key},
+        {**keys, "password": token, "extra": {**keys["extra"], "auth": "token"}},
+    ):
+        use(connection)
+        _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
+        sweep.keep("client", any_hook.get_conn())
+        any_hook_close(any_hook)
+    statuses = {entry["status"] for entry in emulator.journal()}
+    assert statuses == ({200} if not refused else {401, 403})
+
+
+def any_hook_close(hook: Any) -> None:
+    """Close a hook that goes on afterwards: the one in a loop would close its loop, too."""
+    if isinstance(hook, HookInLoop):
+        hook._runner.run(hook._hook.close())
+    else:
+        hook.close()
+
+
+@pytest.mark.parametrize("url", ["https://drs.example", "http://127.0.0.1:9"])
+@pytest.mark.usefixtures("no_backoff")
+def test_the_password_of_a_proxy(any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, url: str) -> None:
+    """Of one that is not there."""
+    connection = emulator.connection
+    proxy = f"http://user:{sweep.canaries.make('proxy')}@127.0.0.1:9"
+    extra = {**connection["extra"], "iam_endpoint": url, "proxy": proxy, "retry_timeout": 0.1}
+    use({**connection, "host": url, "extra": extra})
+
+    _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
+    sweep.keep("connection test", DrsHook().test_connection())
+
+
+def test_what_holds_a_secret_does_not_show_it(any_hook: Any, sweep: Sweep, emulator: Emulator) -> None:
+    """Settings, clients, tokens; a debugger and a trace with local variables write their reprs."""
+    any_hook.get_job_statuses(emulator.job_ids)
+    client = any_hook.get_conn()
+    slots = list(TOKENS._slots.items())
+    assert any(slot.current() for _, slot in slots)
+
+    sweep.keep("settings", client._settings)
+    sweep.keep("client", vars(client))
+    sweep.keep("transport", {key: repr(value) for key, value in vars(client._transport).items()})
+    sweep.places["slots"] = repr(slots)
+    sweep.places["identity"] = client._settings.identity
+
+
+def test_a_request_does_not_show_its_body(sweep: Sweep, emulator: Emulator) -> None:
+    """IAM's has the password in it; a trace with local variables has the repr."""
+    from airflow_provider_drs.protocol.auth import build_token
+    from airflow_provider_drs.protocol.wire import Send
+
+    with DrsHook() as hook:
+        request = build_token(hook.get_conn()._settings)
+
+    assert sweep.canaries.search({"request": repr(request), "step": repr(Send(request, 1.0))}) == []
+
+
+def test_the_emulators_lines(sweep: Sweep, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The journal, and what ``--log-requests`` prints of it."""
+    with DrsHook() as hook:
+        hook.validate_connections(
+            [emulator.seed_job()], source=read_endpoint("there"), target=read_endpoint("here")
+        )
+    for entry in emulator.journal():
+        _print_request(entry)
+
+    printed = capsys.readouterr().out
+    assert "BatchValidateConnections" in printed
+    sweep.places["printed"] = printed
+
+
+def test_the_sweep_finds_what_is_there(sweep: Sweep) -> None:
+    """An error that has the password, and a result with one in it."""
+    secret = sweep.canaries.by_name["password"]
+    sweep.keep_error("bad", DrsRequestError(f"refused: {secret}"))
+    sweep.keep("worse", {"rows": [{"it": secret}]})
+
+    hits = sweep.canaries.search(sweep.places)
+
+    assert len({hit.place for hit in hits}) == len(sweep.places)
+    sweep.places.clear()
+
+
+def test_all_libraries_are_listened_to(
+    any_hook: Any, sweep: Sweep, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise a search of their logs would find nothing whatever they said."""
+    any_hook.get_job_statuses(emulator.job_ids)
+
+    names = {record.name.partition(".")[0] for record in caplog.records}
+    assert ("asyncio" if isinstance(any_hook, HookInLoop) else "urllib3") in names
+    assert sweep.canaries.by_name
