@@ -47,6 +47,10 @@ def test_a_dead_triggerer_loses_no_wait(site: Site) -> None:
     assert site.airflow.wait(dag_id, run_id) == "success", site.airflow.log(dag_id, run_id, "*")
     assert (_calls(site)["BatchCheckJobs"], _calls(site)["BatchStartJobs"]) == (1, 1)
     assert _starts(site) == [1] * OURS
+    # What a trigger that shares its poller says stands in the log of its own task.
+    logs = (site.airflow.home / "logs").rglob("*.trigger.*")
+    told = "".join(file.read_text() for file in logs if f"run_id={run_id}" in str(file))
+    assert [f"{job_id} pre-check passed" in told for job_id in site.drs.job_ids[:OURS]] == [True] * OURS
 
 
 def test_soft_fail_does_not_soften_a_verdict(site: Site) -> None:
