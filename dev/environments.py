@@ -27,6 +27,9 @@ ENVIRONMENTS = {
     "keystone": ["keystone", "waitress"],
     # With the provider whose DAG parse time ours is compared to.
     "bench": ["apache-airflow", "apache-airflow-providers-amazon", "-e", ".[test,peer]"],
+    # Airflow on several machines: Celery for the workers, PostgreSQL for what they share.
+    "cluster-3": ["apache-airflow[celery,postgres]", "-e", ".[emulator]"],
+    "cluster-2": ["apache-airflow[celery,postgres]", "-e", ".[emulator]"],
 }
 
 #: What each environment is for, and which version of it; the rest follows when constraints are resolved.
@@ -35,6 +38,8 @@ PINS = {
     "airflow-2": "apache-airflow==2.11.2",
     "keystone": "keystone==30.0.0",
     "bench": "apache-airflow==3.3.2",
+    "cluster-3": "apache-airflow[celery,postgres]==3.3.2",
+    "cluster-2": "apache-airflow[celery,postgres]==2.11.2",
 }
 
 

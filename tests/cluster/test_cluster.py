@@ -1,0 +1,29 @@
+"""Many jobs are started by an Airflow on Celery whose parts are killed while DRS fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
+
+from cluster.run import Size, run
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.skipif(not os.environ.get("DRS_CLUSTER"), reason="takes minutes: make test-cluster"),
+]
+SEED = int(os.environ.get("DRS_CLUSTER_SEED", "1"))
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [("cluster-3", Size(500, 20, rounds=2)), ("cluster-2", Size(60, 4, rounds=1))],
+    ids=["airflow-3", "airflow-2"],
+)
+def test_every_job_is_started_exactly_once(line: str, size: Size) -> None:
+    """Whatever dies: all jobs are checked, then started, none twice and none too early."""
+    assert run(line, size, SEED)

@@ -1,0 +1,28 @@
+"""The way to DRS opens and shuts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
+
+from cluster.gate import Gate
+
+from airflow_provider_drs.emulator import Emulator
+
+
+def test_a_shut_gate_breaks_connections_and_refuses_new_ones() -> None:
+    """And lets them through again, on the same port, as often as it is asked to."""
+    with Emulator(clock="manual") as emulator, Gate(emulator.url) as gate, requests.Session() as session:
+        session.trust_env = False
+        for _ in range(3):
+            assert session.get(f"{gate.url}/_emulator/health", timeout=5).status_code == 200
+            gate.shut()
+            with pytest.raises(requests.ConnectionError):
+                session.get(f"{gate.url}/_emulator/health", timeout=5)
+            gate.open()
+        assert session.get(f"{gate.url}/_emulator/health", timeout=5).status_code == 200

@@ -1,0 +1,191 @@
+"""The proof of the distributed test fails when it should, and a seed always draws the same plan."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
+
+from cluster.plan import make_plan, make_world
+from cluster.proof import count_calls, prove
+
+from airflow_provider_drs.emulator import Emulator
+
+JOBS = ("a", "b", "c")
+DURATIONS_S = dict.fromkeys(JOBS, 10.0)
+COMPONENTS = ("scheduler", "triggerer-1", "worker-1")
+Journal = list[dict[str, Any]]
+World = list[dict[str, Any]]
+
+
+def _entry(operation: str, at_s: float, *job_ids: str, applied: bool = True) -> dict[str, Any]:
+    return {
+        "operation": operation,
+        "at": at_s,
+        "job_ids": list(job_ids),
+        "applied": applied,
+        "status": 202,
+        "faults": [],
+    }
+
+
+def _good() -> tuple[Journal, World]:
+    journal = [
+        _entry("BatchCheckJobs", 0, *JOBS, applied=False),
+        _entry("BatchCheckJobs", 1, *JOBS),
+        _entry("BatchCheckResults", 5, *JOBS),
+        _entry("BatchStartJobs", 12, "a", "b"),
+        _entry("BatchStartJobs", 13, "c"),
+    ]
+    return journal, [{"id": job_id, "prechecks": 1, "starts": 1} for job_id in JOBS]
+
+
+def _broken(journal: Journal, world: World) -> set[str]:
+    return {line.text for line in prove(DURATIONS_S, world, journal) if not line.is_true}
+
+
+def _start_twice(journal: Journal, world: World) -> None:
+    journal.append(_entry("BatchStartJobs", 14, "b"))
+    world[1]["starts"] = 2
+
+
+def _ask_twice(journal: Journal, world: World) -> None:
+    journal.append(_entry("BatchStartJobs", 14, "b"))
+
+
+def _start_early(journal: Journal, world: World) -> None:
+    journal[3]["at"] = 10.5
+
+
+def _start_after_another_check(journal: Journal, world: World) -> None:
+    # It has passed once; what counts is the run that was begun since.
+    journal.insert(3, _entry("BatchCheckJobs", 11.5, "a"))
+    world[0]["prechecks"] = 2
+
+
+def _start_unchecked(journal: Journal, world: World) -> None:
+    journal[1]["job_ids"].remove("a")
+    world[0]["prechecks"] = 0
+
+
+def _lose(journal: Journal, world: World) -> None:
+    del journal[4]
+    world[2]["starts"] = 0
+
+
+def _lose_from_the_world(journal: Journal, world: World) -> None:
+    del world[2]
+
+
+def _forget_in_the_journal(journal: Journal, world: World) -> None:
+    del journal[4]
+
+
+def _touch_a_stranger(journal: Journal, world: World) -> None:
+    journal.append(_entry("BatchStartJobs", 14, "x"))
+
+
+def _wait(journal: Journal, world: World) -> None:
+    # While one runs, another is refused: the first goes on and is the one that counts.
+    journal.insert(2, _entry("BatchCheckJobs", 2, "a"))
+
+
+def _check_again(journal: Journal, world: World) -> None:
+    journal.insert(2, _entry("BatchCheckJobs", -20, "a"))
+    journal.sort(key=lambda entry: entry["at"])
+    world[0]["prechecks"] = 2
+
+
+def _be_refused(journal: Journal, world: World) -> None:
+    journal.append(_entry("BatchStartJobs", 14, "b", applied=False))
+
+
+@pytest.mark.parametrize("change", [lambda journal, world: None, _wait, _check_again, _be_refused])
+def test_a_good_run_is_proved(change: Callable[[Journal, World], None]) -> None:
+    """What DRS did not act on, or refused, breaks nothing."""
+    journal, world = _good()
+    change(journal, world)
+    assert _broken(journal, world) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (_start_twice, "jobs that were started twice"),
+        (_start_twice, "jobs that were started exactly once"),
+        (_ask_twice, "jobs whose start was asked for again after it was done"),
+        (_start_early, "jobs whose start was asked for before their check passed"),
+        (_start_after_another_check, "jobs whose start was asked for before their check passed"),
+        (_start_unchecked, "jobs that were pre-checked"),
+        (_start_unchecked, "jobs whose start was asked for before their check passed"),
+        (_lose, "jobs that were lost: never started"),
+        (_lose, "jobs that were started exactly once"),
+        (_lose_from_the_world, "jobs that were lost: never started"),
+        (_forget_in_the_journal, "jobs of which journal and service tell different things"),
+        (_touch_a_stranger, "jobs that nobody should have touched"),
+    ],
+)
+def test_a_broken_run_is_not(change: Callable[[Journal, World], None], line: str) -> None:
+    """Each thing that must not happen breaks a line, which names the job."""
+    journal, world = _good()
+    change(journal, world)
+    assert line in _broken(journal, world)
+    found = next(each for each in prove(DURATIONS_S, world, journal) if each.text == line)
+    assert found.named
+    assert "BROKEN" in str(found)
+
+
+def test_the_journal_of_a_real_emulator_is_understood() -> None:
+    """What it writes down, and what it says of its jobs, is what the proof reads."""
+    world = make_world(7, 2)
+    with Emulator(clock="manual", world=world) as emulator:
+        durations_s = {job["job_id"]: job["verdict"]["duration_s"] for job in world["jobs"]}
+        lines = prove(durations_s, emulator.jobs, emulator.journal())
+    assert [line.counted for line in lines[:3]] == ["0 of 2", "0 of 2", "2"]
+    assert list(durations_s) == [job["job_id"] for job in world["jobs"]]
+
+
+def test_calls_are_counted() -> None:
+    """Per operation: how many, and what came of them."""
+    journal, _ = _good()
+    journal[0] |= {"status": None, "faults": ["reset_before"]}
+    first = count_calls(journal)[0]
+    assert (first.operation, first.count, first.applied, first.spoiled) == ("BatchCheckJobs", 2, 1, 1)
+    assert first.statuses == {"cut": 1, "202": 1}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_plan_is_that_of_its_seed(seed: int) -> None:
+    """It is the same each time, hits every part, and brings every kind of fault."""
+    plan = make_plan(seed, COMPONENTS, rounds=2)
+    assert plan == make_plan(seed, COMPONENTS, rounds=2)
+    assert plan != make_plan(seed + 1, COMPONENTS, rounds=2)
+    assert sorted(blow.target for blow in plan if blow.kind == "kill") == sorted(COMPONENTS * 2)
+    assert {"throttling", "server errors", "broken connections", "lost answers"} == {
+        blow.target for blow in plan if blow.kind == "fault"
+    }
+    assert {"freeze", "shut", "ambush"} <= {blow.kind for blow in plan}
+    assert [blow.at for blow in plan] == sorted(blow.at for blow in plan)
+    assert all(0 < blow.at < 0.9 and blow.lasts_s > 0 for blow in plan)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_emulator_takes_every_fault_of_a_plan(seed: int) -> None:
+    """A misspelt one would only show in the middle of a run."""
+    with Emulator(clock="manual") as emulator:
+        for blow in make_plan(seed, COMPONENTS, rounds=2):
+            if blow.fault:
+                emulator.remove_fault(emulator.inject(**blow.fault))
+
+
+def test_a_world_is_that_of_its_seed() -> None:
+    """Every job is another, and takes from ten seconds to a minute."""
+    world = make_world(3, 50)
+    assert world == make_world(3, 50)
+    assert len({job["job_id"] for job in world["jobs"]}) == 50
+    assert all(10 <= job["verdict"]["duration_s"] <= 60 for job in world["jobs"])
