@@ -11,7 +11,7 @@ BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dag
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
-CHECKS := lint types imports unit unit-2 packaging docs airflow
+CHECKS := lint types imports unit unit-2 packaging docs airflow test-cluster
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 

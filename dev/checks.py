@@ -35,7 +35,7 @@ def main(targets: list[str]) -> int:
         counts = f"{good} passed, {bad} failed" if good or bad else ""
         took_s = time.monotonic() - began_s
         lines.append(
-            f"  {target:<10} {'good' if is_good else 'FAILED':<7} {took_s:>5.0f} s  {counts}".rstrip()
+            f"  {target:<13} {'good' if is_good else 'FAILED':<7} {took_s:>5.0f} s  {counts}".rstrip()
         )
     print("\n".join(["", *lines, "", f"{passed} passed, {failed} failed"]), flush=True)
     return 1 if failed else 0
