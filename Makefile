@@ -11,13 +11,13 @@ BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dag
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
-CHECKS := lint types imports unit unit-2 packaging docs airflow test-cluster
+CHECKS := lint types imports licences unit unit-2 packaging docs airflow test-cluster
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test lint types imports unit unit-2 airflow test-cluster packaging docs benchmark \
-	keystone env constraints clean
+.PHONY: help demo demo-migration operations ui test lint types imports licences unit unit-2 airflow test-cluster packaging \
+	docs benchmark keystone env constraints clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ types: $(ENV) ## Check types
 
 imports: $(ENV) ## Check that imports point one way
 	$(BIN)/lint-imports
+
+licences: $(ENV) ## List the licences of what an installation brings along
+	$(BIN)/python dev/licences.py
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --cov=airflow_provider_drs --cov-report= tests
