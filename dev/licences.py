@@ -1,5 +1,5 @@
 """
-Lists the licences of everything that an installation of the provider brings along, and refuses what binds users.
+Lists the licences of all that an installation of the provider brings along, and refuses what binds its users.
 
     make licences
 
