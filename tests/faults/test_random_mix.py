@@ -110,6 +110,8 @@ class Deaths:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._calls_left: int | None = None
         self._is_after = False
+        #: The trigger that is lost with the triggerer.
+        self.trigger: asyncio.Task[Any] | None = None
         sync_send, async_send = RequestsTransport.send, AiohttpTransport.send
 
         def send(transport: Any, outgoing: Any, timeout_s: float) -> Response | TransportFailure:
@@ -140,6 +142,8 @@ class Deaths:
             return
         if self._calls_left == 0:
             self._calls_left = None
+            if self.trigger is not None:
+                self.trigger.cancel()
             raise Died
         self._calls_left -= 1
 
@@ -241,7 +245,7 @@ class Migration(RuleBasedStateMachine):
         try:
             if task in self._deferred:
                 path, fields, method = self._deferred[task]
-                event = asyncio.run(_fire(path, fields))
+                event = asyncio.run(self._fire(path, fields))
                 del self._deferred[task]
                 operator.resume_execution(method, {"event": event}, context)
             else:
@@ -256,6 +260,17 @@ class Migration(RuleBasedStateMachine):
             return self._states[task]
         return "success"
 
+    async def _fire(self, path: str, fields: dict[str, Any]) -> Any:
+        assert path.endswith(DrsWatchTrigger.__name__)
+        self._deaths.trigger = asyncio.current_task()
+        try:
+            event = await anext(DrsWatchTrigger(**fields).run())
+        except asyncio.CancelledError:
+            raise Died from None
+        finally:
+            self._deaths.trigger = None
+        return event.payload
+
     def _make(self, task: int) -> Any:
         job_ids = list(self._job_ids)
         if task == 0:
@@ -265,12 +280,6 @@ class Migration(RuleBasedStateMachine):
         return DrsPrecheckSensor(
             task_id="wait", job_ids=job_ids, deferrable=self._is_deferrable, poke_interval=0.01, timeout=600
         )
-
-
-async def _fire(path: str, fields: dict[str, Any]) -> Any:
-    assert path.endswith(DrsWatchTrigger.__name__)
-    event = await anext(DrsWatchTrigger(**fields).run())
-    return event.payload
 
 
 @pytest.fixture
