@@ -222,8 +222,11 @@ def test_an_empty_result_and_a_passing_error_are_waited_out() -> None:
     """The service has not come to it yet."""
     watch = PrecheckWatch(["a"], ANY)
 
-    assert _poll(watch, {"precheck_id": "a", "error_code": "DRS.M00002"}) == ["a has no pre-check result yet"]
+    nothing = {"precheck_id": "a", "error_code": "DRS.M00002"}
+    assert _poll(watch, nothing) == ["a has no pre-check result yet"]
     assert watch.pending == ("a",)
+    # Whether it needs a pre-check at all is asked once.
+    assert Talk([answer({"results": [nothing]})]).run(watch.poll(Limits(10, 50, 1.0))) == []
     assert watch.reports[0].verdict is Verdict.PENDING
 
 

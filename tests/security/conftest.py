@@ -36,8 +36,8 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.fixture(autouse=True)
-def _collect() -> Iterator[None]:
+@pytest.fixture
+def collect() -> Iterator[None]:
     """urllib3 leaves the socket of a failed handshake to the garbage collector, which warns of it."""
     yield
     with warnings.catch_warnings():

@@ -21,7 +21,7 @@ from tests.security.canaries import Canaries
 from tests.security.conftest import Use
 from tests.security.servers import RecordingServer, connection_to
 
-pytestmark = pytest.mark.usefixtures("no_backoff")
+pytestmark = pytest.mark.usefixtures("no_backoff", "collect")
 
 JOB = "00000001-d0c5-4a11-8a11-0000001jb101"
 Make = Callable[..., Certificates]

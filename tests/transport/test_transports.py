@@ -27,7 +27,7 @@ from tests.transport.forwarder import make_certificate
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _collect() -> Iterator[None]:
     """urllib3 leaves the socket of a failed handshake to the garbage collector, which warns of it."""
     yield
@@ -43,7 +43,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def secure(certificate: tuple[Path, Path]) -> Iterator[EmulatorClient]:
+def secure(_collect: None, certificate: tuple[Path, Path]) -> Iterator[EmulatorClient]:
     """Return an emulator behind TLS."""
     with Emulator(certfile=str(certificate[0]), keyfile=str(certificate[1])) as emulator:
         yield emulator
