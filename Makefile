@@ -75,7 +75,7 @@ docs: $(ENV) ## Build the documentation; a warning is an error
 	AIRFLOW_HOME=$(CURDIR)/.run/airflow $(BIN)/sphinx-build -q -E -W -b html docs docs/_build/html
 
 benchmark: $(ENV) .venvs/bench/stamp ## Measure what it costs, against what one would write without it
-	.venvs/bench/bin/python -m benchmarks
+	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)
 
 keystone: $(ENV) .venvs/keystone/stamp ## Run a real Keystone, an IAM to look at
 	$(BIN)/python dev/keystone.py

@@ -2,48 +2,59 @@
 Measures, prints a table, and keeps it for the documentation.
 
     make benchmark
+    make benchmark PARTS=waits
 
 Each figure is a count, or a ratio taken in one run, so that the speed of the machine does not matter.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.figures import Figure, render_line, render_rst
+
 ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / ".run" / "benchmark"
 PARTS = ("calls", "waits", "faults")
 
 
-def main() -> int:
-    """Take all figures, or those of the parts that are named."""
+def main(parts: Sequence[str]) -> int:
+    """Take the figures of some parts, and return 0 if all are good enough."""
     os.environ["AIRFLOW_HOME"] = str(ROOT / ".run" / "bench")
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
-    from importlib import import_module
-
-    from benchmarks.figures import Figure, render_rst, render_text
-
-    chosen = sys.argv[1:] or PARTS
-    figures: list[Figure] = []
-    for part in chosen:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    good = True
+    for part in parts:
+        figures = []
         for figure in import_module(f"benchmarks.{part}").measure():
-            print(
-                render_text([figure]) if not figures else render_text([*figures, figure]).splitlines()[-1],
-                flush=True,
-            )
+            print(render_line(figure), flush=True)
             figures.append(figure)
-    if tuple(chosen) == PARTS:
+        good = good and all(figure.passes for figure in figures)
+        (KEPT / f"{part}.json").write_text(json.dumps([asdict(figure) for figure in figures]))
+    _keep()
+    return 0 if good else 1
+
+
+def _keep() -> None:
+    """Write what is known by now where the documentation includes it, once every part has been measured."""
+    files = [KEPT / f"{part}.json" for part in PARTS]
+    if all(file.exists() for file in files):
+        figures = [Figure(**fields) for file in files for fields in json.loads(file.read_text())]
         where = (
             f"Taken on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} and Airflow "
             f"{version('apache-airflow')} on {os.cpu_count()} shared cores."
         )
         (ROOT / "benchmarks" / "results.rst").write_text(f"{where}\n\n{render_rst(figures)}")
-    return 0 if all(figure.passes for figure in figures) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or PARTS))

@@ -41,16 +41,10 @@ def _show(value: float) -> str:
     return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def render_text(figures: Iterable[Figure]) -> str:
-    """Return a table for a terminal."""
-    lines, group = [], ""
-    for figure in figures:
-        if figure.group != group:
-            group = figure.group
-            lines += ["", f"{group:<74}{'measured':>12}{'at most':>12}"]
-        what, value, limit, verdict = figure.cells
-        lines.append(f"  {what:<72}{value:>12}{limit:>12}  {verdict}")
-    return "\n".join(lines)
+def render_line(figure: Figure) -> str:
+    """Return a line for a terminal."""
+    what, value, limit, verdict = figure.cells
+    return f"{f'{figure.group}: {what}':<88}{value:>10}   at most {limit:<10} {verdict}"
 
 
 def render_rst(figures: Iterable[Figure]) -> str:
