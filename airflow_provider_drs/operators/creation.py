@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_drs.operators.configuration import ConnIds
 from airflow_provider_drs.operators.jobs import DrsOperator, DrsWaitingOperator
-from airflow_provider_drs.protocol.states import CONFIGURATION
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -66,12 +65,9 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         return verdicts.conclude_creation(answers, context, self.log)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.protocol.states import STARTED_PHASES, words_of
-        from airflow_provider_drs.protocol.watches import StatusWatch
+        from airflow_provider_drs.protocol.watches import watch_action
 
-        # One that was adopted may have been started long ago.
-        targets = words_of(*STARTED_PHASES) | {CONFIGURATION}
-        return StatusWatch(job_ids, targets, {"CREATE_FAILED"}, goal="created")
+        return watch_action("create_jobs", job_ids)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts

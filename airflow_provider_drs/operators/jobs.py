@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, ResumableJobMixin, conf
@@ -213,21 +212,6 @@ class DrsJobsOperator(DrsOperator):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """
-    What an action brings jobs to in the background.
-
-    :param name: what they are then, for texts.
-    :param targets: the statuses that show it.
-    :param patience: for how many polls in a row a failed status must stand before it counts.
-    """
-
-    name: str
-    targets: frozenset[str]
-    patience: int = 1
-
-
 class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
     """
     One method of the hook, for any number of jobs, and a wait for what it sets going.
@@ -235,16 +219,13 @@ class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
     After a wait, the XCom ``job_statuses`` holds status and progress of each job.
     """
 
-    #: What the wait is for.
-    goal: ClassVar[Goal]
-
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.protocol.watches import StatusWatch
+        from airflow_provider_drs.protocol.watches import watch_action
 
-        return StatusWatch(job_ids, self.goal.targets, goal=self.goal.name, patience=self.goal.patience)
+        return watch_action(self.method, job_ids)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
 
-        what = f"Not {self.goal.name}:"
+        what = f"Not {self.done}:"
         return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

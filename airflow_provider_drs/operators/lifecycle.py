@@ -6,13 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import (
-    DrsJobsOperator,
-    DrsWaitingJobsOperator,
-    DrsWaitingOperator,
-    Goal,
-)
-from airflow_provider_drs.protocol.states import Phase, words_of
+from airflow_provider_drs.operators.jobs import DrsJobsOperator, DrsWaitingJobsOperator, DrsWaitingOperator
 
 if TYPE_CHECKING:
     import datetime
@@ -158,9 +152,9 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         return started
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.protocol.watches import start_watch
+        from airflow_provider_drs.protocol.watches import watch_action
 
-        return start_watch(job_ids)
+        return watch_action("start_jobs", job_ids)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
@@ -200,7 +194,6 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
     method = "pause_jobs"
     arguments = ("pause_mode",)
     done = "paused"
-    goal = Goal("paused", words_of(Phase.PAUSED))
 
     def __init__(self, *, pause_mode: str = "target", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -217,8 +210,6 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
     method = "retry_jobs"
     arguments = ("is_sync_re_edit",)
     done = "resumed"
-    # Right after it DRS may still show the status that it was retried from.
-    goal = Goal("running", words_of(Phase.FULL, Phase.INCREMENTAL), patience=3)
 
     def __init__(self, *, is_sync_re_edit: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -238,9 +229,6 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
     method = "stop_jobs"
     arguments = ("force",)
     done = "stopped"
-    goal = Goal(
-        "stopped", frozenset({"RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE", "DELETED"})
-    )
 
     def __init__(self, *, force: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -254,7 +242,6 @@ class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
 
     method = "delete_jobs"
     done = "deleted"
-    goal = Goal("deleted", frozenset({"DELETED"}))
 
 
 class DrsChangePasswordsOperator(DrsJobsOperator):

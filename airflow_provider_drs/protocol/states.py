@@ -4,8 +4,8 @@ The statuses of a DRS job, as a table (drs_05_0005; spellings that other pages u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 CONFIGURATION = "CONFIGURATION"
 INCRE_TRANSFER_STARTED = "INCRE_TRANSFER_STARTED"
@@ -26,8 +26,7 @@ class Phase(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """One row: the service's word, its phase, and what it means."""
 
     word: str

@@ -32,7 +32,7 @@ from airflow_provider_drs.protocol.reports import (
     summarise,
     unchecked_error,
 )
-from airflow_provider_drs.protocol.watches import PrecheckWatch, start_watch, watch_from_dict
+from airflow_provider_drs.protocol.watches import PrecheckWatch, watch_action, watch_from_dict
 from tests.protocol.talk import Talk, answer
 
 ALARM, FAILED, ODD = (
@@ -243,7 +243,7 @@ def test_an_unknown_job_ends_the_wait_for_all() -> None:
 
 def test_a_start_watch_waits_for_running_jobs() -> None:
     """Starting, failed, unknown to DRS, busy, running."""
-    watch = start_watch(["a", "b", "c", "d", "e"])
+    watch = watch_action("start_jobs", ["a", "b", "c", "d", "e"])
     rows = [
         {"id": "a", "status": "STARTJOBING"},
         {"id": "b", "status": "START_JOB_FAILED"},
@@ -265,7 +265,7 @@ def test_a_start_watch_waits_for_running_jobs() -> None:
 
 def test_a_start_watch_waits_out_what_passes() -> None:
     """An answer that is missing now may be there at the next poll."""
-    watch = start_watch(["a"])
+    watch = watch_action("start_jobs", ["a"])
 
     _poll(watch)
 

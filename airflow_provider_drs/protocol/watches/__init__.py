@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_drs.protocol.watches.comparisons import ComparisonWatch
 from airflow_provider_drs.protocol.watches.delays import DelayWatch
 from airflow_provider_drs.protocol.watches.prechecks import PrecheckWatch
-from airflow_provider_drs.protocol.watches.statuses import StatusWatch, start_watch
+from airflow_provider_drs.protocol.watches.statuses import StatusWatch, watch_action
 from airflow_provider_drs.protocol.watches.switchovers import SwitchOverWatch
 from airflow_provider_drs.protocol.watches.watch import Watch
 
@@ -19,7 +19,7 @@ __all__ = [
     "StatusWatch",
     "SwitchOverWatch",
     "Watch",
-    "start_watch",
+    "watch_action",
     "watch_from_dict",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_drs.protocol.batches import Answers
 from airflow_provider_drs.protocol.errors import (
@@ -15,7 +15,14 @@ from airflow_provider_drs.protocol.errors import (
 )
 from airflow_provider_drs.protocol.jobs import JobProgress, JobStatus
 from airflow_provider_drs.protocol.operations.reads import get_job_progresses, get_job_statuses
-from airflow_provider_drs.protocol.states import STATUSES, Phase, describe_status, words_of
+from airflow_provider_drs.protocol.states import (
+    CONFIGURATION,
+    STARTED_PHASES,
+    STATUSES,
+    Phase,
+    describe_status,
+    words_of,
+)
 from airflow_provider_drs.protocol.watches.watch import (
     NEAR_PERCENT,
     Ask,
@@ -183,11 +190,49 @@ def describe_progress(progress: JobProgress) -> str:
     return ", ".join(parts) or "no progress yet"
 
 
-def start_watch(job_ids: Sequence[str]) -> StatusWatch:
-    """Return a watch for jobs that were told to start: until each is running, or will not come to run."""
-    running = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
-    may_come = words_of(Phase.CONFIGURING, Phase.STARTING)
-    return StatusWatch(job_ids, running, STATUSES.keys() - running - may_come, goal="running")
+class _Goal(NamedTuple):
+    """
+    What an action brings jobs to in the background.
+
+    :param name: what they are then, for texts.
+    :param targets: the statuses that show it.
+    :param failed: the statuses that end the wait; ``None`` for every failed one.
+    :param patience: see :class:`StatusWatch`.
+    """
+
+    name: str
+    targets: frozenset[str]
+    failed: frozenset[str] | None = None
+    patience: int = 1
+
+
+_RUNNING = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
+_GOALS = {
+    # One that was adopted may have been started long ago.
+    "create_jobs": _Goal(
+        "created", words_of(*STARTED_PHASES) | {CONFIGURATION}, failed=frozenset({"CREATE_FAILED"})
+    ),
+    "start_jobs": _Goal(
+        "running", _RUNNING, failed=STATUSES.keys() - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING)
+    ),
+    "pause_jobs": _Goal("paused", words_of(Phase.PAUSED)),
+    # Right after it DRS may still show the status that it was retried from.
+    "retry_jobs": _Goal("running", words_of(Phase.FULL, Phase.INCREMENTAL), patience=3),
+    "stop_jobs": _Goal(
+        "stopped", frozenset({"RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE", _DELETED})
+    ),
+    "delete_jobs": _Goal("deleted", frozenset({_DELETED})),
+}
+
+
+def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
+    """
+    Return a watch for jobs that were told to do something: until each has done it, or will not come to it.
+
+    :param method: the hook's method that told them.
+    """
+    goal = _GOALS[method]
+    return StatusWatch(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)
 
 
 def check_statuses(name: str, words: object) -> frozenset[str]:
