@@ -213,7 +213,9 @@ _GOALS = {
         "created", words_of(*STARTED_PHASES) | {CONFIGURATION}, failed=frozenset({"CREATE_FAILED"})
     ),
     "start_jobs": _Goal(
-        "running", _RUNNING, failed=STATUSES.keys() - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING)
+        "running",
+        _RUNNING,
+        failed=frozenset(STATUSES) - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING),
     ),
     "pause_jobs": _Goal("paused", words_of(Phase.PAUSED)),
     # Right after it DRS may still show the status that it was retried from.
