@@ -13,6 +13,7 @@ import contextvars
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,7 @@ from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.settings import Settings
 from airflow_provider_drs.protocol.watches.watch import Ask, Learning, Topic, Watch
 from airflow_provider_drs.transport.aio import AsyncClient
-from airflow_provider_drs.triggers.rota import Rota
+from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
 
 # Airflow tells by the context whose line it is, not by the logger; a logger for each trigger would be most of
 # what a waiting trigger weighs.
@@ -33,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 #: How long a last look at the deadline may take.
 LAST_LOOK_S = 30.0
-#: Calls of one lane that may be under way. A service that is slow, or throttles, is not sent more.
-_MOST_CALLS = 4
 #: For how long triggers that come take what the connection said before. All of them come at once when a
 #: triggerer starts.
 _SETTINGS_S = 60.0
@@ -93,6 +92,9 @@ class _Lane:
         self.key = (topic, interval_s)
         self._rota = Rota(interval_s, limits.read_batch)
         self._waits: dict[str, tuple[Wait, ...]] = {}
+        #: Whose turn it is, and who waits for a call to end. A service that is slow, or throttles, is sent no
+        #: more than go side by side.
+        self._batches: deque[list[str]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -138,8 +140,8 @@ class _Lane:
             self._limits.precheck_ids.pop(job_id, None)
 
     def _set_timer(self) -> None:
-        due_s = self._rota.next_s
-        if len(self._calls) >= _MOST_CALLS or due_s == math.inf:
+        due_s = self._loop.time() if self._batches else self._rota.next_s
+        if len(self._calls) >= SIDE_BY_SIDE or due_s == math.inf:
             return
         if self._timer is not None:
             if self._timer.when() <= due_s:
@@ -151,8 +153,10 @@ class _Lane:
         self._timer = None
         # It shrinks when the service refuses a batch for its size.
         self._rota.size = self._limits.read_batch
-        while len(self._calls) < _MOST_CALLS and (batch := self._rota.take(self._loop.time())):
-            call = self._loop.create_task(self._ask(batch))
+        if not self._batches:
+            self._batches.extend(self._rota.take(self._loop.time()))
+        while self._batches and len(self._calls) < SIDE_BY_SIDE:
+            call = self._loop.create_task(self._ask(self._batches.popleft()))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             call.add_done_callback(lambda _: self._set_timer())

@@ -10,16 +10,16 @@ from itertools import islice
 
 #: How much of the pause between two batches varies, so that processes that began together drift apart.
 _JITTER = 0.1
-#: Turns that are at most this part of the interval away are taken together: calls cost less side by side.
-_TOGETHER = 0.04
+#: How many batches are asked about side by side. Calls that follow each other closely cost less.
+SIDE_BY_SIDE = 4
 #: After which part of the interval a job whose end is in sight may be asked about again.
 _SOONER = 0.5
 
 
 class Rota:
     """
-    Takes turns: every job once in an interval, the ones asked about longest ago first, in batches that are
-    spread evenly over it.
+    Takes turns: every job once in an interval, the ones asked about longest ago first, a few batches at once.
+    The turns are spread evenly over the interval.
 
     N jobs cost ``ceil(N / size)`` batches an interval, and one more while the end of some is in sight: those
     are then asked about sooner. Nobody's turn comes later for the others that come and go.
@@ -73,20 +73,26 @@ class Rota:
         """When it is somebody's turn; infinite if it is nobody's."""
         return min(self._due_s, self._sooner_s) if self._near else self._due_s
 
-    def take(self, now_s: float) -> list[str]:
-        """Return those whose turn it is, if it is somebody's. They are under way until :meth:`done`."""
+    def take(self, now_s: float) -> list[list[str]]:
+        """
+        Return batches of those whose turn it is, if it is somebody's. They are under way until :meth:`done`.
+        """
         if self._near and now_s >= self._sooner_s and (batch := self._take_near(now_s)):
-            return batch
-        due_s = self._due_s
-        if now_s + self._interval_s * _TOGETHER < due_s:
+            return [batch]
+        if now_s < self._due_s:
             return []
         free = (job_id for job_id in self._asked_s if job_id not in self._under_way)
-        batch = list(islice(free, self.size))
+        turn = list(islice(free, self.size * SIDE_BY_SIDE))
+        if now_s < self._planned_s:
+            # Somebody's own time has come before the turn: no more than that takes.
+            ripe = sum(self._asked_s[job_id] + self._interval_s <= now_s for job_id in turn)
+            turn = turn[: math.ceil(ripe / self.size) * self.size]
+        batches = [turn[n : n + self.size] for n in range(0, len(turn), self.size)]
         # By the plan, not by when we came to it: a late turn does not make the following ones later.
-        self._last_s = max(self._last_s + self._pause_s, now_s - self._pause_s)
-        self._jitter_s = random.random() * _JITTER * self._pause_s  # noqa: S311
-        # Nor does an early turn make the next one earlier: it would be more than one an interval.
-        return self._send(batch, max(now_s, due_s))
+        self._last_s = max(self._last_s + self._share_s(len(batches)), now_s - self._share_s(SIDE_BY_SIDE))
+        self._jitter_s = random.random() * _JITTER * self._share_s(SIDE_BY_SIDE)  # noqa: S311
+        self._send(turn, now_s)
+        return batches
 
     def done(self, job_ids: Iterable[str]) -> None:
         """Say that the question about some jobs was answered, or could not be asked."""
@@ -97,11 +103,16 @@ class Rota:
         oldest = next((job_id for job_id in self._asked_s if job_id not in self._under_way), None)
         if oldest is None:
             return math.inf
-        return min(self._last_s + self._pause_s + self._jitter_s, self._asked_s[oldest] + self._interval_s)
+        return min(self._planned_s, self._asked_s[oldest] + self._interval_s)
 
     @property
-    def _pause_s(self) -> float:
-        return self._interval_s / max(math.ceil(len(self._asked_s) / self.size), 1)
+    def _planned_s(self) -> float:
+        return self._last_s + self._share_s(SIDE_BY_SIDE) + self._jitter_s
+
+    def _share_s(self, batches: int) -> float:
+        """Return the part of the interval that is due to some batches."""
+        total = max(math.ceil(len(self._asked_s) / self.size), 1)
+        return self._interval_s * min(batches, total) / total
 
     def _take_near(self, now_s: float) -> list[str]:
         latest_s = now_s - self._interval_s * _SOONER
@@ -113,11 +124,11 @@ class Rota:
         batch = sorted(ripe, key=self._asked_s.__getitem__)[: self.size]
         # One more batch an interval at most; if nobody is ripe yet, look again soon.
         self._sooner_s = now_s + self._interval_s * (1 if batch else _SOONER / 2)
-        return self._send(batch, now_s)
-
-    def _send(self, batch: list[str], asked_s: float) -> list[str]:
-        for job_id in batch:
-            self._asked_s[job_id] = asked_s
-            self._asked_s.move_to_end(job_id)
-        self._under_way.update(batch)
+        self._send(batch, now_s)
         return batch
+
+    def _send(self, job_ids: Iterable[str], now_s: float) -> None:
+        for job_id in job_ids:
+            self._asked_s[job_id] = now_s
+            self._asked_s.move_to_end(job_id)
+        self._under_way.update(job_ids)

@@ -287,13 +287,13 @@ class Migration(RuleBasedStateMachine):
 @pytest.fixture
 def let_time_pass(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the emulator's clock whenever somebody waits for the next poll."""
-    take: Callable[..., list[str]] = Rota.take
+    take: Callable[..., list[list[str]]] = Rota.take
 
-    def take_later(rota: Rota, now_s: float) -> list[str]:
-        batch = take(rota, now_s)
-        if batch:
+    def take_later(rota: Rota, now_s: float) -> list[list[str]]:
+        batches = take(rota, now_s)
+        if batches:
             emulator.advance(POLL_S)
-        return batch
+        return batches
 
     monkeypatch.setattr(Rota, "take", take_later)
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(POLL_S))

@@ -77,11 +77,11 @@ def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.Monk
     """Move the emulator's clock before each question of the shared poller."""
     take = Rota.take
 
-    def take_later(rota: Rota, now_s: float) -> list[str]:
-        batch = take(rota, now_s)
-        if batch:
+    def take_later(rota: Rota, now_s: float) -> list[list[str]]:
+        batches = take(rota, now_s)
+        if batches:
             emulator.advance(seconds)
-        return batch
+        return batches
 
     monkeypatch.setattr(Rota, "take", take_later)
 
