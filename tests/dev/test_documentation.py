@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "dev"))
@@ -80,3 +84,28 @@ def test_the_code_of_the_readme_makes_dags() -> None:
         names.setdefault("dags", []).append(names["dag"])
 
     assert [len(dag.tasks) for dag in names["dags"]] == [3, 10]
+
+
+def test_the_example_of_a_ci_passes_as_it_stands(tmp_path: Path) -> None:
+    """What GitHub and GitLab are told to do, but for the installation, where there are DAGs and tests alone."""
+    examples = ROOT / "docs" / "examples"
+    github = yaml.safe_load((examples / "github-actions.yml").read_text("utf-8"))["jobs"]["test"]
+    gitlab = yaml.safe_load((examples / "gitlab-ci.yml").read_text("utf-8"))["test-dags"]
+    install, *commands = [step["run"] for step in github["steps"] if "run" in step]
+    assert [install, *commands] == gitlab["script"]
+    assert github["env"].keys() == gitlab["variables"].keys()
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    (tmp_path / "tests").mkdir()
+    shutil.copy(examples / "test_dags.py", tmp_path / "tests")
+    environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for name, value in github["env"].items():
+        environment[name] = value.replace("${{ github.workspace }}", str(tmp_path))
+
+    for command in commands:
+        done = subprocess.run(
+            command.split(), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+
+    assert "2 passed" in done.stdout

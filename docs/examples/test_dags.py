@@ -1,0 +1,27 @@
+"""Your DAGs against the emulator. Run it where ``dags/`` is, after ``airflow db migrate``."""
+
+import runpy
+
+import pytest
+
+pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
+
+BINLOG = "srcBinlogFormatCheck"
+
+
+@pytest.fixture
+def dag(drs_emulator, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs_emulator.connection_json)
+    return runpy.run_path("dags/drs_batch_precheck.py")["dag"]
+
+
+def test_what_passed_is_started_once(dag, drs_emulator):
+    assert dag.test().state == "success"
+    assert [job["starts"] for job in drs_emulator.jobs] == [1] * 10
+
+
+def test_a_failed_check_starts_nothing(dag, drs_emulator):
+    drs_emulator.set_verdict(drs_emulator.job_ids[0], "fail", items=[BINLOG])
+
+    assert dag.test().state == "failed"
+    assert not drs_emulator.journal("BatchStartJobs")
