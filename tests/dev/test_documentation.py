@@ -87,7 +87,7 @@ def test_the_code_of_the_readme_makes_dags() -> None:
 
 
 def test_the_example_of_a_ci_passes_as_it_stands(tmp_path: Path) -> None:
-    """What GitHub and GitLab are told to do, but for the installation, where there are DAGs and tests alone."""
+    """What GitHub and GitLab are told to do, apart from the installation, with DAGs and tests alone."""
     examples = ROOT / "docs" / "examples"
     github = yaml.safe_load((examples / "github-actions.yml").read_text("utf-8"))["jobs"]["test"]
     gitlab = yaml.safe_load((examples / "gitlab-ci.yml").read_text("utf-8"))["test-dags"]
