@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_drs.protocol import operations
 from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsJobNotFoundError
-from airflow_provider_drs.protocol.jobs import JobStatus, read_start_time_ms
+from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.jobs import read_start_time_ms
 from airflow_provider_drs.protocol.settings import Overrides, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-_TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
-# A job that nobody has: the answer to a question about it shows that the service answers us.
-_CANARY_JOB_ID = "00000000-0000-0000-0000-000000000000"
 
 
 class _DrsHookBase(BaseHook):
@@ -117,21 +113,6 @@ def parse_start_time(start_time: object, *, allow_past: bool = False) -> int | N
         raise DrsConfigError(str(error)) from None
 
 
-def _describe_test(conn_id: str, answer: JobStatus | DrsError) -> tuple[bool, str]:
-    # The job does not exist, and only a working DRS that accepts us can say so.
-    if not isinstance(answer, DrsError) or isinstance(answer, DrsJobNotFoundError):
-        return True, f"Connection {conn_id!r} works: IAM accepts the credentials, and DRS answers."
-    if isinstance(answer, DrsConfigError) and answer.operation is None:
-        return False, str(answer)
-    is_iam = answer.operation == _TOKEN_OPERATION
-    step = (
-        "Getting a token from IAM failed"
-        if is_iam
-        else "The credentials are there, and the call of DRS failed"
-    )
-    return False, f"{step}: {answer}"
-
-
 def blocking(
     operation: Callable[Concatenate[Limits, P], Conversation[T]],
 ) -> Callable[Concatenate[DrsHook, P], T]:
@@ -209,13 +190,21 @@ class DrsHook(_DrsHookBase):
             self._client = None
 
     def test_connection(self) -> tuple[bool, str]:
-        """Get a token and make one cheap reading call; the text says which of the two failed, and why."""
-        with self:
-            try:
-                answer = self.get_job_statuses([_CANARY_JOB_ID])[_CANARY_JOB_ID]
-            except DrsError as error:
-                answer = error
-        return _describe_test(self.drs_conn_id, answer)
+        """
+        Look at all that a call needs; the text says what to mend first, and how.
+
+        See :func:`~airflow_provider_drs.transport.diagnosis.diagnose`.
+        """
+        from airflow_provider_drs.transport.diagnosis import State, diagnose
+
+        try:
+            findings = diagnose(self._read_settings(self.get_connection(self.drs_conn_id)))
+        except DrsConfigError as error:
+            return False, str(error)
+        if findings[-1].state is State.BAD:
+            return False, str(findings[-1])
+        warnings = [f" {each}" for each in findings if each.state is State.WARNING]
+        return True, f"Connection {self.drs_conn_id!r} works: {findings[-1].seen}{''.join(warnings)}"
 
     get_job_statuses = blocking(operations.get_job_statuses)
     get_job_details = blocking(operations.get_job_details)

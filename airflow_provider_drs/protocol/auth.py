@@ -109,25 +109,34 @@ def refused_own_credentials(settings: Settings, operation: str) -> DrsAuthError:
 
 def build_token(settings: Settings) -> Request:
     """Return the request for a token with project scope."""
-    domain = {"id": settings.domain_id} if settings.domain_id else {"name": settings.domain_name}
-    user = {"name": settings.login, "password": settings.secret, "domain": domain}
-    project = {"id": settings.project_id} if settings.project_id else _named_project(settings, domain)
-    body = {
-        "auth": {
-            "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": project},
-        }
-    }
+    # Keystone itself wants the domain that a project name belongs to; the public clouds' IAM accepts it.
+    named = {"name": settings.project_name, "domain": _domain(settings)}
+    project = {"id": settings.project_id} if settings.project_id else named
+    return _ask_for_token(settings, {"scope": {"project": project}})
+
+
+def build_unscoped_token(settings: Settings) -> Request:
+    """Return the request for a token that is good for no project, to see whether the user is known at all."""
+    return _ask_for_token(settings, {})
+
+
+def _ask_for_token(settings: Settings, scope: Mapping[str, Any]) -> Request:
+    user = {"name": settings.login, "password": settings.secret, "domain": _domain(settings)}
+    identity = {"methods": ["password"], "password": {"user": user}}
     # The catalog is of no use here and is most of the answer; any non-empty value leaves it out.
     path = "/v3/auth/tokens?nocatalog=true"
     return Request(
-        "KeystoneCreateUserTokenByPassword", "POST", path, body, repeatable=True, service=Service.IAM
+        "KeystoneCreateUserTokenByPassword",
+        "POST",
+        path,
+        {"auth": {"identity": identity, **scope}},
+        repeatable=True,
+        service=Service.IAM,
     )
 
 
-def _named_project(settings: Settings, domain: Mapping[str, str | None]) -> dict[str, Any]:
-    # Keystone itself wants the domain that a project name belongs to; the public clouds' IAM accepts it.
-    return {"name": settings.project_name, "domain": domain}
+def _domain(settings: Settings) -> dict[str, str]:
+    return {"id": settings.domain_id} if settings.domain_id else {"name": settings.domain_name}
 
 
 def parse_token(document: Mapping[str, Any], response: Response, settings: Settings) -> Grant:

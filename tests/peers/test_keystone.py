@@ -14,11 +14,13 @@ import pytest
 import requests
 
 from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.auth import Grant
 from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsUnavailableError
 from airflow_provider_drs.protocol.prechecks import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.transport import tokens
+from airflow_provider_drs.transport.diagnosis import diagnose
 from tests.conftest import HookInLoop
 
 if TYPE_CHECKING:
@@ -252,3 +254,26 @@ def test_an_iam_that_cannot_be_reached_says_so(hook: Any, connect_both: Any, drs
 
     with pytest.raises(DrsUnavailableError, match="iam_endpoint"):
         hook.get_job_statuses(drs.job_ids)
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields", "step"),
+    [
+        ({}, {}, "DRS"),
+        ({"project_name": "no-such-project"}, {}, "IAM project"),
+        ({}, {"password": "wrong-not-real"}, "IAM credentials"),
+        ({"domain_name": "no-such-account"}, {}, "IAM credentials"),
+    ],
+)
+def test_the_diagnosis_tells_a_wrong_project_from_a_wrong_password(
+    connect_both: Callable[..., None], keystone: Keystone, extra: dict[str, Any], fields: Any, step: str
+) -> None:
+    """Keystone itself says the same about all of them, until it is asked without a project."""
+    connect_both(extra, **fields)
+    hook = DrsHook()
+
+    *_, last = diagnose(hook._read_settings(hook.get_connection(hook.drs_conn_id)))
+
+    assert last.step == step
+    if step == "IAM project":
+        assert f"It may use {keystone.project} ({keystone.project_id})." in last.seen

@@ -1,0 +1,369 @@
+"""
+What is wrong with a connection, found out step by step.
+
+A call that fails says what it met last. Here each thing that a call needs is looked at by itself, in the
+order in which it is needed, so that the first one that is missing is named.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from airflow_provider_drs.protocol.auth import Outgoing, build_unscoped_token
+from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.errors import (
+    DrsAuthError,
+    DrsConfigError,
+    DrsError,
+    DrsJobNotFoundError,
+    DrsPermissionError,
+    DrsResponseError,
+)
+from airflow_provider_drs.protocol.operations import get_job_statuses
+from airflow_provider_drs.protocol.settings import Auth, Settings
+from airflow_provider_drs.protocol.wire import Response, encode_body
+from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
+from airflow_provider_drs.transport.sync import RequestsTransport, SyncClient
+from airflow_provider_drs.transport.tokens import TokenCache
+
+# A job that nobody has: the answer to a question about it shows that the service answers us.
+_CANARY_JOB_ID = "00000000-0000-0000-0000-000000000000"
+_TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
+#: Somebody is waiting for the answer.
+_PATIENCE_S = 15.0
+# The gateway refuses signatures that are a quarter of an hour off; a clock a minute off is not set at all.
+_SIGNATURE_SKEW_S = 900.0
+_NOTABLE_SKEW_S = 60.0
+_PERMISSIONS = "drs:migrationJob:get, drs:migrationJob:action and drs:precheckJob:get"
+_WRONG_PROJECT = "DRS.M00261"
+# Another service than the one that was asked for says so.
+_NOT_THERE = (404, 405)
+# What OpenSSL calls the ways in which a certificate fails.
+_NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64
+
+
+class State(Enum):
+    """What a step has shown. After a bad one there is no sense in going on."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    What one step has shown.
+
+    :param step: what was looked at.
+    :param seen: what there was to see.
+    :param remedy: what to do about it, where something is to be done.
+    """
+
+    step: str
+    state: State
+    seen: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return it as a sentence or two."""
+        return f"{self.step}: {self.seen}" + (f" {self.remedy}" if self.remedy else "")
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain JSON values."""
+        return asdict(self) | {"state": self.state.value}
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """
+    Look at everything that a call needs, up to the first thing that is missing. No secret is in what it says.
+
+    Name resolution, proxy, connection, TLS and clock of IAM and of DRS; then the credentials, the project and
+    the permission, with one token and one reading call.
+    """
+    findings: list[Finding] = []
+    for finding in _walk(settings):
+        findings.append(finding)
+        if finding.state is State.BAD:
+            break
+    return findings
+
+
+def _walk(settings: Settings) -> Iterator[Finding]:
+    for name, url in (("IAM", settings.iam_url), ("DRS", settings.drs_url)):
+        if url:
+            yield from _Road(settings, name, url).walk()
+    yield _talk(replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _PATIENCE_S)))
+
+
+class _Road:
+    """The way to one of the two services, as far as no credentials are needed on it."""
+
+    def __init__(self, settings: Settings, name: str, url: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._url = urlsplit(url)
+        self._host, self._port = _address(self._url)
+        self._proxy = find_proxy(settings, url)
+        self._timeout_s = min(settings.connect_timeout_s, _PATIENCE_S)
+        follows = "extra.region and extra.cloud of the connection"
+        self._field = {"IAM": f"extra.iam_endpoint, or {follows}", "DRS": f"the host, or {follows}"}[name]
+
+    def walk(self) -> Iterator[Finding]:
+        yield self._resolve()
+        yield self._connect()
+        if self._url.scheme == "https":
+            yield self._verify()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            yield from self._compare_clocks()
+
+    def _finding(self, step: str, state: State, seen: str, remedy: str = "") -> Finding:
+        return Finding(f"{self._name} {step}", state, seen, remedy)
+
+    @property
+    def _first_hop(self) -> tuple[str, int]:
+        return _address(urlsplit(self._proxy)) if self._proxy else (self._host, self._port)
+
+    def _resolve(self) -> Finding:
+        host, port = self._first_hop
+        whose = f"the proxy {host}" if self._proxy else host
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            remedy = (
+                f"Check {'the proxy' if self._proxy else self._field}, and this machine's name resolution."
+            )
+            return self._finding("name", State.BAD, f"{whose} cannot be resolved ({error}).", remedy)
+        addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
+        return self._finding("name", State.GOOD, f"{whose} is {addresses}.")
+
+    def _connect(self) -> Finding:
+        host, port = self._first_hop
+        source = "extra.proxy" if self._settings.proxy else "the environment (HTTPS_PROXY and its relatives)"
+        way = f" through the proxy {host}:{port} of {source}" if self._proxy else ""
+        try:
+            self._open().close()
+        except (OSError, http.client.HTTPException) as error:
+            seen = f"no connection to {self._host}:{self._port}{way} ({_describe(error)})."
+            remedy = (
+                f"Check the proxy, its user, and what it lets pass; or add {self._host} to NO_PROXY."
+                if self._proxy
+                else f"Check {self._field}, the firewall, and whether a proxy is needed (extra.proxy)."
+            )
+            return self._finding("connection", State.BAD, seen, remedy)
+        return self._finding("connection", State.GOOD, f"{self._host}:{self._port} takes connections{way}.")
+
+    def _verify(self) -> Finding:
+        try:
+            context = _make_context(self._settings)
+        except DrsConfigError as error:
+            return self._finding("TLS", State.BAD, str(error))
+        try:
+            with self._open(context) as connection:
+                version = connection.version()
+        except ssl.SSLCertVerificationError as error:
+            return self._explain(error)
+        except (OSError, http.client.HTTPException) as error:
+            seen = f"{self._host}:{self._port} does not speak TLS ({_describe(error)})."
+            return self._finding("TLS", State.BAD, seen, f"Check the port and the scheme of {self._field}.")
+        if self._settings.verify is False:
+            seen = f"{version}, with a certificate that nobody has verified."
+            remedy = "Set extra.verify to true, or to the path of a CA bundle."
+            return self._finding("TLS", State.WARNING, seen, remedy)
+        return self._finding("TLS", State.GOOD, f"{version}, with a certificate that verifies.")
+
+    def _explain(self, error: ssl.SSLCertVerificationError) -> Finding:
+        shown = self._read_certificate()
+        names, issuer = shown.get("names", "other names"), shown.get("issuer", "an unknown authority")
+        if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
+            seen = f"the certificate is good from {shown.get('begins')} to {shown.get('ends')} only."
+            remedy = "If this machine's clock is right, whoever runs the endpoint has to renew it."
+        elif error.verify_code in (_WRONG_NAME, _WRONG_ADDRESS):
+            seen = f"the certificate is for {names}, not for {self._host}."
+            remedy = f"Use one of these names: check {self._field}."
+        else:
+            seen = (
+                f"the certificate was issued by {issuer}, who is not trusted here ({error.verify_message})."
+            )
+            remedy = (
+                "Set extra.verify to the path of a bundle with that authority; a proxy that reads along has "
+                "one of its own."
+            )
+        return self._finding("TLS", State.BAD, seen, remedy)
+
+    def _read_certificate(self) -> dict[str, str]:
+        """Return what the certificate that was refused says of itself; nothing is sent after it was shown."""
+        from cryptography import x509
+
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with self._open(context) as connection:
+                shown = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"")
+        except (OSError, http.client.HTTPException, ValueError):
+            return {}
+        names = []
+        with contextlib.suppress(x509.ExtensionNotFound):
+            extension = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            names = [str(each.value) for each in extension.value]
+        return {
+            "names": ", ".join(names) or shown.subject.rfc4514_string(),
+            "issuer": shown.issuer.rfc4514_string(),
+            "begins": f"{shown.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
+            "ends": f"{shown.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+        }
+
+    def _compare_clocks(self) -> Iterator[Finding]:
+        """Ask for nothing in particular: every answer of a server has a date."""
+        secure = self._url.scheme == "https"
+        connection = self._open(_make_context(self._settings) if secure else None)
+        with connection:
+            through = "" if secure or not self._proxy else f"{self._url.scheme}://{self._url.netloc}"
+            request = f"GET {through}{self._url.path or '/'} HTTP/1.1\r\nHost: {self._url.netloc}\r\n"
+            connection.sendall(f"{request}Connection: close\r\nAccept: application/json\r\n\r\n".encode())
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            date = response.headers.get("Date")
+        try:
+            skew_s = parsedate_to_datetime(str(date)).timestamp() - time.time()
+        except ValueError:
+            return
+        seen = f"this machine's clock is {abs(skew_s):.0f} s {'behind' if skew_s > 0 else 'ahead'}."
+        if abs(skew_s) < _NOTABLE_SKEW_S:
+            yield self._finding("clock", State.GOOD, "this machine's clock agrees.")
+        elif self._settings.auth is Auth.AKSK and abs(skew_s) >= _SIGNATURE_SKEW_S:
+            remedy = "Set it: signatures that are a quarter of an hour off are refused."
+            yield self._finding("clock", State.BAD, seen, remedy)
+        else:
+            yield self._finding("clock", State.WARNING, seen, "Set it; certificates depend on it.")
+
+    def _open(self, context: ssl.SSLContext | None = None) -> Any:
+        """Return a socket to the service; through the proxy if there is one, with TLS if with a context."""
+        connection = http.client.HTTPConnection(*self._first_hop, timeout=self._timeout_s)
+        if self._proxy and self._url.scheme == "https":
+            connection.set_tunnel(self._host, self._port, headers=_proxy_headers(urlsplit(self._proxy)))
+        connection.connect()
+        return (
+            context.wrap_socket(connection.sock, server_hostname=self._host) if context else connection.sock
+        )
+
+
+def _talk(settings: Settings) -> Finding:
+    """Get a token and make one reading call, as every task does."""
+    client = SyncClient(settings, tokens=TokenCache())
+    limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+    try:
+        answer = client.run(get_job_statuses(limits, [_CANARY_JOB_ID]))[_CANARY_JOB_ID]
+    except DrsError as error:
+        answer = error
+    finally:
+        client.close()
+    # The job does not exist, and only a working DRS that accepts us can say so.
+    if not isinstance(answer, DrsError) or isinstance(answer, DrsJobNotFoundError):
+        who = "IAM" if settings.auth is Auth.PASSWORD else "DRS"
+        return Finding("DRS", State.GOOD, f"{who} accepts the credentials, and DRS answers.")
+    if answer.operation == _TOKEN_OPERATION:
+        return _explain_iam(settings, answer)
+    return _explain_drs(settings, answer)
+
+
+def _explain_iam(settings: Settings, error: DrsError) -> Finding:
+    if isinstance(error, DrsAuthError):
+        projects = _list_projects(settings)
+        if projects is None:
+            return Finding("IAM credentials", State.BAD, str(error))
+        wanted = settings.project_id or settings.project_name
+        field = "project_id" if settings.project_id else "project_name or region"
+        known = f" It may use {', '.join(projects)}." if projects else ""
+        return Finding(
+            "IAM project",
+            State.BAD,
+            f"IAM knows the user {settings.login!r}, and has no project {wanted!r} for it.{known}",
+            f"Check extra.{field}: a project belongs to one region; or ask for a role in that project.",
+        )
+    if isinstance(error, DrsResponseError) or error.http_status in _NOT_THERE:
+        seen = f"{settings.iam_url} answers, and not as an IAM does ({error})."
+        remedy = "Check extra.iam_endpoint: it is the base URL of an IAM, with or without /v3."
+        return Finding("IAM", State.BAD, seen, remedy)
+    return Finding("IAM", State.BAD, str(error))
+
+
+def _list_projects(settings: Settings) -> list[str] | None:
+    """Return the projects of the user; ``None`` if IAM does not accept the user without a project either."""
+    request = build_unscoped_token(settings)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    transport = RequestsTransport(settings)
+    try:
+        outgoing = Outgoing(
+            request.method, settings.iam_url + request.path, headers, encode_body(request.body)
+        )
+        answer = transport.send(outgoing, _PATIENCE_S)
+        if not isinstance(answer, Response) or not answer.headers.get("x-subject-token"):
+            return None
+        headers = headers | {"X-Auth-Token": answer.headers["x-subject-token"]}
+        outgoing = Outgoing("GET", f"{settings.iam_url}/v3/auth/projects", headers, b"")
+        listed = transport.send(outgoing, _PATIENCE_S)
+        projects = json.loads(listed.body)["projects"] if isinstance(listed, Response) else []
+        return sorted(f"{each['name']} ({each['id']})" for each in projects)
+    except (ValueError, KeyError, TypeError):
+        return []
+    finally:
+        transport.close()
+
+
+def _explain_drs(settings: Settings, error: DrsError) -> Finding:
+    if error.error_code == _WRONG_PROJECT:
+        return Finding("DRS project", State.BAD, str(error))
+    if isinstance(error, DrsPermissionError):
+        who = f"user {settings.login!r}" if settings.login else "owner of the token"
+        remedy = f"Ask the account's administrator to give it the DRS permissions: {_PERMISSIONS}."
+        return Finding("DRS permission", State.BAD, f"DRS refuses the {who} ({error}).", remedy)
+    if isinstance(error, DrsAuthError):
+        return Finding("DRS credentials", State.BAD, str(error))
+    is_foreign = error.http_status in _NOT_THERE and not str(error.error_code).startswith("DRS.")
+    if isinstance(error, DrsResponseError) or is_foreign:
+        seen = f"{settings.drs_url} answers, and not as DRS does ({error})."
+        remedy = "Check host: it is the DRS endpoint of your region, not a console, portal or proxy."
+        return Finding("DRS", State.BAD, seen, remedy)
+    return Finding("DRS", State.BAD, str(error))
+
+
+def _address(url: SplitResult) -> tuple[str, int]:
+    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+
+def _make_context(settings: Settings) -> ssl.SSLContext:
+    """Return what the hooks verify with."""
+    verify = find_verify(settings)
+    if verify is not False:
+        return read_bundle(settings, verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _describe(error: BaseException) -> str:
+    return str(error) or type(error).__name__

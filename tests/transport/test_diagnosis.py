@@ -1,0 +1,331 @@
+"""What the diagnosis of a connection says: the first thing to mend, for each thing that can be missing."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.certificates import NAMES, Certificates, make
+from airflow_provider_drs.protocol.settings import Settings, read_settings
+from airflow_provider_drs.transport.diagnosis import State, diagnose
+from tests.security.servers import Received, RecordingServer, grant, no_such_job, respond
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+SECRET = "canary-9f3-not-real"
+PROXY_SECRET = "proxy-canary-77-not-real"
+# The job that the diagnosis asks about: nobody has it.
+CANARY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def running_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Return an emulator that speaks TLS."""
+    with Emulator(clock="manual", tls=tmp_path_factory.mktemp("tls")) as running:
+        yield running
+
+
+@pytest.fixture
+def secure(running_secure: Emulator) -> Emulator:
+    """Return it as if it had just been started."""
+    running_secure.reset()
+    return running_secure
+
+
+def _settings(emulator: Emulator, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    connection = {**emulator.connection, **fields}
+    return read_settings(
+        "drs_default",
+        host=connection["host"],
+        port=None,
+        login=connection["login"],
+        password=connection["password"],
+        extra={**connection["extra"], **(extra or {})},
+    )
+
+
+def _worst(settings: Settings) -> tuple[str, str]:
+    """Return the step at which it ended, and what it says."""
+    findings = diagnose(settings)
+    assert [each for each in findings if each.state is State.BAD] == findings[-1:]
+    text = "\n".join(map(str, findings)) + repr(findings) + str([each.to_dict() for each in findings])
+    assert SECRET not in text
+    assert PROXY_SECRET not in text
+    return findings[-1].step, str(findings[-1])
+
+
+def _dead_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_good_connection_has_good_findings_only(secure: Emulator) -> None:
+    """Each step of the way to IAM and to DRS, then one token and one reading call."""
+    findings = diagnose(_settings(secure))
+
+    assert [(each.step, each.state) for each in findings] == [
+        (f"{service} {step}", State.GOOD)
+        for service in ("IAM", "DRS")
+        for step in ("name", "connection", "TLS", "clock")
+    ] + [("DRS", State.GOOD)]
+    asked = [entry["operation"] for entry in secure.journal() if entry["operation"]]
+    assert asked == ["KeystoneCreateUserTokenByPassword", "BatchListJobStatus"]
+
+
+def test_keys_and_tokens_need_no_iam(emulator: Emulator) -> None:
+    """So nobody looks for one."""
+    from airflow_provider_drs.emulator import iam
+
+    keys = {"login": iam.ACCESS_KEY, "password": iam.SECRET_KEY}
+    extra = {"auth": "aksk", "project_id": emulator.connection["extra"].get("project_id") or _project()}
+
+    findings = diagnose(_settings(emulator, extra, **keys))
+
+    assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS clock", "DRS"]
+    assert findings[-1].seen == "DRS accepts the credentials, and DRS answers."
+    assert _worst(_settings(emulator, extra, **{**keys, "password": SECRET}))[0] == "DRS credentials"
+
+
+def _project() -> str:
+    from airflow_provider_drs.emulator.world import PROJECT_ID
+
+    return PROJECT_ID
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "step", "says"),
+    [
+        ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS name", "cannot be resolved"),
+        ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM name", "extra.iam_endpoint"),
+        ({}, {"iam_endpoint": "DEAD"}, "IAM connection", "the firewall, and whether a proxy is needed"),
+        ({"host": "DEAD"}, {}, "DRS connection", "no connection to 127.0.0.1:"),
+        ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
+        ({"password": SECRET}, {}, "IAM credentials", "Check login, password, domain_name"),
+        ({"login": "nobody"}, {}, "IAM credentials", "refuses user 'nobody'"),
+        ({}, {"domain_name": "another-account"}, "IAM credentials", "domain 'another-account'"),
+        ({}, {"iam_endpoint": "ELSEWHERE"}, "IAM", "not as an IAM does"),
+        ({"host": "ELSEWHERE"}, {}, "DRS", "not as DRS does"),
+        (
+            {},
+            {"proxy": "http://proxy.invalid:3128", "allow_http": True},
+            "IAM name",
+            "the proxy proxy.invalid",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(
+    emulator: Emulator, fields: dict[str, Any], extra: dict[str, Any], step: str, says: str
+) -> None:
+    """With what to do about it."""
+    places = {
+        "DEAD": f"http://127.0.0.1:{_dead_port()}",
+        "TLS": emulator.url.replace("http:", "https:"),
+        "ELSEWHERE": f"{emulator.url}/elsewhere",
+    }
+    fields = {name: places.get(value, value) for name, value in fields.items()}
+    extra = {name: places.get(value, value) for name, value in extra.items()}
+
+    found, text = _worst(_settings(emulator, extra | {"retry_timeout": 0.2}, **fields))
+
+    assert (found, says in text) == (step, True), text
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "step", "says"),
+    [
+        ("no_permission", {}, "DRS permission", "drs:precheckJob:get"),
+        ("expire_token", {}, "DRS credentials", ""),
+        ("html", {}, "DRS", "not as DRS does"),
+        ("status", {"status": 503}, "DRS", ""),
+        (
+            "job_error",
+            {"code": "DRS.M00261", "job_id": CANARY},
+            "DRS project",
+            "extra.project_id and extra.region",
+        ),
+    ],
+)
+def test_what_drs_refuses_is_explained(
+    emulator: Emulator, fault: str, options: dict[str, Any], step: str, says: str
+) -> None:
+    """A permission is not a password."""
+    emulator.inject(fault, operation="BatchListJobStatus", times=None, **options)
+
+    found, text = _worst(_settings(emulator, {"retry_timeout": 0.2}))
+
+    assert (found, says in text) == (step, True), text
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certificates]]:
+    """Return a function that makes a server with a certificate as a test wants it."""
+
+    def anew(*names: str, **options: Any) -> tuple[RecordingServer, Certificates]:
+        files = Certificates(*(tmp_path / each for each in ("ca.pem", "server.pem", "key.pem")))
+        make(files, names or NAMES, **options)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(files.certfile, files.keyfile)
+        return RecordingServer(tls=context), files
+
+    return anew
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "trusted", "says"),
+    [
+        ((), {}, False, "issued by CN=drs-emulator"),
+        (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
+        ((), {"lifetime": -datetime.timedelta(days=3)}, True, "whoever runs the endpoint has to renew it"),
+    ],
+)
+def test_a_certificate_that_does_not_verify_is_described(
+    emulator: Emulator,
+    tls_server: Callable[..., tuple[RecordingServer, Certificates]],
+    names: tuple[str, ...],
+    options: dict[str, Any],
+    trusted: bool,
+    says: str,
+) -> None:
+    """Whose it is, for whom, and for how long; and nothing is sent to such a server."""
+    server, files = tls_server(*names, **options)
+    with server:
+        extra = {"verify": str(files.ca_file)} if trusted else {}
+        found, text = _worst(_settings(emulator, extra, host=server.url))
+
+    assert (found, says in text) == ("DRS TLS", True), text
+    assert not server.received
+
+
+def test_a_bundle_that_cannot_be_read_is_named(secure: Emulator, tmp_path: Path) -> None:
+    """By its field and its path."""
+    found, text = _worst(_settings(secure, {"verify": str(tmp_path / "no-such.pem")}))
+
+    assert found == "IAM TLS"
+    assert "extra.verify" in text
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_tls_that_nobody_verifies_is_a_warning(secure: Emulator) -> None:
+    """It works, and should not stay so."""
+    findings = diagnose(_settings(secure, {"verify": False}))
+
+    assert [each.step for each in findings if each.state is State.WARNING] == ["IAM TLS", "DRS TLS"]
+    assert findings[-1].state is State.GOOD
+
+
+@pytest.mark.parametrize(
+    ("auth", "hours", "worst"),
+    [
+        ("aksk", 1, State.BAD),
+        ("token", 1, State.WARNING),
+        ("token", -1, State.WARNING),
+        ("aksk", 0, State.GOOD),
+    ],
+)
+def test_a_clock_that_is_wrong_is_noticed(auth: str, hours: int, worst: State) -> None:
+    """Signatures depend on it."""
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
+    date = now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+    def answer(request: Received) -> bytes:
+        return respond(404, Date=date) if request.line.startswith(b"GET") else no_such_job(request)
+
+    with RecordingServer(answer) as server:
+        extra = {"auth": auth, "project_id": _project()}
+        settings = read_settings(
+            "drs_default", host=server.url, port=None, login="key", password=SECRET, extra=extra
+        )
+        findings = diagnose(settings)
+
+    (clock,) = (each for each in findings if each.step == "DRS clock")
+    assert clock.state is worst
+    if hours:
+        assert ("behind" if hours > 0 else "ahead") in clock.seen
+    assert SECRET.encode() not in next(each for each in server.received if each.line.startswith(b"GET")).raw
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_a_server_without_a_date_says_nothing_of_clocks(date: str) -> None:
+    """Nor does one that breaks the connection off."""
+
+    def answer(request: Received) -> bytes:
+        if not request.line.startswith(b"GET"):
+            return no_such_job(request)
+        return respond(200, Date=date) if date else b""
+
+    with RecordingServer(answer) as server:
+        extra = {"auth": "token", "project_id": _project()}
+        settings = read_settings(
+            "drs_default", host=server.url, port=None, login="", password=SECRET, extra=extra
+        )
+        findings = diagnose(settings)
+
+    assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS"]
+
+
+def test_a_proxy_that_refuses_is_named_and_its_password_is_not(secure: Emulator) -> None:
+    """By where it was configured."""
+    with RecordingServer(lambda _: respond(407)) as proxy:
+        address = f"http://somebody:{PROXY_SECRET}@127.0.0.1:{proxy.port}"
+        found, text = _worst(_settings(secure, {"proxy": address}))
+
+    assert found == "IAM connection"
+    assert f"through the proxy 127.0.0.1:{proxy.port} of extra.proxy" in text
+    assert "407" in text
+    assert proxy.received[0].line.startswith(b"CONNECT ")
+    assert (proxy.received[0].header(b"proxy-authorization") or b"").startswith(b"Basic ")
+
+
+def test_a_proxy_of_the_environment_is_named(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many do not know that they have one."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{_dead_port()}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    found, text = _worst(_settings(emulator, host="https://drs.example.invalid"))
+
+    assert found == "DRS connection"
+    assert "of the environment (HTTPS_PROXY" in text
+    assert "add drs.example.invalid to NO_PROXY" in text
+
+
+def test_a_user_without_the_project_is_told_so(emulator: Emulator) -> None:
+    """IAM refuses both with 401; asked without a project, it tells them apart."""
+    token = grant("token-not-real")
+
+    def answer(request: Received) -> bytes:
+        if request.target.startswith(b"/v3/auth/projects"):
+            return respond(200, {"projects": [{"name": "eu-nl", "id": "1234"}]})
+        if request.line.startswith(b"GET"):
+            return respond(300)
+        wrong = {"error": {"code": 401, "message": "The user is not authorized.", "title": "Unauthorized"}}
+        return respond(401, wrong) if b'"scope"' in request.body else token
+
+    with RecordingServer(answer) as iam:
+        found, text = _worst(_settings(emulator, {"iam_endpoint": iam.url}, password=SECRET))
+
+    assert found == "IAM project"
+    assert "has no project 'eu-de' for it. It may use eu-nl (1234)." in text
+
+
+def test_a_list_of_projects_that_is_none_is_left_out(emulator: Emulator) -> None:
+    """The finding stays."""
+
+    def answer(request: Received) -> bytes:
+        if request.line.startswith(b"GET"):
+            return respond(200, {"projects": 7})
+        return respond(401, {"error": {}}) if b'"scope"' in request.body else grant("token-not-real")
+
+    with RecordingServer(answer) as iam:
+        extra = {"iam_endpoint": iam.url, "project_id": "f" * 32}
+        found, text = _worst(_settings(emulator, extra))
+
+    assert found == "IAM project"
+    assert "It may use" not in text
+    assert "extra.project_id" in text
