@@ -135,6 +135,8 @@ class _Reader:
         self._conn_id = conn_id
         self._extra = extra
         self._overrides = overrides
+        # Looked at even where it is not needed: a word that is none would else go unnoticed.
+        self._allows_http = self._flag("allow_http")
 
     def read(
         self, host: str | None, port: int | None, login: str | None, password: str | None, schema: str | None
@@ -270,7 +272,7 @@ class _Reader:
             raise self._error(f"{name} holds a character or a segment that does not belong into such a URL.")
         if own_port == 0 or not 0 <= (port or 0) <= _LARGEST_PORT:
             raise self._error(f"the port of {name} must be from 1 to {_LARGEST_PORT}.")
-        if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._flag("allow_http")):
+        if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._allows_http):
             raise self._error(
                 f"{name} is plain http to {parts.hostname}: credentials would travel unprotected. Use https, "
                 "or set extra.allow_http to true if you accept that."
@@ -302,7 +304,7 @@ class _Reader:
         if not is_url or " " in proxy:
             raise self._error("extra.proxy must be a URL such as http://proxy.example:3128.")
         is_plain = any(url.startswith("http://") for url in urls)
-        if is_plain and not (is_loopback(parts.hostname or "") or self._flag("allow_http")):
+        if is_plain and not (is_loopback(parts.hostname or "") or self._allows_http):
             raise self._error(
                 "extra.proxy would read the credentials that go to a plain http URL. Use https, or set "
                 "extra.allow_http to true if you accept that."

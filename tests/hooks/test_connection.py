@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.settings import read_settings
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, get_provider_info
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -79,13 +80,52 @@ def test_a_hook_can_be_used_after_it_was_closed(emulator: Emulator) -> None:
 
 
 def test_the_form_has_every_field_of_the_connection() -> None:
-    """On Airflow 3.2 and later from the provider's description, before from the hook."""
+    """On Airflow 3.2 and later as data; before, the hook makes widgets that say the same."""
     described = get_provider_info()["connection-types"][0]
-
-    assert set(described["conn-fields"]) == set(CONNECTION_FIELDS)
-    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "port", "extra"]
+    assert described["conn-fields"] == CONNECTION_FIELDS
+    hidden, *_ = (value for name, value in described["ui-field-behaviour"].items() if "hidden" in name)
+    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == hidden
     pytest.importorskip("flask_appbuilder")
-    assert set(DrsHook.get_connection_form_widgets()) == set(CONNECTION_FIELDS)
+    wtforms = pytest.importorskip("wtforms")
+
+    form = type("Form", (wtforms.Form,), DrsHook.get_connection_form_widgets())()
+
+    shown = {
+        field.name: (field.label.text, field.description, field.default, _choices(field)) for field in form
+    }
+    assert shown == {
+        name: (each["label"], each["description"], each["schema"].get("default"), each["schema"].get("enum"))
+        for name, each in CONNECTION_FIELDS.items()
+    }
+    kinds = {field.name: type(field).__name__.removesuffix("Field").lower() for field in form}
+    assert kinds == {name: each["schema"]["type"][0] for name, each in CONNECTION_FIELDS.items()}
+
+
+def _choices(field: Any) -> Any:
+    found = [list(each.values) for each in field.validators if hasattr(each, "values")]
+    return found[0] if found else None
+
+
+def test_every_field_of_the_form_is_read() -> None:
+    """And a wrong value in it is refused by its name; texts and clearings alike are what forms send."""
+    connection = {"host": "http://127.0.0.1:1", "port": None, "login": "user", "password": "not-real"}
+    needed = {"region": "eu-de", "domain_name": "somebody", "iam_endpoint": "http://127.0.0.1:1"}
+    empty = {name: "" for name in CONNECTION_FIELDS if name not in needed} | needed
+    defaults = {
+        name: str(each["schema"]["default"])
+        if each["schema"]["type"][0] == "integer"
+        else each["schema"]["default"]
+        for name, each in CONNECTION_FIELDS.items()
+        if "default" in each["schema"]
+    }
+
+    cleared = read_settings("drs_default", **connection, extra=empty)
+
+    assert cleared == read_settings("drs_default", **connection, extra=needed)
+    assert cleared == read_settings("drs_default", **connection, extra={**empty, **defaults})
+    for name in CONNECTION_FIELDS:
+        with pytest.raises(DrsConfigError, match=name):
+            read_settings("drs_default", **connection, extra={**needed, name: ["no", "such", "value"]})
 
 
 def test_airflow_accepts_the_description() -> None:
