@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_drs.protocol.batching import check_job_ids, find_duplicates, read_job_ids, read_literal
+from airflow_provider_drs.protocol.checks import CHECKS
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.prechecks import is_new_run
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy, is_new_run, read_alarm_policy
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:
@@ -100,6 +101,26 @@ def read_number(value: object, argument: str) -> float:
         return float(str(value))
     except ValueError:
         raise DrsConfigError(f"{argument}: expected a number, not {value!r}.") from None
+
+
+def read_alarms(value: object, log: Log) -> AlarmPolicy:
+    """
+    Return the policy that an ``alarms`` argument stands for, after rendering; a file has become its text.
+
+    :raises DrsConfigError: it stands for none.
+    """
+    if isinstance(value, str) and value not in ("allow", "fail"):
+        import yaml
+
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise DrsConfigError("alarms: the text, or file, is neither JSON nor YAML.") from None
+    policy = read_alarm_policy(value)
+    names = {*(policy.allowed or ()), *(waiver.item for waiver in policy.waivers)}
+    if unknown := sorted(names - CHECKS.keys()):
+        log.warning("alarms: this version knows no check item %s; is it spelt right?", ", ".join(unknown))
+    return policy
 
 
 def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:

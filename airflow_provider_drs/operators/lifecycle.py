@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.errors import DrsError
     from airflow_provider_drs.protocol.outcomes import JobOutcome
+    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
     from airflow_provider_drs.protocol.watches import Watch
 
 
@@ -34,8 +35,8 @@ class DrsStartJobsOperator(DrsWaitingOperator):
     :param wait_for_start: wait until every job is running.
     :param require_passed_precheck: read the pre-check results just before the start, and refuse what has not
         passed.
-    :param alarms: what an ALARM item does to that: ``allow``, ``fail``, or a list of the items that may
-        alarm. (templated)
+    :param alarms: what an ALARM item does to that, as with ``DrsPrecheckSensor``. Waivers that have expired
+        since do not count. (templated)
     :param allow_partial: start what can be started even if a job is refused; fail only if nothing runs.
         Otherwise nothing is started as long as one job is refused.
     :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
@@ -48,6 +49,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "start_time", "alarms")
     template_fields_renderers = {"job_ids": "json", "alarms": "json"}
+    template_ext: Sequence[str] = (".json", ".yaml", ".yml")
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         start_time: datetime.datetime | str | int | None = None,
         wait_for_start: bool = False,
         require_passed_precheck: bool = True,
-        alarms: str | Collection[str] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         allow_partial: bool = False,
         stop_on_kill: bool = False,
         **kwargs: Any,
@@ -75,11 +77,10 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         from airflow_provider_drs.hooks.drs import parse_start_time
         from airflow_provider_drs.operators import gate, verdicts
         from airflow_provider_drs.protocol.outcomes import JobOutcome
-        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
         from airflow_provider_drs.protocol.rules import Review, Standing
 
         job_ids = gate.read_ids(self.job_ids, self.log)
-        read_alarm_policy(self.alarms)
+        alarms = gate.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
             reviews = hook.review_jobs(job_ids, "start")
             found = {job_id: each for job_id, each in reviews.items() if isinstance(each, Review)}
@@ -95,7 +96,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
                 # past.
                 parse_start_time(self.start_time)
                 if self.require_passed_precheck:
-                    answers |= self._refuse_unchecked(hook, ready)
+                    answers |= self._refuse_unchecked(hook, ready, alarms.at(time.time()))
             to_start = [job_id for job_id in ready if job_id not in answers]
             if to_start and (self.allow_partial or not verdicts.pick_errors(answers)):
                 self._newly_started = to_start
@@ -111,17 +112,18 @@ class DrsStartJobsOperator(DrsWaitingOperator):
             with self._open_hook() as hook:
                 hook.stop_jobs(self._find_to_stop())
 
-    def _refuse_unchecked(self, hook: DrsHook, job_ids: Sequence[str]) -> dict[str, DrsError]:
+    def _refuse_unchecked(
+        self, hook: DrsHook, job_ids: Sequence[str], alarms: AlarmPolicy
+    ) -> dict[str, DrsError]:
         """Return an error for each job whose pre-check has not passed, as DRS says just now."""
-        from airflow_provider_drs.protocol.prechecks import Verdict, read_alarm_policy
+        from airflow_provider_drs.protocol.prechecks import Verdict
         from airflow_provider_drs.protocol.reports import unchecked_error
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-        policy = read_alarm_policy(self.alarms)
-        watch = PrecheckWatch(job_ids, policy)
+        watch = PrecheckWatch(job_ids, alarms)
         hook.poll(watch)
         return {
-            report.job_id: unchecked_error(report, policy)
+            report.job_id: unchecked_error(report, alarms)
             for report in watch.reports
             if report.verdict is not Verdict.PASSED
         }

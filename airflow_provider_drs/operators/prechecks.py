@@ -36,8 +36,8 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         configuration.
     :param poke_interval: seconds between two polls.
     :param timeout: seconds to wait for completion.
-    :param alarms: with ``wait_for_completion``, what an ALARM item does: ``allow``, ``fail``, or a list of
-        the items that may alarm. (templated)
+    :param alarms: with ``wait_for_completion``, what an ALARM item does, as with ``DrsPrecheckSensor``.
+        (templated)
     :param check_preconditions: read the jobs' details first and refuse what the service would refuse: a
         status other than CONFIGURATION, and a dual-active parent. A backward job whose forward job is
         replicating needs no pre-check and is passed on.
@@ -46,6 +46,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "precheck_mode", "alarms")
     template_fields_renderers = {"job_ids": "json", "alarms": "json"}
+    template_ext: Sequence[str] = (".json", ".yaml", ".yml")
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         job_ids: str | Sequence[str],
         precheck_mode: str = "forStartJob",
         allow_partial: bool = False,
-        alarms: str | Collection[str] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         check_preconditions: bool = True,
         settle_time: float = 20,
         **kwargs: Any,
@@ -68,11 +69,11 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
 
     def _act(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import gate, verdicts
-        from airflow_provider_drs.protocol.prechecks import check_precheck_mode, read_alarm_policy
+        from airflow_provider_drs.protocol.prechecks import check_precheck_mode
 
         job_ids = gate.read_ids(self.job_ids, self.log)
         check_precheck_mode(self.precheck_mode)
-        read_alarm_policy(self.alarms)
+        gate.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
             exempt, answers = self._review(hook, job_ids)
             ready = [job_id for job_id in job_ids if job_id not in answers and job_id not in exempt]
@@ -164,10 +165,10 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
         context["ti"].xcom_push(key=verdicts.SUBMISSIONS_KEY, value=rows)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
+        from airflow_provider_drs.operators import gate
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-        return PrecheckWatch(job_ids, read_alarm_policy(self.alarms))
+        return PrecheckWatch(job_ids, gate.read_alarms(self.alarms, self.log))
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,8 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_drs.protocol.creation import CreatedJob
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.parameters import ParameterComparison
-from airflow_provider_drs.protocol.prechecks import Verdict
-from airflow_provider_drs.protocol.reports import name_failures, render_report
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict
+from airflow_provider_drs.protocol.reports import JobReport, name_failures, render_report
 from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def conclude_prechecks(
     """
     if not isinstance(watch, PrecheckWatch):
         raise AirflowFailException("What came back from the wait is no watch of pre-checks. Clear the task.")
+    # The wait may have been long, and a waiver short.
+    watch.judge_at(time.time())
     reports = watch.reports
+    _tell_of_waivers(watch.alarms, reports, log)
     context["ti"].xcom_push(key=REPORT_KEY, value=[report.to_dict() for report in reports])
     passed = [report.job_id for report in reports if report.verdict is Verdict.PASSED]
     text = render_report(reports)
@@ -65,6 +69,16 @@ def conclude_prechecks(
     log.error("The pre-check has not passed.\n%s", text)
     message = f"Pre-check failed: {name_failures(reports, watch.alarms)}\n{text}"
     raise AirflowSkipException(message) if on_failure == "skip" else AirflowFailException(message)
+
+
+def _tell_of_waivers(alarms: AlarmPolicy, reports: Sequence[JobReport], log: Log) -> None:
+    """Name the waivers that were of no use, so that somebody takes them away, or renews them."""
+    used = {waiver for report in reports for waiver in report.waivers.values()}
+    for waiver in alarms.waivers:
+        if waiver.has_expired(alarms.now_s or 0.0):
+            log.warning("A waiver has expired and counts no more: %s", waiver)
+        elif waiver not in used:
+            log.info("A waiver was not needed: %s", waiver)
 
 
 def conclude_action(

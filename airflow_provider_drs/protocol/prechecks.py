@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from sys import intern
 from typing import Any
@@ -14,6 +14,7 @@ from airflow_provider_drs.protocol.documents import Prechecks
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.redact import redact_text
 from airflow_provider_drs.protocol.rows import parse_rows, read_flag, read_percent, read_rows, row_error
+from airflow_provider_drs.protocol.waivers import Waiver, read_waiver
 from airflow_provider_drs.protocol.wire import Request, Response
 
 #: The only mode of the OTC page (drs_03_0110), and the one that newer Huawei Cloud pages add.
@@ -142,31 +143,69 @@ class AlarmPolicy:
     DRS lets a job start with alarms, and its console wants a person to confirm them (drs_03_0002).
 
     :param allowed: item names that may alarm; ``None`` allows every one.
+    :param waivers: beside them, alarms of some jobs that somebody has accepted until a date.
+    :param now_s: when it is asked, in epoch seconds; ``None`` leaves open which waivers have expired.
     """
 
     allowed: frozenset[str] | None = None
+    waivers: tuple[Waiver, ...] = ()
+    now_s: float | None = None
 
-    def fails(self, item: CheckItem) -> bool:
+    def at(self, now_s: float) -> AlarmPolicy:
+        """Return the policy as it is at an instant, in epoch seconds."""
+        return replace(self, now_s=now_s)
+
+    def fails(self, job_id: str, item: CheckItem) -> bool:
         """Whether this item fails its job."""
-        return item.result == ALARM_WORD and self.allowed is not None and item.item not in self.allowed
+        if item.result != ALARM_WORD or self.allowed is None or item.item in self.allowed:
+            return False
+        return self.find_waiver(job_id, item) is None
+
+    def find_waiver(self, job_id: str, item: CheckItem) -> Waiver | None:
+        """Return the waiver by which an alarm is accepted, if that is how."""
+        if item.result != ALARM_WORD or self.allowed is None or item.item in self.allowed:
+            return None
+        covering = (each for each in self.waivers if each.covers(job_id, item.item))
+        return next(
+            (each for each in covering if self.now_s is None or not each.has_expired(self.now_s)), None
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; the time is left out."""
+        return {
+            "allowed": None if self.allowed is None else sorted(self.allowed),
+            "waivers": [each.to_dict() for each in self.waivers],
+        }
+
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> AlarmPolicy:
+        """Return the policy that :meth:`to_dict` described."""
+        allowed = fields["allowed"]
+        waivers = tuple(read_waiver(each, "waiver") for each in fields["waivers"])
+        return AlarmPolicy(None if allowed is None else frozenset(allowed), waivers)
 
 
 def read_alarm_policy(alarms: object) -> AlarmPolicy:
     """
     Return the policy that an operator's ``alarms`` argument stands for.
 
-    :param alarms: ``"allow"``, ``"fail"``, or the names of the items that may alarm.
-    :raises DrsConfigError: it is none of these.
+    :param alarms: ``"allow"``, ``"fail"``, or a list of the names of items that may alarm, and of waivers.
+    :raises DrsConfigError: it is none of these, or a waiver is not whole.
     """
     if alarms == "allow":
         return AlarmPolicy()
     if alarms == "fail":
         return AlarmPolicy(frozenset())
-    if isinstance(alarms, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in alarms):
-        return AlarmPolicy(frozenset(alarms))
-    raise DrsConfigError(
-        f"alarms: expected 'allow', 'fail' or a list of check item names that may alarm, not {alarms!r}."
-    )
+    listed = list(alarms) if isinstance(alarms, (list, tuple, set, frozenset)) else [None]
+    if not all(isinstance(each, str | Mapping) for each in listed):
+        raise DrsConfigError(
+            "alarms: expected 'allow', 'fail', or a list of check item names that may alarm and of waivers, "
+            f"not {alarms!r}."
+        )
+    waivers = [
+        read_waiver(each, f"alarms[{n}]") for n, each in enumerate(listed) if isinstance(each, Mapping)
+    ]
+    return AlarmPolicy(frozenset(each for each in listed if isinstance(each, str)), tuple(waivers))
 
 
 def judge(result: PrecheckResult, policy: AlarmPolicy) -> Verdict:
@@ -177,7 +216,7 @@ def judge(result: PrecheckResult, policy: AlarmPolicy) -> Verdict:
     """
     if not result.is_complete:
         return Verdict.PENDING
-    if any(policy.fails(item) for item in result.items):
+    if any(policy.fails(result.job_id, item) for item in result.items):
         return Verdict.FAILED
     if result.result is not None:
         return Verdict.PASSED if result.result else Verdict.FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_drs.protocol.checks import explain
@@ -18,6 +18,7 @@ from airflow_provider_drs.protocol.prechecks import (
     Verdict,
     judge,
 )
+from airflow_provider_drs.protocol.waivers import Waiver
 
 #: A job that needs no pre-check: the backward job of a dual-active pair whose forward job is replicating.
 NOT_NEEDED = "not needed"
@@ -32,12 +33,14 @@ class JobReport:
 
     :param result: what DRS says; ``None`` when there is nothing, for ``error`` or because none was needed.
     :param error: why there is no result.
+    :param waivers: by which alarms were accepted, by the name of the item.
     """
 
     job_id: str
     verdict: Verdict
     result: PrecheckResult | None = None
     error: DrsError | None = None
+    waivers: Mapping[str, Waiver] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for the XCom ``precheck_report``."""
@@ -48,8 +51,17 @@ class JobReport:
             "progress": result.percent if result else None,
             "total_passed_rate": result.total_passed_rate if result else None,
             "counts": _count(result) if result else {},
-            "items": [_explain_item(item) for item in result.items] if result else [],
+            "items": [self._explain(item) for item in result.items] if result else [],
             "error": self.error.to_dict() if self.error else None,
+        }
+
+    def _explain(self, item: CheckItem) -> dict[str, Any]:
+        facts, waiver = explain(item.item), self.waivers.get(item.item)
+        return item.to_dict() | {
+            "meaning": facts.meaning,
+            "hint": facts.hint,
+            "link": facts.url,
+            "waiver": waiver.to_dict() if waiver else None,
         }
 
 
@@ -63,7 +75,9 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
         return JobReport(job_id, Verdict.PASSED)
     if isinstance(answer, DrsError):
         return JobReport(job_id, Verdict.FAILED, error=answer)
-    return JobReport(job_id, judge(answer, policy), result=answer)
+    found = {item.item: policy.find_waiver(job_id, item) for item in answer.items}
+    waivers = {name: waiver for name, waiver in found.items() if waiver}
+    return JobReport(job_id, judge(answer, policy), result=answer, waivers=waivers)
 
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
@@ -122,7 +136,7 @@ def _causes(report: JobReport, policy: AlarmPolicy) -> str:
     if report.error:
         return report.error.error_code or type(report.error).__name__
     items = report.result.items if report.result else ()
-    names = [item.item for item in items if item.result != ALARM_WORD or policy.fails(item)]
+    names = [item.item for item in items if item.result != ALARM_WORD or policy.fails(report.job_id, item)]
     return ", ".join(names) or "DRS says that the pre-check has not passed"
 
 
@@ -137,6 +151,8 @@ def _rows_of(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     for item in report.result.items:
         facts = explain(item.item)
         notes = [f"means: {facts.meaning}", f"to do: {facts.hint}", f"see:   {facts.url}"]
+        if waiver := report.waivers.get(item.item):
+            notes.insert(0, f"waived: until {waiver.expires}, {' '.join(waiver.reason.split())}")
         if item.raw_error:
             notes.insert(0, f"error: {' '.join(item.raw_error.split())}")
         if item.failed_sub_jobs:
@@ -161,8 +177,3 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _count(result: PrecheckResult) -> Mapping[str, int]:
     known = {word.lower(): result.count(word) for word in (PASSED_WORD, ALARM_WORD, FAILED_WORD)}
     return {**known, "other": len(result.items) - known["alarm"] - known["failed"]}
-
-
-def _explain_item(item: CheckItem) -> dict[str, Any]:
-    facts = explain(item.item)
-    return item.to_dict() | {"meaning": facts.meaning, "hint": facts.hint, "link": facts.url}

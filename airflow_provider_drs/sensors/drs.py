@@ -187,8 +187,10 @@ class DrsPrecheckSensor(_DrsSensor):
     :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
         (templated)
     :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
-    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not; a list names the
-        check items that may alarm. (templated)
+    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not. A list has the
+        names of check items that may alarm, and waivers: mappings of ``item``, ``jobs`` (a pattern of job
+        ids), ``reason`` and ``expires`` (the last day, or an instant with a time zone). The path of a .json,
+        .yaml or .yml file with such a list is relative to the DAG's file. (templated)
     :param allow_partial: return the jobs that passed even if others failed; fail only if none did.
     :param fail_fast: fail at the first job that fails, instead of waiting for a whole report.
     :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
@@ -200,12 +202,13 @@ class DrsPrecheckSensor(_DrsSensor):
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "alarms")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job_ids": "json", "alarms": "json"}
+    template_ext: Sequence[str] = (".json", ".yaml", ".yml")
 
     def __init__(
         self,
         *,
         job_ids: str | Sequence[str],
-        alarms: str | Collection[str] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         fail_fast: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -216,11 +219,10 @@ class DrsPrecheckSensor(_DrsSensor):
 
     def _make_watch(self) -> Watch:
         from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.prechecks import read_alarm_policy
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
         job_ids = gate.read_ids(self.job_ids, self.log)
-        return PrecheckWatch(job_ids, read_alarm_policy(self.alarms), fail_fast=self.fail_fast)
+        return PrecheckWatch(job_ids, gate.read_alarms(self.alarms, self.log), fail_fast=self.fail_fast)
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts

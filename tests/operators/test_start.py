@@ -95,7 +95,11 @@ def test_alarms_can_hold_a_start_back(emulator: Emulator, context: dict[str, Any
 
     with pytest.raises(AirflowFailException, match="srcTriggerAndEventCheck"):
         _operator([job_id], alarms="fail").execute(context)
-    assert _operator([job_id], alarms=["srcTriggerAndEventCheck"]).execute(context) == [job_id]
+    waiver = {"item": "srcTriggerAndEventCheck", "jobs": "*", "reason": "known", "expires": "2026-01-31"}
+    with pytest.raises(AirflowFailException, match="srcTriggerAndEventCheck"):
+        _operator([job_id], alarms=[waiver]).execute(context)
+    still_good = waiver | {"expires": "2999-01-31"}
+    assert _operator([job_id], alarms=[still_good]).execute(context) == [job_id]
 
 
 def test_a_second_try_adopts_what_the_first_one_did(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -114,6 +118,76 @@ def test_alarms_pass_fail_or_are_named(emulator: Emulator, context: dict[str, An
     for alarms in ("fail", ["dbVersionMeetRequirement"]):
         with pytest.raises(AirflowFailException, match="srcTriggerAndEventCheck"):
             _wait(_sensor(job_id, mode, alarms=alarms), context)
+
+
+WAIVER = {
+    "item": "srcTriggerAndEventCheck",
+    "jobs": "*jb101",
+    "reason": "the triggers are created again after the cut-over",
+    "expires": "2999-12-31",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_waiver_lets_an_alarm_of_some_jobs_pass_until_a_date(
+    emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]], mode: str
+) -> None:
+    """The report says by whose word; one that has expired is named, and counts no more."""
+    job_ids = emulator.job_ids[:2]
+    _precheck(emulator, job_ids, "alarm", items=["srcTriggerAndEventCheck"])
+    expired = {**WAIVER, "jobs": "*", "expires": "2026-01-31"}
+    unused = {**WAIVER, "item": "no-such-item"}
+
+    sensor = _sensor(list(job_ids), mode, alarms=[WAIVER, expired, unused], allow_partial=True)
+    assert _wait(sensor, context) == [job_ids[0]]
+
+    waived, refused = context["ti"].xcoms["precheck_report"]
+    assert (waived["verdict"], waived["items"][0]["waiver"]) == ("passed", WAIVER)
+    assert (refused["verdict"], refused["items"][0]["waiver"]) == ("failed", None)
+    lines = "\n".join(told())
+    assert "waived: until 2999-12-31, the triggers are created again after the cut-over" in lines
+    assert "A waiver has expired and counts no more: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
+    assert "A waiver was not needed: no-such-item" in lines
+    assert "knows no check item no-such-item" in lines
+
+
+@pytest.mark.parametrize("name", ["waivers.yaml", "waivers.json"])
+def test_waivers_come_from_a_file_beside_the_dag(
+    emulator: Emulator, context: dict[str, Any], tmp_path: Path, name: str
+) -> None:
+    """As Airflow reads the files of templates."""
+    # People write dates without quotes.
+    as_yaml = "".join(
+        f"{'- ' if field == 'item' else '  '}{field}: {value if field == 'expires' else json.dumps(value)}\n"
+        for field, value in WAIVER.items()
+    )
+    text = json.dumps([WAIVER]) if name.endswith("json") else as_yaml
+    (tmp_path / name).write_text(text)
+    with DAG("waivers", schedule=None, template_searchpath=str(tmp_path)):
+        sensor = _sensor(emulator.job_ids[0], alarms=name)
+    _precheck(emulator, emulator.job_ids[:1], "alarm", items=["srcTriggerAndEventCheck"])
+
+    sensor.render_template_fields({})
+
+    assert _wait(sensor, context) == [emulator.job_ids[0]]
+
+
+@pytest.mark.parametrize(
+    ("alarms", "text"),
+    [
+        ("[1", "neither JSON nor YAML"),
+        ("maybe", "expected 'allow', 'fail', or a list"),
+        ([{"item": "a"}], r"alarms\[0\].jobs is missing"),
+    ],
+)
+def test_waivers_that_are_none_fail_before_anything_is_asked(
+    emulator: Emulator, context: dict[str, Any], alarms: Any, text: str
+) -> None:
+    """The text names the field."""
+    with pytest.raises(AirflowFailException, match=text):
+        _sensor(emulator.job_ids[0], alarms=alarms).execute(context)
+
+    assert not emulator.journal("BatchCheckResults")
 
 
 @pytest.mark.parametrize("mode", MODES)

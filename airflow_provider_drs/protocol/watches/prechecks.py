@@ -59,6 +59,14 @@ class PrecheckWatch(Watch):
         """Whether every job has its verdict, or what there is already decides."""
         return super().is_over or self._is_decided
 
+    def judge_at(self, now_s: float) -> None:
+        """
+        Let waivers that have expired count no more.
+
+        :param now_s: now, in epoch seconds.
+        """
+        self.alarms = self.alarms.at(now_s)
+
     @property
     def reports(self) -> list[JobReport]:
         """A report on each job. One without an answer, or with an error that can pass, is pending."""
@@ -109,7 +117,7 @@ class PrecheckWatch(Watch):
         return {
             "kind": self.kind,
             "job_ids": list(self.job_ids),
-            "alarms": None if self.alarms.allowed is None else sorted(self.alarms.allowed),
+            "alarms": self.alarms.to_dict(),
             "fail_fast": self._fail_fast,
             "exempt": sorted(self._exempt),
             "results": [
@@ -122,8 +130,7 @@ class PrecheckWatch(Watch):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> PrecheckWatch:
         """Return the watch that :meth:`to_dict` described."""
-        alarms = AlarmPolicy(None if fields["alarms"] is None else frozenset(fields["alarms"]))
-        watch = cls(fields["job_ids"], alarms, fail_fast=fields["fail_fast"])
+        watch = cls(fields["job_ids"], AlarmPolicy.from_dict(fields["alarms"]), fail_fast=fields["fail_fast"])
         watch._exempt = frozenset(fields["exempt"]) or NOTHING
         found = {result["job_id"]: PrecheckResult.from_dict(result) for result in fields["results"]}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
