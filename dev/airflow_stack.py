@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -120,10 +119,9 @@ class AirflowStack:
         self._reaper.stdin.flush()
 
     def kill(self, component: str) -> None:
-        """Kill one component, as a machine that fails does."""
+        """Kill one component and all its children, as a machine that fails does."""
         process = self._processes.pop(component)
-        for pid in reaper.find({process.pid}):
-            os.kill(pid, signal.SIGKILL)
+        reaper.kill({process.pid})
         process.wait()
 
     def run(self, *arguments: str, check: bool = True) -> str:

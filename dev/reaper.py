@@ -40,8 +40,25 @@ def reap(sessions: Collection[int], patience_s: float = _PATIENCE_S) -> None:
             _send(pid, signal.SIGTERM)
             told.add(pid)
         time.sleep(0.1)
-    for pid in find(sessions):
-        _send(pid, signal.SIGKILL)
+    kill(sessions)
+
+
+def kill(sessions: Collection[int]) -> None:
+    """Kill every process of some sessions, and those that they start meanwhile, as a machine that fails."""
+    while tell(sessions, signal.SIGKILL):
+        time.sleep(0.01)
+
+
+def tell(sessions: Collection[int], number: signal.Signals) -> int:
+    """
+    Send a signal to every process of some sessions.
+
+    :return: how many there were.
+    """
+    found = list(find(sessions))
+    for pid in found:
+        _send(pid, number)
+    return len(found)
 
 
 def find(sessions: Collection[int]) -> Iterator[int]:
@@ -56,6 +73,7 @@ def find(sessions: Collection[int]) -> Iterator[int]:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
+    # One that was found may have ended by itself since.
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 

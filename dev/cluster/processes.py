@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -86,8 +85,7 @@ class Processes:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to every process of one."""
-        for pid in reaper.find({self._running[name].pid}):
-            os.kill(pid, number)
+        reaper.tell({self._running[name].pid}, number)
 
     def wait(self, name: str, is_up: Callable[[], bool]) -> None:
         """

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
-import reaper
 from airflow_stack import AirflowStack
 
 from cluster.services import Services
@@ -97,17 +95,6 @@ class ClusterStack(AirflowStack):
                 start_new_session=True,
             )
         self.adopt(self._processes[component].pid)
-
-    def kill(self, component: str) -> None:
-        """Kill one component and all its children, as a machine that fails does."""
-        process = self._processes.pop(component)
-        killed: set[int] = set()
-        # Looked for again: one of them may have started others meanwhile.
-        while found := set(reaper.find({process.pid})):
-            for pid in found - killed:
-                os.kill(pid, signal.SIGKILL)
-            killed |= found
-        process.wait()
 
     def is_up(self, component: str) -> bool:
         """Whether one was started, and not killed since."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from airflow_provider_drs.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "dev"))
 
 import environments
 from airflow_stack import AirflowStack

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import requests
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "dev"))
-
 from cluster.gate import Gate
 
 from airflow_provider_drs.emulator import Emulator

@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "dev"))
 
 import coverage_table
 import state_diagram

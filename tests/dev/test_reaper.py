@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+import reaper
 
 REAPER = Path(__file__).parents[2] / "dev" / "reaper.py"
 # A component with a child that has a process group of its own, as Airflow's have, and may outlive it.
@@ -68,3 +72,16 @@ def test_others_are_left_alone() -> None:
     finally:
         _reap(component.pid)
         component.communicate(timeout=10)
+
+
+def test_one_that_ends_between_the_look_and_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is gone, which is what was wanted; the others of its session are told nevertheless."""
+    component, child = _start(after="child.wait()")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    monkeypatch.setattr(reaper, "find", lambda sessions: [gone.pid, child])
+
+    assert reaper.tell({component.pid}, signal.SIGKILL) == 2
+
+    component.communicate(timeout=10)
+    assert not _is_alive(child)
