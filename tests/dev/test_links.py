@@ -1,0 +1,62 @@
+"""No link of the documentation, nor of what a user sees, leads nowhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_drs.protocol.catalog import OPERATIONS
+from airflow_provider_drs.protocol.checks import CHECKS, explain
+
+ROOT = Path(__file__).parents[2]
+SERVICE = "https://docs.otc.t-systems.com/data-replication-service/"
+PAGES = frozenset((ROOT / "tests" / "contract" / "service-pages.txt").read_text("ascii").splitlines()[1:])
+MARKDOWN = (ROOT / "README.md", ROOT / "CHANGELOG.md")
+SOURCES = (
+    *MARKDOWN,
+    *sorted((ROOT / "docs").glob("*.rst")),
+    *sorted((ROOT / "airflow_provider_drs").rglob("*.py")),
+)
+# Nobody asks these here; they are looked at by eye.
+OTHER_HOSTS = frozenset({"airflow.apache.org", "keepachangelog.com", "semver.org", "127.0.0.1"})
+
+
+def _is_there(address: str) -> bool:
+    page = address.removeprefix(SERVICE).partition("#")[0]
+    # A folder is the beginning of an address that code completes, or of which a text leaves out the rest.
+    return page in PAGES or any(each.startswith(page) for each in PAGES if page.endswith("/")) or not page
+
+
+@pytest.mark.parametrize("item", [*CHECKS, "aCheckThatIsNew"])
+def test_each_check_item_links_to_a_page_of_the_service(item: str) -> None:
+    """Where it says what to do."""
+    assert _is_there(explain(item).url)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_operation_links_to_its_page(operation: str) -> None:
+    """From the table of coverage."""
+    assert f"api-ref/api/{OPERATIONS[operation].address}.html" in PAGES
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_the_service_and_to_others(source: Path) -> None:
+    """In prose, docstrings and code: a page that there is, or a host that somebody has looked at."""
+    text = source.read_text("utf-8")
+    addresses = re.findall(r"https?://[A-Za-z0-9][\w./#%-]*", text)
+    roles = re.findall(r":drs:`(?:[^`<]*<)?([\w/-]+)>?`", text)
+
+    assert not [f"api-ref/api/{page}" for page in roles if f"api-ref/api/{page}.html" not in PAGES]
+    assert not [each for each in addresses if each.startswith(SERVICE) and not _is_there(each.rstrip("."))]
+    hosts = {re.split(r"[/:]", each.split("//")[1])[0].rstrip(".") for each in addresses}
+    assert not hosts - OTHER_HOSTS - {"docs.otc.t-systems.com", "proxy.example"}
+
+
+@pytest.mark.parametrize("source", MARKDOWN, ids=lambda path: path.name)
+def test_links_to_files(source: Path) -> None:
+    """Of the project itself."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", source.read_text("utf-8"))
+
+    assert not [link for link in links if not (ROOT / link).exists()]
