@@ -55,11 +55,10 @@ def read(
         batch = job_ids[position : position + limits.read_batch]
         answers |= yield from _read_batch(limits, batch, build, parse)
         position += len(batch)
-    for job_id in job_ids:
-        if job_id not in answers and ask_alone and len(job_ids) > 1:
+    for job_id in [job_id for job_id in job_ids if job_id not in answers]:
+        if ask_alone and len(job_ids) > 1:
             # The row carries an id that we have not learned yet; asked alone, it can only be this job's.
             answers |= yield from _read_batch(limits, (job_id,), build, parse)
-    for job_id in job_ids:
         if job_id not in answers:
             answers[job_id] = missing_error(build((job_id,)), job_id)
     return {job_id: answers[job_id] for job_id in job_ids}
@@ -103,9 +102,9 @@ def _read_until_settled(
         request = build(pending)
         fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
         answers |= fresh
-        passing = [job_id for job_id, answer in fresh.items() if is_passing(answer)]
-        refused = any(isinstance(answer, DrsError) for answer in fresh.values())
-        silent = [job_id for job_id in pending if job_id not in fresh] if refused else []
+        errors = {job_id: answer for job_id, answer in fresh.items() if isinstance(answer, DrsError)}
+        passing = [job_id for job_id, error in errors.items() if is_passing(error)]
+        silent = [job_id for job_id in pending if job_id not in fresh] if errors else []
         if not passing and not silent:
             return answers
         if passing:

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from airflow_provider_drs.protocol.errors import DrsConfigError
 
@@ -18,6 +18,7 @@ T = TypeVar("T")
 # A job id looks like a UUID and is not one ("140b5236-88ad-43c8-811c-1268453jb101"), so uuid.UUID() would
 # refuse it.
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+_JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
 def check_job_id(job_id: object) -> str:
@@ -42,10 +43,21 @@ def check_job_ids(job_ids: Iterable[object]) -> tuple[str, ...]:
     """
     if isinstance(job_ids, str):
         job_ids = (job_ids,)
-    checked = tuple(dict.fromkeys(check_job_id(job_id) for job_id in job_ids))
-    if not checked:
+    listed = tuple(job_ids)
+    if not _are_job_ids(listed):
+        for job_id in listed:
+            check_job_id(job_id)
         raise DrsConfigError("job_ids is empty; give at least one DRS job id.")
-    return checked
+    return tuple(dict.fromkeys(listed))
+
+
+def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
+    """Look at all of them at once: every poll of thousands of jobs comes by here."""
+    try:
+        joined = " ".join(listed)
+    except TypeError:
+        return False
+    return joined.count(" ") == len(listed) - 1 and _JOB_IDS.match(joined) is not None
 
 
 def read_job_ids(value: object) -> list[object]:
