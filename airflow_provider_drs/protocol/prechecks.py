@@ -285,7 +285,7 @@ def parse_precheck_results(
     rows = read_rows(document)
     running = document.running if isinstance(document, Prechecks) else ()
     is_alone = len(request.job_ids) == len(rows) + len(running) == 1
-    job_by_precheck = {job_id: job_id for job_id in request.job_ids}
+    job_by_precheck = dict(zip(request.job_ids, request.job_ids, strict=True))
     job_by_precheck |= {precheck_ids[job_id]: job_id for job_id in request.job_ids if job_id in precheck_ids}
     found: dict[str, PrecheckResult | DrsError] = {}
     for row in rows:

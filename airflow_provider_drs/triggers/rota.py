@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import random
 from collections import OrderedDict
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import filterfalse, islice
 
 #: How much of the pause between two batches varies, so that processes that began together drift apart.
 _JITTER = 0.1
@@ -81,17 +81,16 @@ class Rota:
             return [batch]
         if now_s < self._due_s:
             return []
-        free = (job_id for job_id in self._asked_s if job_id not in self._under_way)
-        turn = list(islice(free, self.size * SIDE_BY_SIDE))
+        turn = list(islice(self._free, self.size * SIDE_BY_SIDE))
+        batches = [turn[n : n + self.size] for n in range(0, len(turn), self.size)]
         if now_s < self._planned_s:
             # Somebody's own time has come before the turn: no more than that takes.
-            ripe = sum(self._asked_s[job_id] + self._interval_s <= now_s for job_id in turn)
-            turn = turn[: math.ceil(ripe / self.size) * self.size]
-        batches = [turn[n : n + self.size] for n in range(0, len(turn), self.size)]
+            batches = [batch for batch in batches if self._asked_s[batch[0]] + self._interval_s <= now_s]
         # By the plan, not by when we came to it: a late turn does not make the following ones later.
         self._last_s = max(self._last_s + self._share_s(len(batches)), now_s - self._share_s(SIDE_BY_SIDE))
         self._jitter_s = random.random() * _JITTER * self._share_s(SIDE_BY_SIDE)  # noqa: S311
-        self._send(turn, now_s)
+        for batch in batches:
+            self._send(batch, now_s)
         return batches
 
     def done(self, job_ids: Iterable[str]) -> None:
@@ -99,8 +98,13 @@ class Rota:
         self._under_way.difference_update(job_ids)
 
     @property
+    def _free(self) -> Iterator[str]:
+        """Those that are not under way, the ones asked about longest ago first."""
+        return filterfalse(self._under_way.__contains__, self._asked_s)
+
+    @property
     def _due_s(self) -> float:
-        oldest = next((job_id for job_id in self._asked_s if job_id not in self._under_way), None)
+        oldest = next(self._free, None)
         if oldest is None:
             return math.inf
         return min(self._planned_s, self._asked_s[oldest] + self._interval_s)
