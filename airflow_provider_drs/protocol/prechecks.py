@@ -10,6 +10,7 @@ from sys import intern
 from typing import Any
 
 from airflow_provider_drs.protocol.catalog import build
+from airflow_provider_drs.protocol.checks import CHECKS
 from airflow_provider_drs.protocol.documents import Prechecks
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.redact import redact_text
@@ -41,16 +42,26 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A pre-check that DRS accepted. ``adopted``: it was running already, and is waited for instead."""
+    """
+    A pre-check that DRS accepted.
+
+    :param precheck_id: its id; empty where none was needed.
+    :param adopted: it was running already, and is waited for instead.
+    :param needed: the job has to be checked at all.
+    :param is_shown: DRS shows it, and no longer the one before.
+    """
 
     job_id: str
     precheck_id: str
     adopted: bool = False
+    needed: bool = True
+    is_shown: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for an XCom."""
-        status = "adopted" if self.adopted else "submitted"
-        return {"job_id": self.job_id, "precheck_id": self.precheck_id, "status": status, "error": None}
+        status = ("adopted" if self.adopted else "submitted") if self.needed else "not needed"
+        precheck_id = self.precheck_id or None
+        return {"job_id": self.job_id, "precheck_id": precheck_id, "status": status, "error": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,11 @@ class AlarmPolicy:
             (each for each in covering if self.now_s is None or not each.has_expired(self.now_s)), None
         )
 
+    @property
+    def unknown_items(self) -> list[str]:
+        """The names of items that this version does not know; one may be spelt wrongly."""
+        return sorted({*(self.allowed or ()), *(waiver.item for waiver in self.waivers)} - CHECKS.keys())
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; the time is left out."""
         return {
@@ -189,13 +205,16 @@ def read_alarm_policy(alarms: object) -> AlarmPolicy:
     """
     Return the policy that an operator's ``alarms`` argument stands for.
 
-    :param alarms: ``"allow"``, ``"fail"``, or a list of the names of items that may alarm, and of waivers.
+    :param alarms: ``"allow"``, ``"fail"``, or a list of the names of items that may alarm, and of waivers;
+        the text of such a list, JSON or YAML, is understood.
     :raises DrsConfigError: it is none of these, or a waiver is not whole.
     """
     if alarms == "allow":
         return AlarmPolicy()
     if alarms == "fail":
         return AlarmPolicy(frozenset())
+    if isinstance(alarms, str):
+        alarms = _read_yaml(alarms)
     listed = list(alarms) if isinstance(alarms, (list, tuple, set, frozenset)) else [None]
     if not all(isinstance(each, str | Mapping) for each in listed):
         raise DrsConfigError(
@@ -206,6 +225,15 @@ def read_alarm_policy(alarms: object) -> AlarmPolicy:
         read_waiver(each, f"alarms[{n}]") for n, each in enumerate(listed) if isinstance(each, Mapping)
     ]
     return AlarmPolicy(frozenset(each for each in listed if isinstance(each, str)), tuple(waivers))
+
+
+def _read_yaml(text: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise DrsConfigError("alarms: the text, or file, is neither JSON nor YAML.") from None
 
 
 def judge(result: PrecheckResult, policy: AlarmPolicy) -> Verdict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_drs.protocol.checks import explain
-from airflow_provider_drs.protocol.errors import DrsError, DrsJobStateError, make_error
+from airflow_provider_drs.protocol.errors import EMPTY_RESULT_CODE, DrsError, DrsJobStateError, make_error
 from airflow_provider_drs.protocol.prechecks import (
     ALARM_WORD,
     FAILED_WORD,
@@ -50,7 +50,7 @@ class JobReport:
             "verdict": self.verdict.value,
             "progress": result.percent if result else None,
             "total_passed_rate": result.total_passed_rate if result else None,
-            "counts": _count(result) if result else {},
+            "counts": count_items(self),
             "items": [self._explain(item) for item in result.items] if result else [],
             "error": self.error.to_dict() if self.error else None,
         }
@@ -82,8 +82,10 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
     """Return the error for a job that must not start, because its pre-check has not passed."""
-    if report.error:
-        why = str(report.error)
+    if report.error and report.error.error_code == EMPTY_RESULT_CODE:
+        why = "it has none yet"
+    elif report.error:
+        why = str(report.error).rstrip(".")
     elif report.verdict is Verdict.PENDING and report.result:
         why = f"it is at {report.result.percent}%"
     else:
@@ -92,7 +94,7 @@ def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
         f"The pre-check of job {report.job_id} has not passed: {why}",
         job_ids=(report.job_id,),
         error_class=DrsJobStateError,
-        remedy="Run DrsBatchPrecheckOperator and DrsPrecheckSensor before the start.",
+        remedy="Pre-check it first (DrsBatchPrecheckOperator and DrsPrecheckSensor, or drs precheck --wait).",
     )
 
 
@@ -149,17 +151,28 @@ def _rows_of(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
         return [((report.job_id, "-", NOT_NEEDED, "its forward job is replicating"), [])]
     rows: list[tuple[tuple[str, ...], list[str]]] = []
     for item in report.result.items:
-        facts = explain(item.item)
-        notes = [f"means: {facts.meaning}", f"to do: {facts.hint}", f"see:   {facts.url}"]
-        if waiver := report.waivers.get(item.item):
-            notes.insert(0, f"waived: until {waiver.expires}, {' '.join(waiver.reason.split())}")
-        if item.raw_error:
-            notes.insert(0, f"error: {' '.join(item.raw_error.split())}")
-        if item.failed_sub_jobs:
-            names = ", ".join(f"{sub.name or sub.id} ({sub.check_result})" for sub in item.failed_sub_jobs)
-            notes.insert(0, f"subtasks: {names}")
-        rows.append(((report.job_id, item.item, item.result, item.failed_reason or "(none given)"), notes))
+        notes, link = note_item(item, report.waivers.get(item.item))
+        cells = (report.job_id, item.item, item.result, item.failed_reason or "(none given)")
+        rows.append((cells, [*notes, f"see:   {link}"]))
     return rows or _row_without_items(report)
+
+
+def note_item(item: CheckItem, waiver: Waiver | None) -> tuple[list[str], str]:
+    """
+    Return what there is to say of an item beside its reason, a line each, and the page to read about it.
+
+    :param waiver: by which its alarm was accepted.
+    """
+    facts = explain(item.item)
+    notes = []
+    if item.failed_sub_jobs:
+        names = ", ".join(f"{sub.name or sub.id} ({sub.check_result})" for sub in item.failed_sub_jobs)
+        notes.append(f"subtasks: {names}")
+    if item.raw_error:
+        notes.append(f"error: {' '.join(item.raw_error.split())}")
+    if waiver:
+        notes.append(f"waived: until {waiver.expires}, {' '.join(waiver.reason.split())}")
+    return [*notes, f"means: {facts.meaning}", f"to do: {facts.hint}"], facts.url
 
 
 def _row_without_items(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
@@ -174,6 +187,10 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([*padded, cells[-1]]).rstrip()
 
 
-def _count(result: PrecheckResult) -> Mapping[str, int]:
+def count_items(report: JobReport) -> dict[str, int]:
+    """Return how many items have passed, alarm, have failed, and have another result; nothing without one."""
+    result = report.result
+    if result is None:
+        return {}
     known = {word.lower(): result.count(word) for word in (PASSED_WORD, ALARM_WORD, FAILED_WORD)}
     return {**known, "other": len(result.items) - known["alarm"] - known["failed"]}

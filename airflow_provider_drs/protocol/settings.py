@@ -126,6 +126,22 @@ def read_settings(
     return _Reader(conn_id, dict(extra), overrides or Overrides()).read(host, port, login, password, schema)
 
 
+def read_extra(conn_id: str, extra: object, *, what: str = "extra") -> dict[str, Any]:
+    """
+    Return the extra of a connection: a mapping, or the text of a JSON object.
+
+    :param what: what it is called, for the text of an error.
+    :raises DrsConfigError: it is neither.
+    """
+    try:
+        found = json.loads(extra) if isinstance(extra, str) and extra else extra or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise DrsConfigError(f"connection {conn_id!r}: {what} is not a JSON object.")
+    return dict(found)
+
+
 class _Reader:
     """
     Reads one connection; every complaint names the connection and the field, never a value that is secret.

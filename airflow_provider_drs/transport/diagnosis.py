@@ -79,6 +79,11 @@ class Finding:
     seen: str
     remedy: str = ""
 
+    @property
+    def is_about_the_way(self) -> bool:
+        """Whether it is about how to get to a service, and not about what the service says."""
+        return self.step.endswith(("name", "connection", "TLS"))
+
     def __str__(self) -> str:
         """Return it as a sentence or two."""
         return f"{self.step}: {self.seen}" + (f" {self.remedy}" if self.remedy else "")
@@ -89,18 +94,21 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
+    """Return all that :func:`examine` finds."""
+    return list(examine(settings))
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
     """
     Look at everything that a call needs, up to the first thing that is missing. No secret is in what it says.
 
     Name resolution, proxy, connection, TLS and clock of IAM and of DRS; then the credentials, the project and
     the permission, with one token and one reading call.
     """
-    findings: list[Finding] = []
     for finding in _walk(settings):
-        findings.append(finding)
+        yield finding
         if finding.state is State.BAD:
-            break
-    return findings
+            return
 
 
 def _walk(settings: Settings) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""The command line, ``drs``, and ``airflow drs`` where Airflow takes commands from providers."""

@@ -1,0 +1,31 @@
+"""``drs``: the same as the hook, from a terminal or a script."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from airflow_provider_drs.cli.commands import build_parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit code."""
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
+    if arguments.command == "completion":
+        from argcomplete.shell_integration import shellcode
+
+        print(shellcode(["drs"], shell=arguments.shell))
+        return 0
+    from airflow_provider_drs.cli.run import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Whom to talk to: an Airflow connection, read without Airflow where that can be, or variables ``DRS_*``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_drs.cli.commands import VARIABLES
+from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.settings import Settings, read_extra, read_settings
+
+_DEFAULT_CONN_ID = "drs_default"
+_OWN_FIELDS = frozenset({"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"})
+#: Somebody sits in front of it: a service that does not answer is told of sooner than in a task.
+_PATIENCE_S = 30.0
+
+
+def find_settings(conn_id: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Return the settings of the connection that a command line means.
+
+    :param conn_id: an Airflow connection; ``None`` stands for the variables ``DRS_*`` if one is set, else
+        for ``drs_default``.
+    :raises DrsConfigError: there is no such connection, or it cannot work.
+    """
+    if conn_id is None and any(environment.get(name) for name in VARIABLES):
+        settings = _read_variables(environment)
+    else:
+        settings = _read_connection(conn_id or _DEFAULT_CONN_ID, environment)
+    return replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _PATIENCE_S))
+
+
+def _read_variables(environment: Mapping[str, str]) -> Settings:
+    extra = {
+        name.removeprefix("DRS_").lower(): environment[name]
+        for name in VARIABLES
+        if name not in _OWN_FIELDS and environment.get(name)
+    }
+    return read_settings(
+        "DRS_*",
+        host=environment.get("DRS_HOST"),
+        port=None,
+        login=environment.get("DRS_LOGIN"),
+        password=environment.get("DRS_PASSWORD"),
+        extra=extra,
+    )
+
+
+def _read_connection(conn_id: str, environment: Mapping[str, str]) -> Settings:
+    found = _from_variable(conn_id, environment) or _from_airflow(conn_id)
+    return read_settings(
+        conn_id,
+        host=found.host,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        schema=found.schema,
+        extra=read_extra(conn_id, found.extra),
+    )
+
+
+def _from_variable(conn_id: str, environment: Mapping[str, str]) -> Any:
+    """Return a connection that a variable has as JSON; a URI is left to Airflow, which takes seconds."""
+    text = environment.get(f"AIRFLOW_CONN_{conn_id.upper()}", "").strip()
+    if not text.startswith("{"):
+        return None
+    fields = read_extra(conn_id, text, what=f"AIRFLOW_CONN_{conn_id.upper()}")
+    names = ("host", "port", "login", "password", "schema", "extra")
+    return SimpleNamespace(**{name: fields.get(name) for name in names})
+
+
+def _from_airflow(conn_id: str) -> Any:
+    try:
+        from airflow.models.connection import Connection
+        from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError:
+        raise _not_found(conn_id, "and Airflow is not installed here") from None
+    try:
+        return Connection.get_connection_from_secrets(conn_id)
+    except AirflowNotFoundException:
+        raise _not_found(conn_id, "nor do Airflow's secrets backends and database have it") from None
+    except (AirflowException, SQLAlchemyError) as error:
+        raise _not_found(conn_id, f"and Airflow cannot look it up ({type(error).__name__})") from None
+
+
+def _not_found(conn_id: str, why: str) -> DrsConfigError:
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    return DrsConfigError(
+        f"connection {conn_id!r} is not defined: {variable} is not set, {why}. Set it, or DRS_REGION, "
+        "DRS_LOGIN, DRS_PASSWORD and DRS_DOMAIN_NAME; or name another connection with --conn-id."
+    )
