@@ -164,6 +164,7 @@ class DrsHook(_DrsHookBase):
     """
 
     _client: SyncClient | None = None
+    _settings: Settings | None = None
 
     def __enter__(self) -> DrsHook:
         """Return the hook."""
@@ -178,10 +179,29 @@ class DrsHook(_DrsHookBase):
     def get_conn(self) -> SyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
+            from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.sync import SyncClient
 
-            self._client = SyncClient(self._read_settings(self.get_connection(self.drs_conn_id)))
+            self._client = SyncClient(self.get_settings(), observer=metrics.count_call)
         return self._client
+
+    def get_settings(self) -> Settings:
+        """Return what the connection says, checked and complete; it is read once."""
+        if self._settings is None:
+            self._settings = self._read_settings(self.get_connection(self.drs_conn_id))
+        return self._settings
+
+    def find_console_page(self) -> str:
+        """Return the page of the cloud's console that has the jobs whose details were read, or all jobs."""
+        from airflow_provider_drs.protocol.console import find_page
+
+        settings = self.get_settings()
+        return find_page(settings.console_url, settings.region, self._known_limits().uses)
+
+    @property
+    def known_uses(self) -> frozenset[str]:
+        """The kinds (``db_use_type``) of the jobs whose details were read so far."""
+        return frozenset() if self._limits is None else frozenset(self._limits.uses)
 
     def close(self) -> None:
         """Close the HTTP connections that are kept open. The hook can be used again afterwards."""
@@ -298,9 +318,10 @@ class DrsAsyncHook(_DrsHookBase):
     async def get_conn(self) -> AsyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
+            from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.aio import AsyncClient
 
-            self._client = AsyncClient(await self.get_settings())
+            self._client = AsyncClient(await self.get_settings(), observer=metrics.count_call)
         return self._client
 
     async def get_settings(self) -> Settings:
