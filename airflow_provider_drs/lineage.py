@@ -126,6 +126,5 @@ def _make_facets(said: Sequence[Assertion]) -> dict[str, Any]:
         quality.Assertion(**{name: value for name, value in asdict(each).items() if name in known})
         for each in said
     ]
-    return (
-        {"dataQualityAssertions": quality.DataQualityAssertionsDatasetFacet(assertions=made)} if made else {}
-    )
+    facet = quality.DataQualityAssertionsDatasetFacet(assertions=made)
+    return {"dataQualityAssertions": facet} if made else {}
