@@ -50,6 +50,7 @@ class _DrsHookBase(BaseHook):
         self.drs_conn_id = drs_conn_id
         self._overrides = Overrides(project_id=project_id, region=region, language=language)
         self._limits: Limits | None = None
+        self._console: tuple[str, str] | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -83,6 +84,7 @@ class _DrsHookBase(BaseHook):
             schema=connection.schema,
         )
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._console = (settings.console_url, settings.region)
         return settings
 
     def _known_limits(self) -> Limits:
@@ -186,7 +188,7 @@ class DrsHook(_DrsHookBase):
         return self._client
 
     def get_settings(self) -> Settings:
-        """Return what the connection says, checked and complete; it is read once."""
+        """Return what the connection says, checked and complete. It is read once until the hook is closed."""
         if self._settings is None:
             self._settings = self._read_settings(self.get_connection(self.drs_conn_id))
         return self._settings
@@ -195,8 +197,10 @@ class DrsHook(_DrsHookBase):
         """Return the page of the cloud's console that has the jobs whose details were read, or all jobs."""
         from airflow_provider_drs.protocol.console import find_page
 
-        settings = self.get_settings()
-        return find_page(settings.console_url, settings.region, self._known_limits().uses)
+        if self._console is None:
+            self.get_settings()
+        console_url, region = self._console or ("", "")
+        return find_page(console_url, region, self.known_uses)
 
     @property
     def known_uses(self) -> frozenset[str]:
@@ -205,6 +209,7 @@ class DrsHook(_DrsHookBase):
 
     def close(self) -> None:
         """Close the HTTP connections that are kept open. The hook can be used again afterwards."""
+        self._settings = None
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -42,6 +42,8 @@ def test_links_are_there_from_the_beginning_to_the_end(site: Site, outcome: str)
     _check(site, run_id, "running")
     _check(site, run_id, "deferred")
     _check(site, run_id, "mapped", 2)
+    # What has not begun has none yet, and asking is no error.
+    assert site.airflow.links(DAG_ID, run_id, "start")[CONSOLE] is None
     # The operator reads what the jobs are, and so which list of the console has them.
     _check(site, run_id, "precheck", console=f"{FIRST_PAGE}#/drs/migrate/list")
 
@@ -62,15 +64,3 @@ def _until_linked(site: Site, run_id: str, task_id: str) -> None:
         lambda: site.airflow.links(DAG_ID, run_id, name, map_index)[CONSOLE] is not None,
         f"{task_id} has no link",
     )
-
-
-def test_a_task_that_has_not_begun_has_no_link_to_the_console(site: Site) -> None:
-    """And asking for it is no error."""
-    site.drs.inject("status", status=503, operation="BatchCheckJobs", times=1000)
-    site.airflow.unpause(DAG_ID)
-    run_id = site.airflow.trigger(DAG_ID, "links-before")
-    site.airflow.wait_for_task(DAG_ID, run_id, "precheck", ["running"])
-
-    assert site.airflow.links(DAG_ID, run_id, "deferred")[CONSOLE] is None
-    site.drs.reset()
-    site.airflow.wait(DAG_ID, run_id)
