@@ -6,7 +6,8 @@ BIN2 := .venvs/airflow-2/bin
 ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
-BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags
+BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/links tests/assets \
+	tests/test_lineage.py tests/test_metrics.py
 # Of the tests of security the one that needs a running Airflow.
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.

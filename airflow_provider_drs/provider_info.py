@@ -69,6 +69,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "poll_batch_size": _number(
         "Poll batch size", "Jobs per reading call, 1 to 100.", default=50, minimum=1, maximum=100
     ),
+    "console_url": _text(
+        "Console URL", "Base URL of the cloud's console, for links, if it is not the one of the cloud."
+    ),
     "allow_http": _flag("Allow plain http", "Send credentials over http to other hosts than this one."),
 }
 
@@ -81,6 +84,9 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
     },
     "placeholders": {"host": "empty: derived from region and cloud", "login": "IAM user name"},
 }
+
+
+_URI_SCHEMES = [{"schemes": ["drs"], "handler": "airflow_provider_drs.assets.drs.sanitize_uri"}]
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -107,6 +113,12 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_drs.triggers.drs"]}
         ],
+        "extra-links": [
+            "airflow_provider_drs.links.drs.DrsConsoleLink",
+            "airflow_provider_drs.links.drs.DrsReportLink",
+        ],
+        # Airflow 3 and 2.11 call the same thing by two names.
+        **dict.fromkeys(("asset-uris", "dataset-uris"), _URI_SCHEMES),
         "connection-types": [
             {
                 "connection-type": "drs",

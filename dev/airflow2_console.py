@@ -45,7 +45,23 @@ def xcom(dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> An
     return XCom.get_one(dag_id=dag_id, run_id=run_id, task_id=task_id, key=key, map_index=map_index)
 
 
-ACTIONS: dict[str, Callable[..., Any]] = {each.__name__: each for each in (unpause, trigger, clear, xcom)}
+def links(dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
+    """Return the links of a task, found as the web server finds them."""
+    from airflow.models import DagBag, TaskInstance
+    from airflow.utils.session import create_session
+
+    task = DagBag(read_dags_from_db=True).get_dag(dag_id).get_task(task_id)
+    with create_session() as session:
+        found = session.query(TaskInstance).filter_by(
+            dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index
+        )
+        ti = found.one()
+        return {name: task.get_extra_links(ti, name) or None for name in task.extra_links}
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (unpause, trigger, clear, xcom, links)
+}
 
 
 def main(answers: TextIO) -> None:

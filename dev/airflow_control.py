@@ -27,6 +27,9 @@ class Control(Protocol):
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
         """Return an XCom; ``None`` if there is none."""
 
+    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
+        """Return the links of a task as the UI gets them, by their names."""
+
     def close(self) -> None:
         """Let go."""
 
@@ -77,14 +80,40 @@ class RestControl:
         )
         return None if found.status_code == 404 else found.json()["value"]
 
+    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
+        """Return the links of a task as the UI gets them, by their names."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        found: dict[str, str | None] = self._call("GET", path, params={"map_index": map_index})["extra_links"]
+        return found
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer a task that asks a person."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self._call("PATCH", path, {"chosen_options": [option]})
+
+    def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return what a task asks a person."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        asked: dict[str, Any] = self._call("GET", path)
+        return asked
+
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any]) -> None:
-        answer = self._session.request(method, f"{self._url}/api/v2/{path}", json=body, timeout=30)
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        answer = self._session.request(
+            method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=30
+        )
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
+        return answer.json()
 
 
 class ConsoleControl:
@@ -123,6 +152,13 @@ class ConsoleControl:
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
         """Return an XCom; ``None`` if there is none."""
         return self._call("xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key, map_index=map_index)
+
+    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
+        """Return the links of a task as the UI gets them, by their names."""
+        found: dict[str, str | None] = self._call(
+            "links", dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index
+        )
+        return found
 
     def close(self) -> None:
         """End the process."""

@@ -140,7 +140,7 @@ class AirflowStack:
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run, as soon as it is known."""
-        self._until(lambda: self._is_known(dag_id), f"{dag_id} is not known", _START_S)
+        self.until(lambda: self._is_known(dag_id), f"{dag_id} is not known", _START_S)
         self.control.unpause(dag_id)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> str:
@@ -154,9 +154,7 @@ class AirflowStack:
 
         :raises TimeoutError: it has made none.
         """
-        self._until(
-            lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s
-        )
+        self.until(lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s)
         return self.run_ids(dag_id)[0]
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
@@ -169,13 +167,17 @@ class AirflowStack:
         """Return an XCom; ``None`` if there is none."""
         return self.control.xcom(dag_id, run_id, task_id, key, map_index)
 
+    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """Return the links of a task as the UI gets them, by their names."""
+        return self.control.links(dag_id, run_id, task_id, map_index)
+
     def wait(self, dag_id: str, run_id: str, timeout_s: float = 180.0) -> str:
         """
         Return the state of a run when it has ended.
 
         :raises TimeoutError: it has not.
         """
-        self._until(lambda: self.state(dag_id, run_id) in _FINISHED, f"{dag_id} {run_id} goes on", timeout_s)
+        self.until(lambda: self.state(dag_id, run_id) in _FINISHED, f"{dag_id} {run_id} goes on", timeout_s)
         return str(self.state(dag_id, run_id))
 
     def wait_for_task(
@@ -186,11 +188,25 @@ class AirflowStack:
 
         :raises TimeoutError: it does not get there.
         """
-        self._until(
+        self.until(
             lambda: self.task_states(dag_id, run_id).get(task_id) in states,
             f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}",
             timeout_s,
         )
+
+    def until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float = 90.0) -> None:
+        """
+        Return when something is so.
+
+        :param complaint: what is wrong if it does not come to be.
+        :raises TimeoutError: it does not.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not is_so():
+            self.check()
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds; see {self.home}")
+            time.sleep(_POLL_S)
 
     def state(self, dag_id: str, run_id: str) -> str | None:
         """Return the state of a run."""
@@ -259,13 +275,13 @@ class AirflowStack:
     def _connect(self) -> None:
         if self.major == 3:
             rest = self._control = RestControl(self.url)
-            self._until(rest.is_ready, "the API server does not answer", _START_S)
+            self.until(rest.is_ready, "the API server does not answer", _START_S)
         else:
             self._control = ConsoleControl(
                 self._bin_folder / "python", self.environment, self.home / "console.out"
             )
         wanted = {"SchedulerJob", "TriggererJob"}
-        self._until(lambda: wanted <= self._running_jobs(), "scheduler or triggerer is not running", _START_S)
+        self.until(lambda: wanted <= self._running_jobs(), "scheduler or triggerer is not running", _START_S)
 
     def _running_jobs(self) -> set[str]:
         return {row[0] for row in self.query("select job_type from job where state = 'running'")}
@@ -285,14 +301,6 @@ class AirflowStack:
 
     def _database(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self.home / "airflow.db", timeout=60))
-
-    def _until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while not is_so():
-            self.check()
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds; see {self.home}")
-            time.sleep(_POLL_S)
 
 
 def _read_log_line(line: str) -> str:

@@ -22,8 +22,9 @@ VENVS = ROOT / ".venvs"
 
 #: What goes into each environment, beside its constraints file .ci/constraints-<name>.txt.
 ENVIRONMENTS = {
-    "airflow-3": ["apache-airflow", "-e", ".[test,peer,lint,docs]"],
-    "airflow-2": ["apache-airflow", "-e", ".[test]"],
+    # With what lineage and metrics are sent with.
+    "airflow-3": ["apache-airflow[statsd]", "-e", ".[test,peer,lint,docs,openlineage]"],
+    "airflow-2": ["apache-airflow[statsd]", "-e", ".[test,openlineage]"],
     "keystone": ["keystone", "waitress"],
     # With the provider whose DAG parse time ours is compared to.
     "bench": ["apache-airflow", "apache-airflow-providers-amazon", "-e", ".[test,peer]"],
@@ -35,8 +36,8 @@ ENVIRONMENTS = {
 
 #: What each environment is for, and which version of it; the rest follows when constraints are resolved.
 PINS = {
-    "airflow-3": "apache-airflow==3.3.2",
-    "airflow-2": "apache-airflow==2.11.2",
+    "airflow-3": "apache-airflow[statsd]==3.3.2",
+    "airflow-2": "apache-airflow[statsd]==2.11.2",
     "keystone": "keystone==30.0.0",
     "bench": "apache-airflow==3.3.2",
     "cluster-3": "apache-airflow[celery,postgres]==3.3.2",

@@ -14,6 +14,7 @@ import coverage_table
 import state_diagram
 
 from airflow_provider_drs import __version__
+from airflow_provider_drs.metrics import METRICS
 from airflow_provider_drs.protocol.rules import RULES
 from airflow_provider_drs.protocol.states import STATUSES
 from airflow_provider_drs.task_groups import drs as task_groups
@@ -47,6 +48,7 @@ def setup(app: Any) -> None:
     (_GENERATED / "states.rst").write_text(_list_statuses(), "utf-8")
     (_GENERATED / "rules.rst").write_text(_list_rules(), "utf-8")
     (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
+    (_GENERATED / "metrics.rst").write_text(_list_metrics(), "utf-8")
     app.connect("autodoc-process-docstring", _inherit_parameters)
     # Airflow's decorator hides the functions, and with them what they say and take.
     for name in ("drs_migration", "drs_synchronization", "drs_disaster_recovery"):
@@ -102,6 +104,14 @@ def _list_rules() -> str:
         )
     headings = ["action", "operation", "statuses", "only for", "dual-active parent", "backward job"]
     return _table(headings, rows)
+
+
+def _list_metrics() -> str:
+    rows = [
+        [f"``{name}``", each.kind, ", ".join(f"``{tag}``" for tag in each.tags) or "none", each.meaning]
+        for name, each in METRICS.items()
+    ]
+    return _table(["name", "kind", "tags", "what it counts or measures"], rows)
 
 
 def _list_coverage() -> str:

@@ -102,6 +102,7 @@ class FakeTaskInstance:
         self.xcoms: dict[str, Any] = {}
         self.stats_tags: dict[str, str] = {}
         self.try_number = 1
+        self.dag_id, self.run_id, self.task_id, self.map_index = "nightly", "manual__2026", "wait", -1
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Keep a value; one that is not JSON would not reach Airflow's database either."""

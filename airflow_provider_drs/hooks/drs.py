@@ -50,6 +50,7 @@ class _DrsHookBase(BaseHook):
         self.drs_conn_id = drs_conn_id
         self._overrides = Overrides(project_id=project_id, region=region, language=language)
         self._limits: Limits | None = None
+        self._console: tuple[str, str] | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -83,6 +84,7 @@ class _DrsHookBase(BaseHook):
             schema=connection.schema,
         )
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._console = (settings.console_url, settings.region)
         return settings
 
     def _known_limits(self) -> Limits:
@@ -164,6 +166,7 @@ class DrsHook(_DrsHookBase):
     """
 
     _client: SyncClient | None = None
+    _settings: Settings | None = None
 
     def __enter__(self) -> DrsHook:
         """Return the hook."""
@@ -178,13 +181,35 @@ class DrsHook(_DrsHookBase):
     def get_conn(self) -> SyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
+            from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.sync import SyncClient
 
-            self._client = SyncClient(self._read_settings(self.get_connection(self.drs_conn_id)))
+            self._client = SyncClient(self.get_settings(), observer=metrics.count_call)
         return self._client
+
+    def get_settings(self) -> Settings:
+        """Return what the connection says, checked and complete. It is read once until the hook is closed."""
+        if self._settings is None:
+            self._settings = self._read_settings(self.get_connection(self.drs_conn_id))
+        return self._settings
+
+    def find_console_page(self) -> str:
+        """Return the page of the cloud's console that has the jobs whose details were read, or all jobs."""
+        from airflow_provider_drs.protocol.console import find_page
+
+        if self._console is None:
+            self.get_settings()
+        console_url, region = self._console or ("", "")
+        return find_page(console_url, region, self.known_uses)
+
+    @property
+    def known_uses(self) -> frozenset[str]:
+        """The kinds (``db_use_type``) of the jobs whose details were read so far."""
+        return frozenset() if self._limits is None else frozenset(self._limits.uses)
 
     def close(self) -> None:
         """Close the HTTP connections that are kept open. The hook can be used again afterwards."""
+        self._settings = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -298,9 +323,10 @@ class DrsAsyncHook(_DrsHookBase):
     async def get_conn(self) -> AsyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
+            from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.aio import AsyncClient
 
-            self._client = AsyncClient(await self.get_settings())
+            self._client = AsyncClient(await self.get_settings(), observer=metrics.count_call)
         return self._client
 
     async def get_settings(self) -> Settings:

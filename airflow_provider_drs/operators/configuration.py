@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.operators.jobs import DrsJobsOperator
+from airflow_provider_drs.operators.lineage import HasLineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -105,7 +106,7 @@ class DrsModifyJobsOperator(_DrsEndpointsOperator):
         self.changes = changes
 
 
-class DrsSelectObjectsOperator(DrsJobsOperator):
+class DrsSelectObjectsOperator(DrsJobsOperator, HasLineage):
     """
     Choose what jobs replicate, and return their ids. Not for disaster recovery, which takes everything.
 
@@ -124,6 +125,14 @@ class DrsSelectObjectsOperator(DrsJobsOperator):
         super().__init__(**kwargs)
         self.objects = objects
         self.sync_database = sync_database
+
+    def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
+        from airflow_provider_drs.protocol.configuration import read_objects
+
+        job_ids = super()._conclude_action(answers, context)
+        # Read as the hook has read it, and found it good.
+        self._tell_replication(job_ids, read_objects(self.objects) if self.objects is not None else ())
+        return job_ids
 
 
 class DrsSetSyncPoliciesOperator(DrsJobsOperator):

@@ -148,11 +148,13 @@ def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadlin
     :param deadline: epoch seconds at which to give up.
     :raises AirflowSensorTimeout: the deadline has come.
     """
+    began_s = time.time()
     while not poll(hook, watch, log):
         left_s = deadline - time.time()
         if left_s <= 0:
-            raise_timeout(watch)
+            raise_timeout(watch, began_s)
         time.sleep(min(poke_interval, left_s))
+    tell_wait(watch, began_s)
 
 
 def settle(
@@ -205,10 +207,11 @@ def make_trigger(
     return trigger, datetime.timedelta(seconds=max(deadline - time.time(), 0.0) + _GRACE_S)
 
 
-def read_event(event: object) -> Watch:
+def read_event(event: object, began_s: float | None = None) -> Watch:
     """
     Return the watch that a trigger's event carries.
 
+    :param began_s: epoch seconds at which the wait began; ``None`` if nobody knows.
     :raises AirflowSensorTimeout: the trigger gave up at the deadline.
     :raises AirflowFailException: the trigger met what no waiting can cure, or this is no event of ours.
     """
@@ -223,7 +226,7 @@ def read_event(event: object) -> Watch:
             "The trigger's event is none that this version of the provider understands. Clear the task."
         ) from None
     if event["status"] == "timed_out":
-        raise_timeout(watch)
+        raise_timeout(watch, began_s)
     if event["status"] == "failed":
         with failing_for_good():
             raise DrsError.from_dict(event["error"])
@@ -231,11 +234,25 @@ def read_event(event: object) -> Watch:
         raise AirflowFailException(
             f"The trigger's event has status {event['status']!r}, which is none we know."
         )
+    tell_wait(watch, began_s)
     return watch
 
 
-def raise_timeout(watch: Watch) -> NoReturn:
-    """Raise the time-out of a wait, naming the jobs that are still open."""
+def tell_wait(watch: Watch, began_s: float | None) -> None:
+    """
+    Tell Airflow's metrics how long a wait was.
+
+    :param began_s: epoch seconds at which it began; ``None`` if nobody knows.
+    """
+    from airflow_provider_drs import metrics
+
+    if began_s is not None:
+        metrics.time_wait(watch.kind, max(0.0, time.time() - began_s), is_over=watch.is_over)
+
+
+def raise_timeout(watch: Watch, began_s: float | None = None) -> NoReturn:
+    """Raise the time-out of a wait that began at *began_s*, naming the jobs that are still open."""
+    tell_wait(watch, began_s)
     raise AirflowSensorTimeout(
         f"Gave up waiting for DRS: {len(watch.pending)} of {len(watch.job_ids)} jobs are still open "
         f"({', '.join(watch.pending)}). Look at them in the DRS console; raise timeout if they need longer."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, ResumableJobMixin, conf
 
+from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -19,32 +21,59 @@ class DrsOperator(BaseOperator):
     """
     An operator that asks something of DRS.
 
+    An asset in its ``outlets`` has an event when it has succeeded, which names the jobs that it returns.
+
     :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("drs_conn_id",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"job_ids": "json"}
+    operator_extra_links = (DrsConsoleLink(), DrsReportLink())
     ui_color = "#dcecf7"
 
     def __init__(self, *, drs_conn_id: str = "drs_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.drs_conn_id = drs_conn_id
+        self._hook: DrsHook | None = None
 
     def execute(self, context: Context) -> list[str]:
         """Do it."""
+        from airflow_provider_drs.assets.drs import name_jobs
+        from airflow_provider_drs.links.drs import publish_links
         from airflow_provider_drs.operators import gate
 
         with gate.failing_for_good():
+            publish_links(context, self._open_hook())
+            job_ids = self._do(context)
+            name_jobs(context, self.outlets, job_ids)
+            return job_ids
+
+    def _do(self, context: Context) -> list[str]:
+        """Do all that the operator is for, and return the jobs to go on with."""
+        return self._begin(context)
+
+    def _begin(self, context: Context) -> list[str]:
+        """Act, and let the link to the console lead to the jobs, whose kind is known by then."""
+        from airflow_provider_drs.links.drs import publish_console_link
+
+        hook = self._open_hook()
+        try:
             return self._act(context)
+        finally:
+            if hook.known_uses:
+                publish_console_link(context, hook)
 
     def _act(self, context: Context) -> list[str]:
         """Do what the operator is for, and return the jobs to go on with."""
         raise NotImplementedError
 
     def _open_hook(self) -> DrsHook:
+        """Return the hook of this task, which reads the connection once."""
         from airflow_provider_drs.hooks.drs import DrsHook
 
-        return DrsHook(self.drs_conn_id)
+        if self._hook is None:
+            self._hook = DrsHook(self.drs_conn_id)
+        return self._hook
 
 
 class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
@@ -82,42 +111,48 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         self.timeout = timeout
         self._judged: list[str] | None = None
 
-    def execute(self, context: Context) -> list[str]:
-        """Do it, and wait as the arguments say."""
-        from airflow_provider_drs.operators import gate
-
-        with gate.failing_for_good():
-            if not self.wait_for_completion:
-                return self._act(context)
-            if not self.deferrable:
-                # What was waited for is judged there; without a wait, jobs of an earlier try were found done.
-                found: list[str] = self.execute_resumable(context)
-                return found if self._judged is None else self._judged
-            watch = self._make_watch(self._act(context))
-            with self._open_hook() as hook:
-                if gate.poll(hook, watch, self.log):
-                    return self._conclude(watch, context)
-            trigger, timeout = gate.make_trigger(
-                self.drs_conn_id,
-                watch,
-                poke_interval=self.poke_interval,
-                deadline=self._deadline(),
-                stop_on_kill=self._find_to_stop(),
-            )
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
-
-    def execute_complete(self, context: Context, event: Any = None) -> list[str]:
+    def execute_complete(
+        self, context: Context, event: Any = None, began_s: float | None = None
+    ) -> list[str]:
         """Judge what the trigger found."""
+        from airflow_provider_drs.assets.drs import name_jobs
         from airflow_provider_drs.operators import gate
 
         with gate.failing_for_good():
-            return self._conclude(gate.read_event(event), context)
+            job_ids = self._conclude(gate.read_event(event, began_s), context)
+            name_jobs(context, self.outlets, job_ids)
+            return job_ids
+
+    def _do(self, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import gate
+
+        if not self.wait_for_completion:
+            return self._begin(context)
+        if not self.deferrable:
+            # What was waited for is judged there; without a wait, jobs of an earlier try were found done.
+            found: list[str] = self.execute_resumable(context)
+            return found if self._judged is None else self._judged
+        watch, began_s = self._make_watch(self._begin(context)), time.time()
+        with self._open_hook() as hook:
+            if gate.poll(hook, watch, self.log):
+                gate.tell_wait(watch, began_s)
+                return self._conclude(watch, context)
+        trigger, timeout = gate.make_trigger(
+            self.drs_conn_id,
+            watch,
+            poke_interval=self.poke_interval,
+            deadline=self._deadline(),
+            stop_on_kill=self._find_to_stop(),
+        )
+        self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=timeout, kwargs={"began_s": began_s}
+        )
 
     # What ResumableJobMixin asks of an operator. The external id is the list of the jobs to wait for.
 
     def submit_job(self, context: Context) -> Any:
         """Do it, and return the jobs to wait for."""
-        return self._act(context)
+        return self._begin(context)
 
     def poll_until_complete(self, external_id: Any, context: Context) -> None:
         """Wait in the worker."""

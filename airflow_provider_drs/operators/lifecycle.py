@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.operators.jobs import DrsJobsOperator, DrsWaitingJobsOperator, DrsWaitingOperator
+from airflow_provider_drs.operators.lineage import HasLineage
 
 if TYPE_CHECKING:
     import datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_drs.protocol.watches import Watch
 
 
-class DrsStartJobsOperator(DrsWaitingOperator):
+class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
     """
     Start jobs, now or later, and return their ids. None is ever started twice, and none unchecked.
 
@@ -108,8 +109,11 @@ class DrsStartJobsOperator(DrsWaitingOperator):
         """
         Stop the jobs that this task has started, if it was told to; a killed wait else leaves them alone.
         """
+        from airflow_provider_drs.hooks.drs import DrsHook
+
         if self._find_to_stop():
-            with self._open_hook() as hook:
+            # The task's own hook is in the middle of something.
+            with DrsHook(self.drs_conn_id) as hook:
                 hook.stop_jobs(self._find_to_stop())
 
     def _refuse_unchecked(
@@ -149,6 +153,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
             rows.append(row)
         context["ti"].xcom_push(key=verdicts.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
+        self._tell_replication(started)
         if errors and not (self.allow_partial and started):
             verdicts.raise_for_jobs("Not started:", errors, len(job_ids))
         return started
@@ -161,6 +166,7 @@ class DrsStartJobsOperator(DrsWaitingOperator):
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
 
+        self._tell_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
         what = "Started, and not running:"
         return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.operators.jobs import DrsWaitingOperator
+from airflow_provider_drs.operators.lineage import HasLineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_drs.protocol.watches import Watch
 
 
-class DrsBatchPrecheckOperator(DrsWaitingOperator):
+class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
     """
     Start the pre-checks of any number of jobs, and return the ids of the jobs that DRS accepted.
 
@@ -173,4 +174,5 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator):
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
 
+        self._tell_prechecks(watch)
         return verdicts.conclude_prechecks(watch, context, self.log, allow_partial=self.allow_partial)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider_drs import metrics
 from airflow_provider_drs.protocol.creation import CreatedJob
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.parameters import ParameterComparison
@@ -56,6 +57,7 @@ def conclude_prechecks(
     # The wait may have been long, and a waiver short.
     watch.judge_at(time.time())
     reports = watch.reports
+    metrics.count_prechecks(reports)
     _tell_of_waivers(watch.alarms, reports, log)
     context["ti"].xcom_push(key=REPORT_KEY, value=[report.to_dict() for report in reports])
     passed = [report.job_id for report in reports if report.verdict is Verdict.PASSED]

@@ -39,6 +39,8 @@ class Limits:
     retry_timeout_s: float
     #: precheck_id by job id, as far as submissions and results have told.
     precheck_ids: dict[str, str] = field(default_factory=dict)
+    #: ``db_use_type`` of all jobs whose details were read.
+    uses: set[str] = field(default_factory=set)
 
 
 def read(

@@ -53,6 +53,11 @@ class Cloud(Enum):
         suffix = "otc.t-systems.com" if self is Cloud.OTC else "myhuaweicloud.com"
         return f"https://{service}.{region}.{suffix}"
 
+    @property
+    def console_url(self) -> str:
+        """Return the base URL of the console, for people."""
+        return "https://console.otc.t-systems.com" if self is Cloud.OTC else "https://console.huaweicloud.com"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -82,6 +87,7 @@ class Settings:
     retry_timeout_s: float = 300.0
     batch_size: int = DEFAULT_BATCH_SIZE
     poll_batch_size: int = DEFAULT_POLL_BATCH_SIZE
+    console_url: str = Cloud.OTC.console_url
 
     @property
     def identity(self) -> str:
@@ -189,6 +195,7 @@ class _Reader:
             retry_timeout_s=self._seconds("retry_timeout", 300.0),
             batch_size=self._batch("batch_size", DEFAULT_BATCH_SIZE),
             poll_batch_size=self._batch("poll_batch_size", DEFAULT_POLL_BATCH_SIZE),
+            console_url=self._console_url(cloud),
         )
 
     def _error(self, text: str) -> DrsConfigError:
@@ -270,6 +277,10 @@ class _Reader:
         if not region:
             raise self._error("extra.region is missing; give it, or the IAM base URL as extra.iam_endpoint.")
         return cloud.endpoint("iam", region)
+
+    def _console_url(self, cloud: Cloud) -> str:
+        given = self._text("console_url")
+        return self._url("extra.console_url", given, "https", None) if given else cloud.console_url
 
     def _url(self, name: str, given: str, scheme: str, port: int | None) -> str:
         text = given.strip()

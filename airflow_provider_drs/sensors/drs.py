@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
+from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
+from airflow_provider_drs.operators.lineage import HasLineage
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -32,6 +35,8 @@ class _DrsSensor(BaseSensorOperator):
     not retried, and neither ``soft_fail`` nor ``never_fail`` softens it, since a skipped gate lets tasks with
     other trigger rules run. Both cover time-outs only.
 
+    An asset in its ``outlets`` has an event when it has succeeded, which names the jobs that it returns.
+
     :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
     :param allow_partial: return the jobs that came there even if others failed; fail only if none did.
     :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
@@ -43,6 +48,7 @@ class _DrsSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("drs_conn_id",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"job_ids": "json"}
+    operator_extra_links = (DrsConsoleLink(), DrsReportLink())
     ui_color = "#dcecf7"
 
     def __init__(
@@ -64,18 +70,23 @@ class _DrsSensor(BaseSensorOperator):
         self._hook: DrsHook | None = None
         self._watch: Watch | None = None
         self._final_error: DrsError | None = None
+        self._began_s: float | None = None
 
     def execute(self, context: Context) -> list[str]:
         """Wait as the mode says, then judge: outside of what ``soft_fail`` softens."""
-        from airflow_provider_drs.hooks.drs import DrsHook
+        from airflow_provider_drs.links.drs import publish_links
         from airflow_provider_drs.operators import gate
 
-        with gate.failing_for_good(), DrsHook(self.drs_conn_id) as self._hook:
+        self._began_s = self._find_begin(context)
+        with gate.failing_for_good(), self._open_hook() as hook:
+            publish_links(context, hook)
             self._watch = self._make_watch()
             if self.deferrable:
                 self._poll_or_defer(context)
             else:
                 self._poke_until_over(context)
+        if self._watch is not None:
+            gate.tell_wait(self._watch, self._began_s)
         return self._conclude(context)
 
     def poke(self, context: Context) -> bool:
@@ -91,11 +102,13 @@ class _DrsSensor(BaseSensorOperator):
             self._final_error = error
             return True
 
-    def execute_complete(self, context: Context, event: Any = None) -> list[str]:
+    def execute_complete(
+        self, context: Context, event: Any = None, began_s: float | None = None
+    ) -> list[str]:
         """Judge what the trigger found."""
         from airflow_provider_drs.operators import gate
 
-        self._watch = gate.read_event(event)
+        self._watch = gate.read_event(event, began_s)
         return self._conclude(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -125,7 +138,12 @@ class _DrsSensor(BaseSensorOperator):
         trigger, timeout = gate.make_trigger(
             self.drs_conn_id, self._watch, poke_interval=self.poke_interval, deadline=deadline
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            timeout=timeout,
+            kwargs={"began_s": self._began_s},
+        )
 
     def _poke_until_over(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
@@ -138,11 +156,31 @@ class _DrsSensor(BaseSensorOperator):
             except AirflowSensorTimeout:
                 # The base class says how long it waited; ours says for which jobs.
                 if self._watch is not None:
-                    gate.raise_timeout(self._watch)
+                    gate.raise_timeout(self._watch, self._began_s)
                 raise
+
+    def _find_begin(self, context: Context) -> float:
+        """Return when the wait began, in epoch seconds: a rescheduled one with the first of its polls."""
+        if not self.reschedule:
+            return time.time()
+        ti: Any = context["ti"]
+        # Airflow 2 has it as the start of the task.
+        find = getattr(ti, "get_first_reschedule_date", lambda _: getattr(ti, "start_date", None))
+        first = find(context)
+        return float(first.timestamp()) if first else time.time()
+
+    def _open_hook(self) -> DrsHook:
+        """Return the hook of this task, which reads the connection once."""
+        from airflow_provider_drs.hooks.drs import DrsHook
+
+        if self._hook is None:
+            self._hook = DrsHook(self.drs_conn_id)
+        return self._hook
 
     def _conclude(self, context: Context) -> list[str]:
         from airflow.providers.common.compat.sdk import AirflowFailException
+
+        from airflow_provider_drs.assets.drs import name_jobs
 
         if self._final_error is not None:
             raise AirflowFailException(str(self._final_error)) from self._final_error
@@ -150,7 +188,9 @@ class _DrsSensor(BaseSensorOperator):
             raise AirflowFailException(
                 "The wait has not begun, so there is nothing to judge. Clear the task."
             )
-        return self._judge(self._watch, context)
+        job_ids = self._judge(self._watch, context)
+        name_jobs(context, self.outlets, job_ids)
+        return job_ids
 
     # What differs between the sensors.
 
@@ -176,7 +216,7 @@ class _DrsSensor(BaseSensorOperator):
         )
 
 
-class DrsPrecheckSensor(_DrsSensor):
+class DrsPrecheckSensor(_DrsSensor, HasLineage):
     """
     Wait until every job has passed its pre-check, and return the ids of the jobs that may start.
 
@@ -227,12 +267,13 @@ class DrsPrecheckSensor(_DrsSensor):
     def _judge(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
 
+        self._tell_prechecks(watch)
         return verdicts.conclude_prechecks(
             watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
         )
 
 
-class DrsJobStatusSensor(_DrsSensor):
+class DrsJobStatusSensor(_DrsSensor, HasLineage):
     """
     Wait until every job is in one of some statuses, and return the jobs' ids.
 
@@ -274,8 +315,17 @@ class DrsJobStatusSensor(_DrsSensor):
             None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
         )
 
+    def _judge(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.protocol.states import RUNNING_PHASES, phase_of
+        from airflow_provider_drs.protocol.watches import StatusWatch
 
-class DrsReplicationDelaySensor(_DrsSensor):
+        job_ids = super()._judge(watch, context)
+        if isinstance(watch, StatusWatch) and {phase_of(word) for word in watch.targets} & RUNNING_PHASES:
+            self._tell_replication(job_ids)
+        return job_ids
+
+
+class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
     """
     Wait until all jobs at once have been close behind for some polls in a row, and return the jobs' ids.
 
@@ -310,6 +360,11 @@ class DrsReplicationDelaySensor(_DrsSensor):
 
         job_ids = gate.read_ids(self.job_ids, self.log)
         return DelayWatch(job_ids, gate.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
+
+    def _judge(self, watch: Watch, context: Context) -> list[str]:
+        job_ids = super()._judge(watch, context)
+        self._tell_replication(job_ids)
+        return job_ids
 
     def poke(self, context: Context) -> bool:
         """

@@ -32,12 +32,14 @@ from airflow_provider_drs.protocol.wire import (
     Observation,
     Pause,
     RenewToken,
+    Request,
     Response,
     Send,
     Service,
     Step,
     TransportFailure,
 )
+from airflow_provider_drs.transport.calls import Observer, describe_call
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
@@ -53,8 +55,11 @@ _LOCK_POLL_S = 0.01
 class AsyncClient:
     """Holds conversations with one service for one identity. Close it, or use its hook in ``async with``."""
 
-    def __init__(self, settings: Settings, *, tokens: TokenCache = TOKENS) -> None:
+    def __init__(
+        self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
+    ) -> None:
         self._settings = settings
+        self._observer = observer
         self._slot = tokens.slot(settings.identity)
         self._transport = AiohttpTransport(settings)
 
@@ -66,6 +71,7 @@ class AsyncClient:
         """Do the steps of a conversation and return its result."""
         answer: Observation | DrsError | None = None
         grant: Grant | None = None
+        sent: Request | None = None
         while True:
             try:
                 if isinstance(answer, DrsError):
@@ -78,6 +84,9 @@ class AsyncClient:
                 if isinstance(step, Send) and step.request.service is Service.DRS:
                     grant = await self._grant()
                 answer = await self._perform(step, grant)
+                if isinstance(step, Send):
+                    self._tell(step.request, answer, sent)
+                    sent = step.request
             except DrsError as error:
                 answer = error
 
@@ -99,6 +108,10 @@ class AsyncClient:
                 raise refused_own_credentials(self._settings, step.operation)
             self._slot.discard(grant.token)
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
+
+    def _tell(self, request: Request, seen: Observation, before: Request | None) -> None:
+        if self._observer is not None:
+            self._observer(describe_call(request, seen, is_retry=request is before))
 
     async def _grant(self) -> Grant:
         if self._settings.auth is not Auth.PASSWORD:

@@ -29,12 +29,14 @@ from airflow_provider_drs.protocol.wire import (
     Observation,
     Pause,
     RenewToken,
+    Request,
     Response,
     Send,
     Service,
     Step,
     TransportFailure,
 )
+from airflow_provider_drs.transport.calls import Observer, describe_call
 from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
@@ -48,8 +50,11 @@ _PIECE = 2**18
 class SyncClient:
     """Holds conversations with one service for one identity. Close it, or use it in a ``with`` statement."""
 
-    def __init__(self, settings: Settings, *, tokens: TokenCache = TOKENS) -> None:
+    def __init__(
+        self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
+    ) -> None:
         self._settings = settings
+        self._observer = observer
         self._slot = tokens.slot(settings.identity)
         self._transport = RequestsTransport(settings)
 
@@ -61,6 +66,7 @@ class SyncClient:
         """Do the steps of a conversation and return its result."""
         answer: Observation | DrsError | None = None
         grant: Grant | None = None
+        sent: Request | None = None
         while True:
             try:
                 if isinstance(answer, DrsError):
@@ -73,6 +79,9 @@ class SyncClient:
                 if isinstance(step, Send) and step.request.service is Service.DRS:
                     grant = self._grant()
                 answer = self._perform(step, grant)
+                if isinstance(step, Send):
+                    self._tell(step.request, answer, sent)
+                    sent = step.request
             except DrsError as error:
                 answer = error
 
@@ -94,6 +103,10 @@ class SyncClient:
                 raise refused_own_credentials(self._settings, step.operation)
             self._slot.discard(grant.token)
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
+
+    def _tell(self, request: Request, seen: Observation, before: Request | None) -> None:
+        if self._observer is not None:
+            self._observer(describe_call(request, seen, is_retry=request is before))
 
     def _grant(self) -> Grant:
         if self._settings.auth is not Auth.PASSWORD:

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from airflow_provider_drs import metrics
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.batches import Answers, Limits
 from airflow_provider_drs.protocol.errors import DrsError
@@ -261,7 +262,7 @@ class Poller:
     """Polls for all waits on one endpoint with one identity: one session, one token, few calls."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = AsyncClient(settings)
+        self._client = AsyncClient(settings, observer=metrics.count_call_of_triggerer)
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
         self._lanes: dict[tuple[Topic, float], _Lane] = {}
 
@@ -346,6 +347,6 @@ async def _read_settings(pollers: _Pollers, drs_conn_id: str) -> Settings:
         now_s = time.monotonic()
         if settings is None or now_s - read_s > _SETTINGS_S:
             # The same endpoint and identity are the same, whatever the connection's name.
-            settings = replace(await DrsAsyncHook(drs_conn_id).get_settings(), conn_id="")
+            settings = replace(await DrsAsyncHook(drs_conn_id).get_settings(), conn_id="", console_url="")
             pollers.settings[drs_conn_id] = (now_s, settings)
         return settings

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import runpy
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,18 @@ import pytest
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
 
 
+#: Examples that need what came after Airflow 3.0: without it they parse, and there is no DAG.
+NEEDS_AIRFLOW_3_1 = {"drs_approved_alarms"}
+#: Examples whose jobs another DAG of the same file has checked, which leads here by an event.
+CHECKED_ELSEWHERE = {"drs_migration_on_passed"}
+
+
 def _load(path: Path) -> Any:
-    return runpy.run_path(str(path))["dag"]
+    found = runpy.run_path(str(path))
+    if path.stem in NEEDS_AIRFLOW_3_1 and "dag" not in found:
+        assert not _has_airflow(3, 1)
+        pytest.skip("this Airflow cannot ask a person")
+    return found["dag"]
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
@@ -25,6 +36,8 @@ def test_an_example_parses_on_this_airflow(path: Path) -> None:
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
 def test_no_example_starts_what_was_not_checked(path: Path) -> None:
     """Before every start there is a sensor for the pre-check, and before that the pre-check."""
+    if path.stem in CHECKED_ELSEWHERE:
+        pytest.skip("another DAG checks, see the test below")
     dag = _load(path)
     starts = [task for task in dag.tasks if task.task_type == "DrsStartJobsOperator"]
 
@@ -40,3 +53,19 @@ def test_an_example_has_marks_for_the_documentation(path: Path) -> None:
 
     assert f"[START {path.stem}]" in text
     assert f"[END {path.stem}]" in text
+
+
+@pytest.mark.parametrize("name", sorted(CHECKED_ELSEWHERE))
+def test_what_starts_on_an_event_waits_for_that_of_a_sensor(name: str) -> None:
+    """No other task has the asset, so nothing else starts the jobs."""
+    found = runpy.run_path(str(next(path for path in DAGS if path.stem == name)))
+
+    checking = found["precheck"].dag
+    assert [type(each).__name__ for each in checking.tasks if found["PASSED"] in each.outlets] == [
+        "DrsPrecheckSensor"
+    ]
+    assert not [each for each in found["dag"].tasks if each.outlets]
+
+
+def _has_airflow(*wanted: int) -> bool:
+    return tuple(map(int, importlib.metadata.version("apache-airflow").split(".")[:2])) >= wanted

@@ -49,7 +49,10 @@ def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answ
 
     Source: :drs:`public_api_management/querying_task_details_in_batches`
     """
-    return (yield from read(limits, check_job_ids(job_ids), build_job_details, parse_job_details))
+    details = yield from read(limits, check_job_ids(job_ids), build_job_details, parse_job_details)
+    found = (job.db_use_type for job in details.values() if isinstance(job, JobDetails))
+    limits.uses.update(use for use in found if use)
+    return details
 
 
 def get_job_progresses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobProgress]]:

@@ -1,0 +1,130 @@
+"""
+What OpenLineage is told: which databases a task has moved data between, and what a pre-check says of them.
+
+It is found out while the task has its connection, and only where OpenLineage is installed and told where to
+send events to: one call for the jobs' details, which must not take long and may fail.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_drs.protocol.batches import Limits
+from airflow_provider_drs.protocol.jobs import JobDetails
+from airflow_provider_drs.protocol.lineage import ENDS, Assertion, Dataset, assert_precheck, find_objects
+from airflow_provider_drs.protocol.operations import get_job_details
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.protocol.reports import JobReport
+
+    Lineage: TypeAlias = OperatorLineage[Any, Any]
+
+_log = logging.getLogger(__name__)
+
+#: What the call may take; chosen: no task waits longer for what it does not need.
+LONGEST_S = 5.0
+
+
+def is_wanted() -> bool:
+    """Whether OpenLineage is installed, and is told where to send events to."""
+    try:
+        from airflow.providers.openlineage.conf import is_disabled
+    except ImportError:
+        return False
+    return not is_disabled()
+
+
+def tell_replication(
+    hook: DrsHook, job_ids: Iterable[str], rows: Sequence[Mapping[str, Any]] = ()
+) -> Lineage | None:
+    """
+    Return that data goes from the sources of some jobs to their destinations. Never fails.
+
+    :param rows: the objects that they replicate, as the service takes them; without any, all there are.
+    """
+
+    def make(details: Mapping[str, JobDetails]) -> Lineage:
+        found = [find_objects(job, rows) for job in details.values()]
+        source, target = (dict.fromkeys(each for job in found for each in job[end]) for end in ENDS)
+        return _make_lineage({each: () for each in source}, target)
+
+    return _tell(hook, job_ids, make)
+
+
+def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | None:
+    """Return what pre-checks say of the databases of their jobs. Never fails."""
+
+    def make(details: Mapping[str, JobDetails]) -> Lineage:
+        found: dict[Dataset, list[Assertion]] = {}
+        for report in reports:
+            job = details.get(report.job_id)
+            said = assert_precheck(job, report) if job else {}
+            for end, datasets in (find_objects(job) if job else {}).items():
+                for dataset in datasets:
+                    found.setdefault(dataset, []).extend(said[end])
+        return _make_lineage(found, {})
+
+    return _tell(hook, [report.job_id for report in reports], make)
+
+
+def _tell(
+    hook: DrsHook, job_ids: Iterable[str], make: Callable[[Mapping[str, JobDetails]], Lineage]
+) -> Lineage | None:
+    asked = list(job_ids)
+    if not asked or not is_wanted():
+        return None
+    try:
+        return make(_read_details(hook, asked))
+    except Exception as error:
+        # A task does not depend on its lineage.
+        _log.warning("OpenLineage is told nothing of these jobs: %s", error)
+        return None
+
+
+def _read_details(hook: DrsHook, job_ids: Sequence[str]) -> dict[str, JobDetails]:
+    from airflow_provider_drs import metrics
+    from airflow_provider_drs.transport.sync import SyncClient
+
+    settings = replace(hook.get_settings(), retry_timeout_s=LONGEST_S)
+    client = SyncClient(settings, observer=metrics.count_call)
+    try:
+        limits = Limits(settings.batch_size, settings.poll_batch_size, LONGEST_S)
+        answers = client.run(get_job_details(limits, job_ids))
+    finally:
+        client.close()
+    return {job_id: job for job_id, job in answers.items() if isinstance(job, JobDetails)}
+
+
+def _make_lineage(inputs: Mapping[Dataset, Sequence[Assertion]], outputs: Iterable[Dataset]) -> Lineage:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+
+    made = [
+        InputDataset(each.namespace, each.name, inputFacets=_make_facets(said))
+        for each, said in inputs.items()
+    ]
+    return OperatorLineage(
+        inputs=made, outputs=[OutputDataset(each.namespace, each.name) for each in outputs]
+    )
+
+
+def _make_facets(said: Sequence[Assertion]) -> dict[str, Any]:
+    import attrs
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
+
+    # Earlier clients know no severity and no description.
+    known = {each.name for each in attrs.fields(quality.Assertion)}
+    made = [
+        quality.Assertion(**{name: value for name, value in asdict(each).items() if name in known})
+        for each in said
+    ]
+    facet = quality.DataQualityAssertionsDatasetFacet(assertions=made)
+    return {"dataQualityAssertions": facet} if made else {}

@@ -1,0 +1,87 @@
+"""
+Start jobs whose pre-check has alarms only when a person has approved just these alarms.
+
+Without an alarm the jobs start by themselves. Rejected, or not answered in time: nothing starts. For Airflow
+3.1 and later, which can ask a person; before, there is no such DAG. Runs as it is against the emulator.
+"""
+
+# [START drs_approved_alarms]
+from __future__ import annotations
+
+import datetime
+
+import pendulum
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowOptionalProviderFeatureException,
+    Param,
+    TriggerRule,
+    get_current_context,
+    task,
+)
+
+from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
+from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
+
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except (ImportError, AirflowOptionalProviderFeatureException):
+    ApprovalOperator = None
+
+JOB_IDS = [f"{n:08x}-d0c5-4a11-8a11-{n:07x}jb{100 + n}" for n in range(1, 4)]
+
+if ApprovalOperator is not None:
+    with DAG(
+        dag_id="drs_approved_alarms",
+        schedule=None,
+        start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
+        params={"job_ids": Param(JOB_IDS, type="array", description="Ids of the DRS jobs")},
+        render_template_as_native_obj=True,
+        doc_md=__doc__,
+        tags=["drs"],
+    ) as dag:
+        precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids="{{ params.job_ids }}")
+
+        wait_until_passed = DrsPrecheckSensor(
+            task_id="wait_until_passed",
+            job_ids=precheck.output,
+            deferrable=True,
+            poke_interval=10,
+            timeout=60 * 60,
+        )
+
+        @task.branch
+        def find_alarms() -> str:
+            """Go to a person if there are alarms, else to the start."""
+            from airflow_provider_drs.protocol.alarms import render_alarms, waive_alarms
+
+            ti = get_current_context()["ti"]
+            reports = ti.xcom_pull(task_ids="wait_until_passed", key="precheck_report")
+            tomorrow = pendulum.now("UTC").add(days=1).to_date_string()
+            ti.xcom_push(key="table", value=render_alarms(reports))
+            ti.xcom_push(
+                key="waivers", value=waive_alarms(reports, reason="approved in this run", expires=tomorrow)
+            )
+            return "approve" if render_alarms(reports) else "start"
+
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject="Start the DRS jobs in spite of these alarms?",
+            body="{{ ti.xcom_pull(task_ids='find_alarms', key='table') }}",
+            response_timeout=datetime.timedelta(hours=12),
+            # No answer, and no, fail the run, and so nothing starts.
+            fail_on_reject=True,
+        )
+
+        start = DrsStartJobsOperator(
+            task_id="start",
+            job_ids=wait_until_passed.output,
+            # The pre-check is looked at once more: an alarm that nobody has seen starts nothing.
+            alarms="{{ ti.xcom_pull(task_ids='find_alarms', key='waivers') }}",
+            trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        )
+
+        alarms = find_alarms()
+        precheck >> wait_until_passed >> alarms >> approve >> start
+        alarms >> start
+# [END drs_approved_alarms]

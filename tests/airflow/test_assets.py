@@ -1,0 +1,34 @@
+"""A DAG that starts what another one has checked, in running Airflow on both lines."""
+
+from __future__ import annotations
+
+from tests.airflow.conftest import Site
+
+CHECKS, STARTS = "drs_precheck_of_nightly_batch", "drs_migration_on_passed"
+
+
+def _starts(site: Site) -> list[int]:
+    return [job["starts"] for job in site.drs.jobs][:3]
+
+
+def test_a_batch_that_has_passed_is_started_and_no_other(site: Site) -> None:
+    """A failed check has no event and starts nothing; a passed one has one, which names its jobs."""
+    for dag_id in (STARTS, CHECKS):
+        site.airflow.unpause(dag_id)
+    site.airflow.wait(CHECKS, site.airflow.first_run(CHECKS))
+    before = len(site.airflow.run_ids(STARTS))
+    site.drs.reset()
+    two = list(site.drs.job_ids[:2])
+
+    site.drs.set_verdict(two[0], "fail")
+    run_id = site.airflow.trigger(CHECKS, "one-fails", {"job_ids": two})
+    assert site.airflow.wait(CHECKS, run_id) == "failed"
+    site.drs.reset()
+    run_id = site.airflow.trigger(CHECKS, "all-pass", {"job_ids": two})
+    assert site.airflow.wait(CHECKS, run_id) == "success", site.airflow.log(CHECKS, run_id, "*")
+
+    site.airflow.until(lambda: len(site.airflow.run_ids(STARTS)) > before, f"nothing triggers {STARTS}")
+    (started,) = site.airflow.run_ids(STARTS)[before:]
+    assert site.airflow.wait(STARTS, started) == "success", site.airflow.log(STARTS, started, "*")
+    assert site.airflow.xcom(STARTS, started, "passed_jobs") == two
+    assert _starts(site) == [1, 1, 0]

@@ -1,0 +1,66 @@
+"""The links of tasks in a running Airflow, on both lines: as the UI gets them."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.airflow.conftest import Site
+
+DAG_ID = "drs_linked"
+CONSOLE, REPORT = "DRS console", "Pre-check report"
+FIRST_PAGE = "https://console.otc.t-systems.com/drs/?region=eu-de"
+
+
+def _check(site: Site, run_id: str, task_id: str, map_index: int = -1, console: str = FIRST_PAGE) -> None:
+    links = site.airflow.links(DAG_ID, run_id, task_id, map_index)
+
+    assert links[CONSOLE] == console
+    report = urlsplit(str(links[REPORT]))
+    assert (report.scheme, report.netloc, report.path) == ("", "", "/drs/report")
+    assert {name: value for name, (value,) in parse_qs(report.query).items()} == {
+        "dag_id": DAG_ID,
+        "run_id": run_id,
+        "task_id": task_id,
+        "map_index": str(map_index),
+    }
+
+
+@pytest.mark.parametrize("outcome", ["success", "failed"])
+def test_links_are_there_from_the_beginning_to_the_end(site: Site, outcome: str) -> None:
+    """While a task runs, is deferred, and when it is done or has failed; of mapped tasks each has its own."""
+    site.drs.set_verdict(None, "pass", duration_s=3600)
+    if outcome == "failed":
+        site.drs.set_verdict(site.drs.job_ids[1], "fail", duration_s=3600)
+    site.airflow.unpause(DAG_ID)
+    run_id = site.airflow.trigger(DAG_ID, f"links-{outcome}")
+
+    for task_id, state in (("running", "running"), ("deferred", "deferred"), ("mapped[2]", "deferred")):
+        site.airflow.wait_for_task(DAG_ID, run_id, task_id, [state])
+        _until_linked(site, run_id, task_id)
+    _check(site, run_id, "running")
+    _check(site, run_id, "deferred")
+    _check(site, run_id, "mapped", 2)
+    # What has not begun has none yet, and asking is no error.
+    assert site.airflow.links(DAG_ID, run_id, "start")[CONSOLE] is None
+    # The operator reads what the jobs are, and so which list of the console has them.
+    _check(site, run_id, "precheck", console=f"{FIRST_PAGE}#/drs/migrate/list")
+
+    site.drs.advance(3600)
+    site.airflow.wait(DAG_ID, run_id)
+    states = site.airflow.task_states(DAG_ID, run_id)
+    assert (states["running"], states["deferred"], states["mapped[1]"]) == (outcome,) * 3
+    _check(site, run_id, "running")
+    _check(site, run_id, "deferred")
+    _check(site, run_id, "mapped", 1)
+
+
+def _until_linked(site: Site, run_id: str, task_id: str) -> None:
+    """Wait for the work to begin: a task is running before it has."""
+    name, _, index = task_id.rstrip("]").partition("[")
+    map_index = int(index or -1)
+    site.airflow.until(
+        lambda: site.airflow.links(DAG_ID, run_id, name, map_index)[CONSOLE] is not None,
+        f"{task_id} has no link",
+    )

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import asyncio
+import datetime
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_drs import metrics
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
+from airflow_provider_drs.protocol.prechecks import CheckItem, PrecheckResult, read_alarm_policy
+from airflow_provider_drs.protocol.reports import report_job
+from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+
+class Told:
+    """Takes what Airflow's metrics are told; whether a server gets it is tried in a running Airflow."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, str]]] = []
+        self.seconds: list[float] = []
+
+    def incr(self, name: str, *, tags: dict[str, str]) -> None:
+        """Take a count."""
+        assert metrics.METRICS[name].kind == "counter"
+        self._take(name, tags)
+
+    def timing(self, name: str, span: datetime.timedelta, *, tags: dict[str, str] | None = None) -> None:
+        """Take a time."""
+        assert metrics.METRICS[name].kind == "timer"
+        self.seconds.append(span.total_seconds())
+        self._take(name, tags or {})
+
+    def _take(self, name: str, tags: dict[str, str]) -> None:
+        assert set(tags) == set(metrics.METRICS[name].tags)
+        self.lines.append((name, tags))
+
+    def of(self, name: str) -> list[dict[str, str]]:
+        """Return the tags of each time that a metric was told."""
+        return [tags for told, tags in self.lines if told == name]
+
+
+@pytest.fixture
+def stats(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Return what is told from now on."""
+    told = Told()
+    monkeypatch.setattr(metrics, "Stats", told)
+    return told
+
+
+@pytest.mark.usefixtures("emulator")
+def test_every_call_is_counted_with_what_came_of_it(stats: Told, emulator: Emulator, hook: Any) -> None:
+    """Those of IAM, those that fail, and those that are sent once more; on both transports."""
+    emulator.inject("status", status=503, operation="BatchListJobStatus", times=1)
+    emulator.inject("reset_before", operation="BatchListJobStatus", times=1)
+
+    hook.get_job_statuses(emulator.job_ids[:1])
+
+    calls = [(tags["operation"], tags["outcome"]) for tags in stats.of("drs.calls")]
+    sent = [outcome for operation, outcome in calls if operation == "BatchListJobStatus"]
+    assert sent == ["503", "broken", "ok"]
+    assert len(calls) == len(sent) + 1
+    assert len(stats.of("drs.retries")) == 2
+    assert len(stats.of("drs.call.duration")) == len(calls)
+
+
+def test_two_calls_of_the_same_kind_are_no_retry(stats: Told, emulator: Emulator) -> None:
+    """A batch more is another request."""
+    with DrsHook() as hook:
+        hook.get_job_statuses(emulator.job_ids)
+        hook.get_job_statuses(emulator.job_ids)
+
+    assert stats.of("drs.retries") == []
+
+
+def test_a_pre_check_is_counted_when_it_is_judged(
+    stats: Told, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """Its verdict, each item that did not pass, and how long the task has waited."""
+    good, bad = emulator.job_ids[:2]
+    emulator.set_verdict(good, "alarm", items=["srcTriggerAndEventCheck"], duration_s=0)
+    emulator.set_verdict(bad, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
+    with DrsHook() as hook:
+        hook.precheck_jobs([good, bad])
+
+    with pytest.raises(AirflowFailException):
+        DrsPrecheckSensor(task_id="w", job_ids=[good, bad]).execute(context)
+
+    assert stats.of("drs.precheck.jobs") == [{"verdict": "passed"}, {"verdict": "failed"}]
+    assert stats.of("drs.precheck.failed_items") == [{"item": "srcBinlogFormatCheck"}]
+    assert stats.of("drs.precheck.alarms") == [{"item": "srcTriggerAndEventCheck"}]
+    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "over"}]
+    assert len(stats.of("drs.precheck.duration")) == 1
+
+
+def test_an_item_that_nobody_knows_makes_no_series_of_its_own(stats: Told) -> None:
+    """DRS may say anything."""
+    result = PrecheckResult("j", "j", 100, False, 0, items=(CheckItem("jb101-secret", "FAILED"),))
+
+    metrics.count_prechecks([report_job("j", result, read_alarm_policy("allow"))])
+
+    assert stats.of("drs.precheck.failed_items") == [{"item": "other"}]
+
+
+def test_a_wait_that_is_given_up_is_told_as_such(
+    stats: Told, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """And is no time that a pre-check took."""
+    sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], timeout=0, poke_interval=0.01)
+
+    with pytest.raises(AirflowSensorTimeout):
+        sensor.execute(context)
+
+    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "timed_out"}]
+    assert stats.of("drs.precheck.duration") == []
+
+
+@pytest.mark.parametrize("kind", ["sensor", "operator"])
+def test_a_deferral_is_a_part_of_the_wait(
+    stats: Told, emulator: Emulator, context: dict[str, Any], kind: str
+) -> None:
+    """It is told once, from the begin in one process to the end in another."""
+    job_ids = list(emulator.job_ids[:1])
+    with DrsHook() as hook:
+        hook.precheck_jobs(job_ids)
+    task: Any = DrsPrecheckSensor(task_id="w", job_ids=job_ids, deferrable=True, poke_interval=0.05)
+    if kind == "operator":
+        task = DrsBatchPrecheckOperator(
+            task_id="p", job_ids=job_ids, wait_for_completion=True, deferrable=True, poke_interval=0.05
+        )
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    assert stats.of("drs.wait.duration") == []
+
+    async def fire() -> Any:
+        emulator.advance(3600)
+        return await anext(deferred.value.trigger.run())
+
+    event = asyncio.run(fire()).payload
+    began = {"began_s": deferred.value.kwargs["began_s"] - 120}
+    task.execute_complete(context, event, **began)
+
+    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "over"}]
+    assert max(stats.seconds) >= 120
+
+
+def test_a_rescheduled_wait_begins_with_its_first_poll(
+    stats: Told, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """Airflow 3 is asked for it; Airflow 2 has it as the start of the task."""
+    emulator.set_verdict(None, "pass", duration_s=0)
+    with DrsHook() as hook:
+        hook.precheck_jobs(emulator.job_ids[:1])
+    first = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=300)
+    ti = context["ti"]
+    for name, value in (("get_first_reschedule_date", lambda _: first), ("start_date", first)):
+        setattr(ti, name, value)
+        sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], mode="reschedule")
+        began_s = sensor._find_begin(context)
+        delattr(ti, name)
+
+        assert began_s == first.timestamp()
+
+
+def test_names_are_such_that_every_server_takes_them() -> None:
+    """Letters and dots; no name is the beginning of another one's part."""
+    assert all(name.replace(".", "").replace("_", "").isalpha() for name in metrics.METRICS)
+    assert all(name.startswith("drs.") for name in metrics.METRICS)
