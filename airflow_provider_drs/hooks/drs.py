@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_drs.protocol import operations
+from airflow_provider_drs.protocol import admissions, operations
 from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
 from airflow_provider_drs.protocol.jobs import read_start_time_ms
-from airflow_provider_drs.protocol.settings import Overrides, Settings, read_settings
+from airflow_provider_drs.protocol.settings import Overrides, Settings, read_extra, read_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,19 +66,13 @@ class _DrsHookBase(BaseHook):
         return FIELD_BEHAVIOUR
 
     def _read_settings(self, connection: Any) -> Settings:
-        try:
-            extra = json.loads(connection.extra) if connection.extra else {}
-        except ValueError:
-            extra = None
-        if not isinstance(extra, dict):
-            raise DrsConfigError(f"connection {self.drs_conn_id!r}: extra is not a JSON object.")
         settings = read_settings(
             self.drs_conn_id,
             host=connection.host,
             port=connection.port,
             login=connection.login,
             password=connection.password,
-            extra=extra,
+            extra=read_extra(self.drs_conn_id, connection.extra),
             overrides=self._overrides,
             schema=connection.schema,
         )
@@ -238,6 +231,8 @@ class DrsHook(_DrsHookBase):
     list_jobs = blocking(operations.list_jobs)
     get_forward_jobs = blocking(operations.get_forward_jobs)
     review_jobs = blocking(operations.review_jobs)
+    begin_prechecks = blocking(admissions.begin_prechecks)
+    admit_starts = blocking(admissions.admit_starts)
     create_jobs = blocking(operations.create_jobs)
     validate_connections = blocking(operations.validate_connections)
     validate_cluster_connections = blocking(operations.validate_cluster_connections)
@@ -348,6 +343,8 @@ class DrsAsyncHook(_DrsHookBase):
     list_jobs = awaiting(operations.list_jobs)
     get_forward_jobs = awaiting(operations.get_forward_jobs)
     review_jobs = awaiting(operations.review_jobs)
+    begin_prechecks = awaiting(admissions.begin_prechecks)
+    admit_starts = awaiting(admissions.admit_starts)
     create_jobs = awaiting(operations.create_jobs)
     validate_connections = awaiting(operations.validate_connections)
     validate_cluster_connections = awaiting(operations.validate_cluster_connections)

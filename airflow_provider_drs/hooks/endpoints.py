@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_drs.protocol.endpoints import Endpoint
 from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.settings import read_extra
 
 #: What the extra of a database's connection may say of it for DRS; anything else there is somebody else's.
 EXTRA_FIELDS = (
@@ -43,12 +43,7 @@ def read_endpoint(conn_id: str) -> Endpoint:
     """
     connection = BaseHook.get_connection(conn_id)
     name = f"connection {conn_id!r}"
-    try:
-        extra = json.loads(connection.extra) if connection.extra else {}
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise DrsConfigError(f"{name}: extra is not a JSON object.")
+    extra = read_extra(conn_id, connection.extra)
     known = {field: extra[field] for field in EXTRA_FIELDS if extra.get(field) not in (None, "")}
     return Endpoint(
         ip=connection.host or "",

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_drs.protocol.batching import check_job_ids, find_duplicates, read_job_ids, read_literal
-from airflow_provider_drs.protocol.checks import CHECKS
 from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, is_new_run, read_alarm_policy
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy, read_alarm_policy
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:
@@ -41,9 +40,6 @@ class Log(Protocol):
 # A deferral ends by itself at the deadline. Should no triggerer be alive, the scheduler ends it this much
 # later.
 _GRACE_S = 600.0
-# The first pause between two looks at results that still are those of an earlier run; doubled from look to
-# look.
-_FIRST_SETTLE_S = 1.0
 
 
 @contextlib.contextmanager
@@ -109,16 +105,8 @@ def read_alarms(value: object, log: Log) -> AlarmPolicy:
 
     :raises DrsConfigError: it stands for none.
     """
-    if isinstance(value, str) and value not in ("allow", "fail"):
-        import yaml
-
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise DrsConfigError("alarms: the text, or file, is neither JSON nor YAML.") from None
     policy = read_alarm_policy(value)
-    names = {*(policy.allowed or ()), *(waiver.item for waiver in policy.waivers)}
-    if unknown := sorted(names - CHECKS.keys()):
+    if unknown := policy.unknown_items:
         log.warning("alarms: this version knows no check item %s; is it spelt right?", ", ".join(unknown))
     return policy
 
@@ -155,36 +143,6 @@ def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadlin
             raise_timeout(watch, began_s)
         time.sleep(min(poke_interval, left_s))
     tell_wait(watch, began_s)
-
-
-def settle(
-    hook: DrsHook,
-    job_ids: Sequence[str],
-    before: Mapping[str, object],
-    log: Log,
-    *,
-    settle_time: float,
-) -> None:
-    """
-    Read results until every job shows its new pre-check, so that nobody takes the last verdict for this one.
-
-    DRS does not say which run a result belongs to; a new one shows by its progress, or by another answer.
-
-    :param before: what DRS answered before the new pre-checks were started.
-    :param settle_time: seconds after which to go on all the same; a repeated verdict looks like the last one.
-    """
-    deadline_s = time.monotonic() + settle_time
-    open_ids, delay_s = list(job_ids), _FIRST_SETTLE_S
-    while open_ids:
-        answers = hook.get_precheck_results(open_ids)
-        open_ids = [job_id for job_id in open_ids if not is_new_run(answers[job_id], before.get(job_id))]
-        left_s = deadline_s - time.monotonic()
-        if open_ids and left_s <= 0:
-            log.warning("DRS still shows the pre-check before this one for %s", ", ".join(open_ids))
-            return
-        if open_ids:
-            time.sleep(min(delay_s, left_s))
-            delay_s *= 2
 
 
 def make_trigger(

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.errors import DrsError
     from airflow_provider_drs.protocol.outcomes import JobOutcome
-    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
     from airflow_provider_drs.protocol.watches import Watch
 
 
@@ -75,32 +73,18 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
         self._newly_started: list[str] = []
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.hooks.drs import parse_start_time
         from airflow_provider_drs.operators import gate, verdicts
-        from airflow_provider_drs.protocol.outcomes import JobOutcome
-        from airflow_provider_drs.protocol.rules import Review, Standing
 
         job_ids = gate.read_ids(self.job_ids, self.log)
         alarms = gate.read_alarms(self.alarms, self.log)
+        policy = alarms.at(time.time()) if self.require_passed_precheck else None
         with self._open_hook() as hook:
-            reviews = hook.review_jobs(job_ids, "start")
-            found = {job_id: each for job_id, each in reviews.items() if isinstance(each, Review)}
-            answers: dict[str, JobOutcome | DrsError] = dict(verdicts.pick_errors(reviews))
-            answers |= {
-                job_id: JobOutcome(job_id, adopted=True, status=each.status)
-                for job_id, each in found.items()
-                if each.standing is Standing.DONE
-            }
-            ready = [job_id for job_id in found if job_id not in answers]
-            if ready:
-                # Only now: where an earlier try has started everything, its start_time may well be in the
-                # past.
-                parse_start_time(self.start_time)
-                if self.require_passed_precheck:
-                    answers |= self._refuse_unchecked(hook, ready, alarms.at(time.time()))
-            to_start = [job_id for job_id in ready if job_id not in answers]
+            answers = hook.admit_starts(job_ids, policy)
+            to_start = [job_id for job_id in job_ids if job_id not in answers]
             if to_start and (self.allow_partial or not verdicts.pick_errors(answers)):
                 self._newly_started = to_start
+                # It looks at start_time only now: where an earlier try has started everything, that may well
+                # be in the past.
                 answers |= hook.start_jobs(to_start, self.start_time, check_preconditions=False)
                 self._newly_started = [job_id for job_id in to_start if _is_new(answers[job_id])]
         return self._conclude_starts(context, job_ids, answers)
@@ -115,22 +99,6 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
             # The task's own hook is in the middle of something.
             with DrsHook(self.drs_conn_id) as hook:
                 hook.stop_jobs(self._find_to_stop())
-
-    def _refuse_unchecked(
-        self, hook: DrsHook, job_ids: Sequence[str], alarms: AlarmPolicy
-    ) -> dict[str, DrsError]:
-        """Return an error for each job whose pre-check has not passed, as DRS says just now."""
-        from airflow_provider_drs.protocol.prechecks import Verdict
-        from airflow_provider_drs.protocol.reports import unchecked_error
-        from airflow_provider_drs.protocol.watches import PrecheckWatch
-
-        watch = PrecheckWatch(job_ids, alarms)
-        hook.poll(watch)
-        return {
-            report.job_id: unchecked_error(report, alarms)
-            for report in watch.reports
-            if report.verdict is not Verdict.PASSED
-        }
 
     def _conclude_starts(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]

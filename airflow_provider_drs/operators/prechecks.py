@@ -11,7 +11,6 @@ from airflow_provider_drs.operators.lineage import HasLineage
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.errors import DrsError
     from airflow_provider_drs.protocol.prechecks import Submission
     from airflow_provider_drs.protocol.watches import Watch
@@ -70,18 +69,18 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
 
     def _act(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import gate, verdicts
-        from airflow_provider_drs.protocol.prechecks import check_precheck_mode
 
         job_ids = gate.read_ids(self.job_ids, self.log)
-        check_precheck_mode(self.precheck_mode)
         gate.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
-            exempt, answers = self._review(hook, job_ids)
-            ready = [job_id for job_id in job_ids if job_id not in answers and job_id not in exempt]
-            if ready:
-                answers |= self._submit(hook, ready)
+            answers = hook.begin_prechecks(
+                job_ids,
+                self.precheck_mode,
+                check_preconditions=self.check_preconditions,
+                settle_time=self.settle_time,
+            )
         errors = verdicts.pick_errors(answers)
-        self._publish(context, job_ids, answers)
+        self._publish(context, answers)
         accepted = [job_id for job_id in job_ids if job_id not in errors]
         if errors and not (self.allow_partial and accepted):
             verdicts.raise_for_jobs("DRS did not accept the pre-check of", errors, len(job_ids))
@@ -100,69 +99,21 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
         is_running = [isinstance(each, PrecheckResult) and not each.is_complete for each in answers.values()]
         return "running" if all(is_running) else "to do"
 
-    def _review(
-        self, hook: DrsHook, job_ids: Sequence[str]
-    ) -> tuple[set[str], dict[str, Submission | DrsError]]:
-        """Return the jobs that need no pre-check, and those that cannot have one, each with the reason."""
-        from airflow_provider_drs.operators import verdicts
-        from airflow_provider_drs.protocol.prechecks import PRECHECK_MODES
-        from airflow_provider_drs.protocol.rules import Review, Standing
-
-        if not self.check_preconditions:
-            return set(), {}
-        reviews = hook.review_jobs(
-            job_ids, "precheck" if self.precheck_mode == PRECHECK_MODES[0] else "recheck"
-        )
-        exempt = {
-            job_id
-            for job_id, review in reviews.items()
-            if isinstance(review, Review) and review.standing is Standing.NOT_NEEDED
-        }
-        for job_id in sorted(exempt):
-            self.log.info(
-                "%s needs no pre-check: it is a backward job whose forward job is replicating", job_id
-            )
-        return exempt, dict(verdicts.pick_errors(reviews))
-
-    def _submit(self, hook: DrsHook, job_ids: Sequence[str]) -> dict[str, Submission | DrsError]:
-        """Start what is not running yet, and see each new pre-check begin."""
-        from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.prechecks import PrecheckResult, Submission
-
-        before = hook.get_precheck_results(job_ids)
-        answers: dict[str, Submission | DrsError] = {
-            job_id: Submission(job_id, result.precheck_id, adopted=True)
-            for job_id, result in before.items()
-            if isinstance(result, PrecheckResult) and not result.is_complete
-        }
-        to_submit = [job_id for job_id in job_ids if job_id not in answers]
-        if to_submit:
-            answers |= hook.precheck_jobs(to_submit, self.precheck_mode)
-        new = [
-            job_id for job_id, each in answers.items() if isinstance(each, Submission) and not each.adopted
-        ]
-        gate.settle(hook, new, before, self.log, settle_time=self.settle_time)
-        return answers
-
-    def _publish(
-        self, context: Context, job_ids: Sequence[str], answers: Mapping[str, Submission | DrsError]
-    ) -> None:
+    def _publish(self, context: Context, answers: Mapping[str, Submission | DrsError]) -> None:
         from airflow_provider_drs.operators import verdicts
         from airflow_provider_drs.protocol.prechecks import Submission
 
         rows = []
-        for job_id in job_ids:
-            answer = answers.get(job_id)
+        for job_id, answer in answers.items():
             if isinstance(answer, Submission):
                 rows.append(answer.to_dict())
-                self.log.info(
-                    "%s pre-check %s", job_id, "is running already" if answer.adopted else "started"
-                )
+                self.log.info("%s %s", job_id, answer)
+                if not answer.is_shown:
+                    self.log.warning("%s: DRS still shows the pre-check before this one", job_id)
             else:
-                status, error = ("rejected", answer.to_dict()) if answer else ("not needed", None)
-                rows.append({"job_id": job_id, "precheck_id": None, "status": status, "error": error})
-                if answer:
-                    self.log.error("%s pre-check rejected: %s", job_id, answer)
+                row = {"job_id": job_id, "precheck_id": None, "status": "rejected", "error": answer.to_dict()}
+                rows.append(row)
+                self.log.error("%s pre-check rejected: %s", job_id, answer)
         context["ti"].xcom_push(key=verdicts.SUBMISSIONS_KEY, value=rows)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:

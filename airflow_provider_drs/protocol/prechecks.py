@@ -63,6 +63,12 @@ class Submission:
         precheck_id = self.precheck_id or None
         return {"job_id": self.job_id, "precheck_id": precheck_id, "status": status, "error": None}
 
+    def __str__(self) -> str:
+        """Return it for a log."""
+        if not self.needed:
+            return "needs no pre-check: it is a backward job whose forward job is replicating"
+        return "pre-check is running already" if self.adopted else "pre-check started"
+
 
 @dataclass(frozen=True, slots=True)
 class SubJob:
