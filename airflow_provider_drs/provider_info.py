@@ -113,6 +113,8 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_drs.triggers.drs"]}
         ],
+        # ``airflow drs``, from Airflow 3.2 on.
+        "cli": ["airflow_provider_drs.cli.airflow.get_commands"],
         "extra-links": [
             "airflow_provider_drs.links.drs.DrsConsoleLink",
             "airflow_provider_drs.links.drs.DrsReportLink",

@@ -14,6 +14,7 @@ import coverage_table
 import state_diagram
 
 from airflow_provider_drs import __version__
+from airflow_provider_drs.cli.commands import COMMANDS, COMPLETION, EXIT_CODES, VARIABLES
 from airflow_provider_drs.metrics import METRICS
 from airflow_provider_drs.protocol.rules import RULES
 from airflow_provider_drs.protocol.states import STATUSES
@@ -47,6 +48,15 @@ def setup(app: Any) -> None:
     (_GENERATED / "states.svg").write_text(state_diagram.draw(), "utf-8")
     (_GENERATED / "states.rst").write_text(_list_statuses(), "utf-8")
     (_GENERATED / "rules.rst").write_text(_list_rules(), "utf-8")
+    (_GENERATED / "commands.rst").write_text(_list_commands(), "utf-8")
+    (_GENERATED / "exit_codes.rst").write_text(
+        _table(["code", "it means"], [[f"``{code}``", meaning] for code, meaning in EXIT_CODES.items()]),
+        "utf-8",
+    )
+    (_GENERATED / "variables.rst").write_text(
+        _table(["variable", "what it is"], [[f"``{name}``", text] for name, text in VARIABLES.items()]),
+        "utf-8",
+    )
     (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
     (_GENERATED / "metrics.rst").write_text(_list_metrics(), "utf-8")
     app.connect("autodoc-process-docstring", _inherit_parameters)
@@ -112,6 +122,16 @@ def _list_metrics() -> str:
         for name, each in METRICS.items()
     ]
     return _table(["name", "kind", "tags", "what it counts or measures"], rows)
+
+
+def _list_commands() -> str:
+    parts = []
+    for command in (*COMMANDS, COMPLETION):
+        title = f"drs {command.name}"
+        rows = [[f"``{argument}``", argument.help] for argument in command.arguments]
+        text = f"{command.help[0].upper()}{command.help[1:]}."
+        parts += [title, "~" * len(title), "", text, "", _table(["argument", "what it does"], rows)]
+    return "\n".join(parts)
 
 
 def _list_coverage() -> str:

@@ -41,6 +41,12 @@ class Argument:
     help: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return it as one writes it."""
+        flag = self.flags[0] if self.flags[0].startswith("-") else ""
+        value = self.options.get("metavar") or "|".join(self.options.get("choices", ()))
+        return f"{flag} {value}".strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

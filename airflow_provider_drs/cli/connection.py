@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -39,14 +42,19 @@ def _read_variables(environment: Mapping[str, str]) -> Settings:
         for name in VARIABLES
         if name not in _OWN_FIELDS and environment.get(name)
     }
-    return read_settings(
-        "DRS_*",
-        host=environment.get("DRS_HOST"),
-        port=None,
-        login=environment.get("DRS_LOGIN"),
-        password=environment.get("DRS_PASSWORD"),
-        extra=extra,
-    )
+    try:
+        return read_settings(
+            "DRS_*",
+            host=environment.get("DRS_HOST"),
+            port=None,
+            login=environment.get("DRS_LOGIN"),
+            password=environment.get("DRS_PASSWORD"),
+            extra=extra,
+        )
+    except DrsConfigError as error:
+        # There is no connection with fields; what is to be mended is a variable.
+        text = re.sub(r"extra\.(\w+)", lambda found: f"DRS_{found[1].upper()}", str(error))
+        raise DrsConfigError(text) from None
 
 
 def _read_connection(conn_id: str, environment: Mapping[str, str]) -> Settings:
@@ -73,6 +81,12 @@ def _from_variable(conn_id: str, environment: Mapping[str, str]) -> Any:
 
 
 def _from_airflow(conn_id: str) -> Any:
+    # What Airflow logs meanwhile is not what was asked for.
+    with contextlib.redirect_stdout(sys.stderr):
+        return _ask_airflow(conn_id)
+
+
+def _ask_airflow(conn_id: str) -> Any:
     try:
         from airflow.models.connection import Connection
         from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException

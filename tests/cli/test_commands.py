@@ -1,0 +1,307 @@
+"""What the commands print, and how they end."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.cli.commands import COMMANDS
+from airflow_provider_drs.emulator import Emulator
+from tests.cli.conftest import Drs
+
+BINLOG = "srcBinlogFormatCheck"
+TRIGGERS = "srcTriggerAndEventCheck"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def _pass(drs: Drs, *job_ids: str) -> None:
+    assert drs("precheck", *job_ids, "--wait").code == 0
+
+
+def test_a_check_that_passes(drs: Drs, emulator: Emulator) -> None:
+    """A line for each change, the summary, and 0."""
+    first, second = emulator.job_ids[:2]
+
+    done = drs("precheck", first, second, "--wait")
+
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert f"{first} pre-check passed, 100% of the items passed" in lines
+    assert lines[-1] == "2 jobs: 2 passed"
+    assert len(lines) == len(set(lines))
+    assert done.err == ""
+
+
+def test_a_check_that_fails(drs: Drs, emulator: Emulator) -> None:
+    """The same report as in a task's log, and 1."""
+    emulator.set_verdict(emulator.job_ids[0], "fail", items=[BINLOG])
+
+    done = drs("precheck", *emulator.job_ids[:2], "--wait")
+
+    assert done.code == 1
+    assert f"{emulator.job_ids[0]}  {BINLOG}  FAILED  " in done.out
+    assert "to do: Set binlog_format=ROW" in done.out
+    assert done.out.endswith("2 jobs: 1 passed, 1 failed\n")
+
+
+def test_a_job_that_cannot_be_checked_is_reported_beside_the_others(drs: Drs, emulator: Emulator) -> None:
+    """It fails the command; the others are checked nevertheless."""
+    done = drs("precheck", emulator.job_ids[0], NOBODY, "--wait", "--json")
+
+    assert done.code == 1
+    assert [(job["job_id"], job["verdict"]) for job in done.document["jobs"]] == [
+        (emulator.job_ids[0], "passed"),
+        (NOBODY, "failed"),
+    ]
+    assert done.document["jobs"][1]["error"]["error_code"] == "DRS.M00289"
+
+
+def test_without_waiting_it_says_what_was_accepted(drs: Drs, emulator: Emulator) -> None:
+    """One that is running already is adopted."""
+    assert drs("precheck", emulator.job_ids[0]).code == 0
+
+    done = drs("precheck", *emulator.job_ids[:2], "--json")
+
+    assert [job["status"] for job in done.document["jobs"]] == ["adopted", "submitted"]
+    assert len(emulator.journal("BatchCheckJobs")) == 2
+
+
+def test_the_time_is_up(drs: Drs, emulator: Emulator) -> None:
+    """Jobs that are still checked are no failure of theirs: 3."""
+    done = drs("precheck", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
+
+    assert done.code == 3
+    assert "The time is up, and 1 are still checked." in done.out
+
+
+@pytest.mark.parametrize(("alarms", "code"), [("allow", 0), ("fail", 1), ([TRIGGERS], 0), (["other"], 1)])
+def test_alarms(drs: Drs, emulator: Emulator, tmp_path: Path, alarms: Any, code: int) -> None:
+    """As with the sensor; a list comes from a file."""
+    emulator.set_verdict(emulator.job_ids[0], "alarm", items=[TRIGGERS])
+    if isinstance(alarms, list):
+        (tmp_path / "waivers.yaml").write_text("\n".join(f"- {name}" for name in alarms))
+        alarms = str(tmp_path / "waivers.yaml")
+
+    done = drs("precheck", emulator.job_ids[0], "--wait", "--alarms", alarms)
+
+    assert done.code == code
+    assert ("knows no check item other" in done.out) is (alarms.endswith("yaml") and code == 1)
+
+
+def test_results_are_read_and_nothing_is_begun(drs: Drs, emulator: Emulator) -> None:
+    """A job that still is checked has not passed: 1."""
+    drs("precheck", emulator.job_ids[0])
+    emulator.advance(1)
+
+    running = drs("results", emulator.job_ids[0], "--json")
+    emulator.advance(3600)
+    passed = drs("results", emulator.job_ids[0])
+
+    assert (running.code, running.document["jobs"][0]["verdict"]) == (1, "pending")
+    assert (passed.code, passed.out) == (0, "1 job: 1 passed\n")
+    assert len(emulator.journal("BatchCheckJobs")) == 1
+
+
+def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
+    """Of a job that copies, and of one that nobody has."""
+    _pass(drs, emulator.job_ids[0])
+    assert drs("start", emulator.job_ids[0], "--wait").code == 0
+
+    status = drs("status", emulator.job_ids[0], NOBODY)
+    progress = drs("progress", emulator.job_ids[0], "--json")
+
+    assert status.code == 1
+    assert "FULL_TRANSFER_STARTED  the full copy is running" in status.out
+    assert f"{NOBODY}: " in status.out
+    assert "does not exist (DRS.M00289)" in status.out
+    assert progress.document["jobs"][0]["percent"] >= 0
+
+
+def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
+    """One job that has not holds back the others, which are named."""
+    first, second = emulator.job_ids[:2]
+    _pass(drs, first)
+
+    refused = drs("start", first, second)
+    started = drs("start", first, "--json")
+    again = drs("start", first)
+
+    assert refused.code == 1
+    assert f"{second}: The pre-check of job {second} has not passed: it has none yet." in refused.out
+    assert refused.out.endswith(f"Not started, because another job is refused: {first}\n")
+    assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
+    assert (again.code, "started before" in again.out) == (0, True)
+    assert [job["starts"] for job in emulator.jobs[:2]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        ("2030-01-01T00:00:00", "--at: start_time"),
+        ("2020-01-01T00:00:00Z", "--at: start_time"),
+        ("soon", "--at: "),
+    ],
+)
+def test_an_instant_that_is_none(drs: Drs, emulator: Emulator, instant: str, text: str) -> None:
+    """Without a time zone, in the past, or no date: wrong use, and nothing is started."""
+    _pass(drs, emulator.job_ids[0])
+
+    done = drs("start", emulator.job_ids[0], "--at", instant)
+
+    assert done.code == 2
+    assert done.err.startswith(f"drs: {text}")
+    assert emulator.journal("BatchStartJobs") == []
+
+
+def test_a_start_in_the_future(drs: Drs, emulator: Emulator) -> None:
+    """Is ordered, and DRS keeps it."""
+    _pass(drs, emulator.job_ids[0])
+
+    assert drs("start", emulator.job_ids[0], "--at", "2099-01-01T00:00:00+01:00").code == 0
+    assert "WAITING_FOR_START" in drs("status", emulator.job_ids[0]).out
+
+
+def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of them, as other commands print it."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(emulator.job_ids[:3])))
+
+    done = drs("status", "-", "--json")
+
+    assert [job["job_id"] for job in done.document["jobs"]] == list(emulator.job_ids[:3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "COMMAND"),
+        (["precheck"], "JOB"),
+        (["status", "not a job"], "'not a job' is not a job id"),
+        (["precheck", "x", "--mode", "forFun"], "--mode"),
+        (["precheck", "x", "--interval", "0"], "expected seconds above 0"),
+        (["precheck", "x", "--alarms", "no-such-file"], "'no-such-file' cannot be read"),
+        (["status", "x", "--conn-id", "nobody"], "connection 'nobody' is not defined"),
+        (["dance"], "dance"),
+    ],
+)
+def test_wrong_use(drs: Drs, emulator: Emulator, arguments: list[str], text: str) -> None:
+    """A sentence that says what to change, no traceback, and 2."""
+    done = drs(*arguments)
+
+    assert done.code == 2
+    assert text in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "reset_before"}, 3),
+        ({"kind": "status", "status": 503}, 3),
+        ({"kind": "html", "status": 200}, 3),
+        ({"kind": "no_permission"}, 2),
+    ],
+)
+def test_faults_of_the_service(
+    drs: Drs, emulator: Emulator, connect: Any, fault: dict[str, Any], code: int
+) -> None:
+    """It cannot be reached, or does not let us: a sentence, and a document for scripts."""
+    connect({"retry_timeout": 1})
+    emulator.inject(operation="BatchListJobStatus", times=10_000, **fault)
+
+    done = drs("status", emulator.job_ids[0], "--json")
+
+    assert (done.code, done.document["exit_code"]) == (code, code)
+    assert done.document["error"]["text"] in done.err
+    assert "Traceback" not in done.err
+
+
+def test_wrong_credentials(drs: Drs, emulator: Emulator, connect: Any) -> None:
+    """Are for the caller to mend: 2, and the password is nowhere."""
+    connect(password="canary-not-real-31")
+
+    done = drs("status", emulator.job_ids[0], "--json")
+
+    assert done.code == 2
+    assert "canary-not-real-31" not in done.out + done.err
+
+
+def test_a_fault_that_passes_does_not_end_a_wait(drs: Drs, emulator: Emulator) -> None:
+    """It is a line, and the wait goes on."""
+    drs("precheck", emulator.job_ids[0])
+    emulator.advance(1)
+    # After the read of what there was. Nothing waits that long for one call.
+    throttled = {"status": 429, "headers": {"Retry-After": "1000"}}
+    emulator.inject("status", operation="BatchCheckResults", after=1, times=1, **throttled)
+
+    done = drs("precheck", emulator.job_ids[0], "--wait")
+
+    assert done.code == 0
+    assert "DRS could not be asked, the wait goes on" in done.out
+
+
+def test_ctrl_c(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends the watching and says that the checks go on: 130."""
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    drs("precheck", emulator.job_ids[0])
+    monkeypatch.setattr("time.sleep", interrupt)
+
+    done = drs("precheck", emulator.job_ids[0], "--wait")
+
+    assert done.code == 130
+    assert "goes on in DRS" in done.err
+
+
+def test_text_of_the_service_moves_no_cursor(drs: Drs, emulator: Emulator) -> None:
+    """Escape sequences, and characters that turn the direction, are shown as what they are."""
+    evil = "\x1b]0;owned\x07\x1b[2J[bold]\u202efdp.exe"
+    emulator.inject(
+        "job_error",
+        operation="BatchListJobStatus",
+        job_id=emulator.job_ids[0],
+        code="DRS.M00001",
+        message=evil,
+    )
+
+    done = drs("status", emulator.job_ids[0])
+
+    assert done.code == 1
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.out + done.err)
+    assert r"\x1b]0;owned\x07\x1b[2J[bold]\u202efdp.exe" in done.out
+
+
+def test_doctor_on_a_good_connection(drs: Drs) -> None:
+    """Each step, and that it works."""
+    done = drs("doctor")
+
+    assert done.code == 0
+    assert "good     IAM name: 127.0.0.1 is 127.0.0.1." in done.out
+    assert done.out.endswith("Connection 'drs_default' works.\n")
+
+
+def test_doctor_names_the_first_thing_to_mend(drs: Drs, connect: Any) -> None:
+    """With 3 where there is no way to the service, and 2 where it says no."""
+    connect(password="wrong-not-real")
+    refused = drs("doctor", "--json")
+    connect(host="http://127.0.0.1:1")
+    unreachable = drs("doctor")
+
+    assert refused.code == 2
+    assert refused.document["findings"][-1]["state"] == "bad"
+    assert unreachable.code == 3
+    assert "Mend this first: DRS connection: no connection to 127.0.0.1:1" in unreachable.out
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_each_command_explains_itself(drs: Drs, command: str) -> None:
+    """Every argument has a help text, without a word that argparse would fill in wrongly."""
+    done = drs(command, "--help")
+
+    assert done.code == 0
+    assert "--conn-id" in done.out

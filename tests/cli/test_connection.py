@@ -1,0 +1,121 @@
+"""Where the command line finds whom to talk to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.cli.commands import VARIABLES
+from airflow_provider_drs.cli.connection import find_settings
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.provider_info import CONNECTION_FIELDS
+from tests.cli.conftest import Drs
+
+SECRET = "canary-77-not-real"
+
+
+def _variables(emulator: Emulator) -> dict[str, str]:
+    extra = {f"DRS_{name.upper()}": str(value) for name, value in emulator.connection["extra"].items()}
+    fields = {f"DRS_{name.upper()}": emulator.connection[name] for name in ("host", "login", "password")}
+    return extra | fields
+
+
+def test_every_field_of_the_form_is_a_variable() -> None:
+    """And nothing else but host, login and password."""
+    fields = {f"DRS_{name.upper()}" for name in CONNECTION_FIELDS}
+
+    assert VARIABLES.keys() == fields | {"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"}
+
+
+def test_variables_go_before_the_default_connection(
+    drs: Drs, emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And an id on the command line before them."""
+    connect(host="http://127.0.0.1:1", extra={"retry_timeout": 1})
+    for name, value in _variables(emulator).items():
+        monkeypatch.setenv(name, value)
+
+    assert drs("status", emulator.job_ids[0]).code == 0
+    assert drs("status", emulator.job_ids[0], "--conn-id", "drs_default").code == 3
+
+
+def test_variables_of_every_kind_are_read() -> None:
+    """Numbers and flags are texts there."""
+    settings = find_settings(
+        None,
+        {
+            "DRS_AUTH": "token",
+            "DRS_PASSWORD": SECRET,
+            "DRS_REGION": "eu-nl",
+            "DRS_PROJECT_ID": "0" * 32,
+            "DRS_READ_TIMEOUT": "7",
+            "DRS_BATCH_SIZE": "20",
+            "DRS_VERIFY": "false",
+        },
+    )
+
+    assert settings.drs_url == "https://drs.eu-nl.otc.t-systems.com"
+    assert (settings.read_timeout_s, settings.batch_size, settings.verify) == (7.0, 20, False)
+
+
+def test_what_is_wrong_is_called_by_the_variable() -> None:
+    """Not by the field of a connection that nobody has."""
+    with pytest.raises(DrsConfigError, match="DRS_REGION is missing") as caught:
+        find_settings(None, {"DRS_LOGIN": "user", "DRS_PASSWORD": SECRET, "DRS_DOMAIN_NAME": "domain"})
+
+    assert "extra" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_uri_is_read_by_airflow(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As every other form that Airflow knows."""
+    from urllib.parse import quote, urlencode
+
+    fields = emulator.connection
+    host = quote(fields["host"], safe="")
+    uri = f"drs://{fields['login']}:{fields['password']}@{host}/?{urlencode(fields['extra'])}"
+    monkeypatch.setenv("AIRFLOW_CONN_EMULATED", uri)
+
+    assert drs("status", emulator.job_ids[0], "--conn-id", "emulated").code == 0
+
+
+def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) -> None:
+    """Added with ``airflow connections add``, found by its id."""
+    import os
+
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "DRS_"))
+    }
+    environment |= {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__FERNET_KEY": "Zm9yLXRlc3RzLW9ubHktLS0tLS0tLS0tLS0tLS0tLS0=",
+    }
+
+    def airflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "ignore", "-m", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert airflow("airflow", "db", "migrate").returncode == 0
+    added = airflow("airflow", "connections", "add", "kept", "--conn-json", emulator.connection_json)
+    assert added.returncode == 0, added.stderr
+
+    done = airflow("airflow_provider_drs.cli", "status", emulator.job_ids[0], "--conn-id", "kept", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert '"status": "CONFIGURATION"' in done.stdout
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"extra": "{"}'])
+def test_a_variable_that_is_no_connection(drs: Drs, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Is named, and its text, which has the password in it, is not shown."""
+    monkeypatch.setenv("AIRFLOW_CONN_BAD", text)
+
+    done = drs("status", "x", "--conn-id", "bad")
+
+    assert done.code == 2
+    assert "connection 'bad'" in done.err

@@ -1,0 +1,192 @@
+"""``drs`` as a process: on a terminal, in a shell that completes, below ``airflow``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_drs.emulator import Emulator
+
+BIN = Path(sys.executable).parent
+SECRET = "canary-55-not-real"
+
+
+@pytest.fixture
+def environment(emulator: Emulator) -> dict[str, str]:
+    """Return the variables of a person's shell."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "DRS_"))}
+    return {
+        **kept,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW_CONN_DRS_DEFAULT": emulator.connection_json,
+        "TERM": "xterm-256color",
+    }
+
+
+def _on_terminal(command: list[str], environment: dict[str, str], columns: int, rows: int) -> str:
+    """Run a command on a terminal of its own, and return all that it wrote there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                piece = os.read(ours, 65_536)
+            except OSError:
+                break
+            if not piece:
+                break
+            written += piece
+        process.wait(timeout=60)
+    os.close(ours)
+    return written.decode()
+
+
+def _without_colours(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_a_live_table_on_a_terminal(emulator: Emulator, environment: dict[str, str]) -> None:
+    """Bars that move, and the report in colours below; ids are whole at 80 columns."""
+    emulator.set_pace(4)
+    emulator.set_verdict(emulator.job_ids[1], "fail")
+    command = ["drs", "precheck", *emulator.job_ids[:3], "--wait", "--interval", "0.01"]
+
+    written = _on_terminal(command, environment, columns=80, rows=24)
+
+    text = _without_colours(written)
+    assert "━" in text
+    assert re.search(rf"{emulator.job_ids[0]}\s+pending", text)
+    assert f"{emulator.job_ids[1]}  failed" in text
+    assert "\x1b[1;31mFAILED" in written
+    assert "3 jobs: 2 passed, 1 failed" in text
+
+
+def test_more_jobs_than_lines(emulator: Emulator, environment: dict[str, str]) -> None:
+    """The table stays on the screen and counts the others."""
+    emulator.set_pace(3)
+    command = ["drs", "precheck", *emulator.job_ids[:10], "--wait", "--interval", "0.01"]
+
+    text = _without_colours(_on_terminal(command, environment, columns=100, rows=9))
+
+    assert "and 6 more" in text
+    assert "10 jobs: 10 passed" in text
+
+
+def test_no_colours_where_nobody_wants_them(emulator: Emulator, environment: dict[str, str]) -> None:
+    """``NO_COLOR`` turns a terminal into lines."""
+    written = _on_terminal(
+        ["drs", "status", emulator.job_ids[0]], {**environment, "NO_COLOR": "1"}, columns=80, rows=24
+    )
+
+    assert "\x1b" not in written
+    assert "CONFIGURATION" in written
+
+
+@pytest.mark.parametrize(("line", "expected"), [("drs pre", "precheck"), ("drs status --conn", "--conn-id")])
+def test_completion_in_bash(environment: dict[str, str], line: str, expected: str) -> None:
+    """What ``drs completion bash`` prints completes commands and arguments."""
+    script = f"""
+        eval "$(drs completion bash)"
+        COMP_WORDS=({line}) COMP_CWORD={len(line.split()) - 1} COMP_TYPE=9
+        COMP_LINE="{line}" COMP_POINT={len(line)}
+        _python_argcomplete drs {line.split()[-1]} drs
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert expected in [word.strip() for word in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_has_its_completion(environment: dict[str, str], shell: str) -> None:
+    """As a script that asks argcomplete."""
+    done = subprocess.run(
+        ["drs", "completion", shell], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert "_ARGCOMPLETE" in done.stdout
+
+
+def test_help_loads_nothing_that_takes_time() -> None:
+    """Neither Airflow nor an HTTP library; a completion in a shell would wait for them."""
+    code = (
+        "import sys\n"
+        "from airflow_provider_drs.cli.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'airflow', 'requests', 'aiohttp', 'rich', 'pendulum'} & sys.modules.keys()))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_command_does_without_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
+    """Where the connection is a variable with JSON, Airflow is not even imported."""
+    code = (
+        "import sys\n"
+        "from airflow_provider_drs.cli.__main__ import main\n"
+        f"code = main(['status', {emulator.job_ids[0]!r}])\n"
+        "print(code, 'airflow' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "0 False"
+
+
+def test_below_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
+    """``airflow drs`` does the same, where Airflow takes commands from providers."""
+    from airflow import __version__
+
+    if tuple(map(int, __version__.split(".")[:2])) < (3, 2):
+        pytest.skip("this Airflow takes no commands from providers")
+    command = [sys.executable, "-W", "ignore", "-m", "airflow", "drs"]
+
+    good = subprocess.run(
+        [*command, "status", emulator.job_ids[0]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wrong = subprocess.run(
+        [*command, "status", "not a job"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert good.returncode == 0, good.stderr
+    assert "CONFIGURATION" in good.stdout
+    assert (wrong.returncode, "is not a job id" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["status", "x"], ["precheck", "x", "--wait"], ["--help"]])
+def test_no_secret_is_shown(emulator: Emulator, environment: dict[str, str], arguments: list[str]) -> None:
+    """Neither of a connection that works, nor of one that is refused."""
+    connection = emulator.connection_json.replace(emulator.connection["password"], SECRET)
+    for text in (connection, connection[:-1]):
+        done = subprocess.run(
+            ["drs", *arguments],
+            env={**environment, "AIRFLOW_CONN_DRS_DEFAULT": text},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert SECRET not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
