@@ -134,7 +134,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
 
-        self._tell_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
+        if self._lineage is None:
+            # After a deferral nothing is known of what was told before.
+            self._tell_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
         what = "Started, and not running:"
         return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 

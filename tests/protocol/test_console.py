@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.console import find_page
 from airflow_provider_drs.protocol.errors import DrsConfigError
+from airflow_provider_drs.protocol.operations import get_job_details
 from airflow_provider_drs.protocol.settings import Settings, read_settings
+from airflow_provider_drs.protocol.wire import Observation, Response
 
 
 def _read(**extra: str) -> Settings:
@@ -55,3 +60,15 @@ def test_what_is_no_base_url_is_refused(url: str) -> None:
     """It becomes a link that people follow."""
     with pytest.raises(DrsConfigError, match="console_url"):
         _read(console_url=url)
+
+
+def test_a_kind_that_is_no_word_is_passed_over() -> None:
+    """Details with nonsense in them are details all the same."""
+    row = {"id": "a", "status": "CONFIGURATION", "db_use_type": ["migration"]}
+    talk = get_job_details(limits := Limits(10, 50, 300.0), ["a"])
+
+    next(talk)
+    with pytest.raises(StopIteration):
+        talk.send(Observation(Response(200, {}, json.dumps({"results": [row]}).encode()), 0.0, 0.0))
+
+    assert limits.uses == set()

@@ -51,7 +51,7 @@ def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answ
     """
     details = yield from read(limits, check_job_ids(job_ids), build_job_details, parse_job_details)
     found = (job.db_use_type for job in details.values() if isinstance(job, JobDetails))
-    limits.uses.update(use for use in found if use)
+    limits.uses.update(use for use in found if use and isinstance(use, str))
     return details
 
 
