@@ -393,6 +393,16 @@ def test_new_passwords_reach_both_ends(emulator: Emulator, hook: Any) -> None:
         hook.change_passwords([job_id])
 
 
+def test_a_password_that_is_missing_is_named_and_nothing_is_sent(emulator: Emulator, hook: Any) -> None:
+    """One for each job means one for each job."""
+    jobs = [emulator.seed_job(**REPLICATING) for _ in range(2)]
+
+    with pytest.raises(DrsConfigError, match=f"target_password: there is none for job {jobs[1]}"):
+        hook.change_passwords(jobs, target_password={jobs[0]: SECRET})
+
+    assert emulator.journal("BatchResetPassword") == []
+
+
 def test_jobs_are_listed_by_kind_and_name(emulator: Emulator, hook: Any) -> None:
     """With their children, as plain values for an XCom."""
     parent = emulator.seed_job(engine_type="mongodb", node_num=2, name="catalogue")
