@@ -559,14 +559,16 @@ def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> N
     """One that runs is adopted; one that is complete only if wanted."""
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
 
-    assert [hook.switch_over([job_id])[job_id].status for _ in range(2)] == [STARTED, STARTED]
+    first, second = (hook.switch_over([job_id])[job_id] for _ in range(2))
+    assert [(each.status, each.adopted) for each in (first, second)] == [(STARTED, False), (STARTED, True)]
     watch = SwitchOverWatch([job_id])
     assert hook.poll(watch) == [f"{job_id} {STARTED}"]
     emulator.advance(6)
     hook.poll(watch)
     assert (watch.is_over, watch.failures, watch.results[0]["status"]) == (True, {}, COMPLETE)
     assert SwitchOverWatch.from_dict(watch.to_dict()).is_over
-    assert hook.switch_over([job_id], adopt_complete=True)[job_id].status == COMPLETE
+    again = hook.switch_over([job_id], adopt_complete=True)[job_id]
+    assert (again.status, again.adopted) == (COMPLETE, True)
     assert hook.switch_over([job_id], "source")[job_id].status == STARTED
     assert len(emulator.journal("SwitchVip")) == 2
 
@@ -603,6 +605,28 @@ def test_a_first_switch_over_that_never_arrived_is_sent_again(emulator: Emulator
     emulator.inject("reset_before", operation="SwitchVip")
 
     assert hook.switch_over([job_id])[job_id].status == STARTED
+
+
+def test_an_instance_of_the_cloud_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
+    """Only self-built databases have virtual IP addresses; the emulator says so, too."""
+    place = {"target_endpoint": {"region": "eu-de", "inst_id": "in01"}}
+    made = hook.create_jobs([{**SPEC, "db_use_type": "sync", "engine_type": "mysql", **place}])["orders"]
+    emulator.set_job(made.job_id, **REPLICATING)
+
+    answer = hook.switch_over([made.job_id])[made.job_id]
+
+    assert "its database in01 is an instance of the cloud" in str(answer)
+    assert emulator.journal("SwitchVip") == []
+    assert hook.get_switch_overs([made.job_id])[made.job_id].error_code == "DRS.M00300"
+
+
+def test_a_part_of_a_job_across_zones_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
+    """Its parent is; the emulator says so, too."""
+    parent = emulator.seed_job(db_use_type="sync", **REPLICATING)
+    part = emulator.seed_job(db_use_type="sync", parent_id=parent, **REPLICATING)
+
+    assert f"Use the id of its parent, {parent}" in str(hook.switch_over([part])[part])
+    assert hook.get_switch_overs([part])[part].error_code == "DRS.M00308"
 
 
 def test_a_job_that_cannot_be_switched_over_says_so(emulator: Emulator, hook: Any) -> None:
