@@ -16,6 +16,7 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import DrsOperator
 from airflow_provider_drs.protocol.catalog import OPERATIONS
+from airflow_provider_drs.protocol.errors import DrsUnavailableError
 from airflow_provider_drs.sensors import drs as sensors
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff", "databases")
@@ -169,6 +170,25 @@ def test_a_pair_goes_on_with_its_forward_job(emulator: Emulator, context: dict[s
     ways = {job["id"]: (job["job_direction"], job["parent_id"]) for job in emulator.jobs}
     (backward,), (parent,) = (context["ti"].xcoms[key] for key in ("backward_job_ids", "parent_job_ids"))
     assert (ways[forward], ways[backward]) == (("up", parent), ("down", parent))
+
+
+def test_a_pair_that_is_not_whole_yet_is_no_job_to_go_on_with(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """Its parent is not taken for a job; the next try finds both of them, and creates nothing."""
+    place = {"region": "eu-de", "inst_id": "in01"}
+    spec = {**SPEC, **DR, "multi_write": True, "target_endpoint": place}
+    nothing = {"jobs": [], "total_record": 0}
+    emulator.inject("wrong_shape", operation="ShowJobList", body=nothing, times=2)
+    operator = _make("DrsCreateJobsOperator", jobs=[spec], wait_for_completion=False)
+
+    with pytest.raises(DrsUnavailableError, match="does not show both jobs"):
+        _run(operator, context)
+    assert context["ti"].xcoms["parent_job_ids"] == []
+
+    (forward,) = _run(operator, context)
+    assert next(job for job in emulator.jobs if job["id"] == forward)["job_direction"] == "up"
+    assert len(emulator.journal("BatchCreateJobs")) == 1
 
 
 @pytest.mark.parametrize("jobs", [[], "orders", [{"name": "orders"}], 7])
