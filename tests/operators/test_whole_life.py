@@ -316,6 +316,43 @@ def test_a_comparison_can_be_waited_for(
     assert context["ti"].xcoms["comparisons"][0]["job_id"] == job_id
 
 
+def test_another_try_of_a_comparison_may_come_after_its_time(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """A worker that died while it waited leaves a start_time in the past; what was missed is done now."""
+    job_id = emulator.seed_job(**DR, **REPLICATING)
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
+    options = {"job_ids": [job_id], "data": "lines", "tables": {"shop": []}, "start_time": past}
+
+    with pytest.raises(AirflowFailException, match="in the past"):
+        _run(_make("DrsCompareDataOperator", **options), context)
+    context["ti"].try_number = 2
+
+    assert _run(_make("DrsCompareDataOperator", **options), context) == [job_id]
+
+
+def test_the_wait_for_a_comparison_begins_with_the_comparison(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """One that is ordered for the night does not time out before the night."""
+    at = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=9)
+    operator = _make(
+        "DrsCompareDataOperator",
+        job_ids=[emulator.seed_job(**DR, **REPLICATING)],
+        data="lines",
+        tables={"shop": []},
+        start_time=at,
+        wait_for_completion=True,
+        deferrable=True,
+        timeout=60,
+    )
+
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+
+    assert deferred.value.trigger.deadline == at.timestamp() + 60
+
+
 @pytest.mark.parametrize(("tries", "calls"), [(1, 2), (2, 1)])
 def test_a_switch_over_is_not_repeated_by_another_try(
     emulator: Emulator, context: dict[str, Any], tries: int, calls: int
