@@ -20,9 +20,9 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     """
     Compare the data of MySQL disaster recovery jobs, and return the jobs' ids.
 
-    A comparison that is running already is adopted. The XCom ``comparisons`` names the comparisons, for
-    ``DrsDataComparisonSensor``. With ``wait_for_completion`` the task fails unless all data is consistent,
-    and the XCom ``comparison_report`` has every difference.
+    When a task is tried again or cleared, a comparison that is running is taken for its own. The XCom
+    ``comparisons`` names the comparisons, for ``DrsDataComparisonSensor``. With ``wait_for_completion`` the
+    task fails unless all data is consistent, and the XCom ``comparison_report`` has every difference.
 
     :param objects: compare which objects there are.
     :param data: ``lines`` counts the rows, ``contents`` compares them, ``None`` leaves data alone.
@@ -86,7 +86,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
             conflict_policy=self.conflict_policy,
             start_time_ms=start_time_ms,
         )
-        return {"order": order}
+        return {"order": order, "adopt_running": self._is_again}
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts

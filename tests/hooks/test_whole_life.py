@@ -492,17 +492,32 @@ def test_many_databases_are_read_page_by_page(emulator: Emulator, hook: Any) -> 
     assert "db110.t" in str(next(iter(watch.failures.values())))
 
 
-def test_a_comparison_that_runs_is_adopted(emulator: Emulator, hook: Any) -> None:
+def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
+    emulator: Emulator, hook: Any
+) -> None:
     """One that has ended is not; the data may have changed since."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
     order = Order(data="lines", tables={"shop": ["orders"]})
 
-    first, second = (hook.create_comparisons([job_id], order)[job_id] for _ in range(2))
+    first, second = (hook.create_comparisons([job_id], order, adopt_running=True)[job_id] for _ in range(2))
     emulator.advance(11)
-    third = hook.create_comparisons([job_id], order)[job_id]
+    third = hook.create_comparisons([job_id], order, adopt_running=True)[job_id]
 
     assert (second.adopted, second.task_ids) == (True, first.task_ids)
     assert (third.adopted, third.task_ids == first.task_ids) == (False, False)
+
+
+def test_a_comparison_of_other_tables_is_not_taken_for_ours(emulator: Emulator, hook: Any) -> None:
+    """It would call consistent what nobody has compared; one of objects is always one of all of them."""
+    job_id = emulator.seed_job(**DR, **REPLICATING)
+    hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["customers"]}))
+
+    refused = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["orders"]}))[job_id]
+    objects = hook.create_comparisons([job_id], Order())[job_id]
+
+    assert refused.error_code == "DRS.M00402"
+    assert "conflict_policy='cancel'" in str(refused)
+    assert objects.adopted is True
 
 
 @pytest.mark.parametrize(("fault", "calls"), [("reset_after", 1), ("reset_before", 2)])
