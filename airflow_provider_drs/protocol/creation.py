@@ -204,7 +204,16 @@ def _parse_created(name: str, row: Mapping[str, Any]) -> CreatedJob:
 
 
 #: What makes two jobs of one name the same, as far as their details tell.
-_IDENTITY = ("db_use_type", "job_direction", "task_type", "net_type", "multi_write", "master_az", "slave_az")
+_IDENTITY = (
+    "db_use_type",
+    "job_direction",
+    "task_type",
+    "net_type",
+    "multi_write",
+    "is_target_readonly",
+    "master_az",
+    "slave_az",
+)
 _PLACE = ("inst_id", "region", "db_type")
 
 
@@ -212,6 +221,8 @@ def find_difference(row: Mapping[str, Any], job: JobDetails) -> str | None:
     """Return the first field in which a job is not what a row would create, or ``None``."""
     found = {**job.raw, "multi_write": job.multi_write}
     pairs = [(key, row.get(key), found.get(key)) for key in _IDENTITY]
+    # Documented as a text in the details, and as a number for a creation (drs_api_0151, drs_03_0104).
+    pairs.append(("node_num", _whole(row.get("node_num")), _whole(found.get("node_num"))))
     # Huawei Cloud shows mongodb as mongodb-to-dds.
     engine = job.engine_type.removesuffix("-to-dds")
     pairs.append(("engine_type", row["engine_type"], engine))

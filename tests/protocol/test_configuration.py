@@ -326,6 +326,13 @@ def test_a_job_of_the_same_name_is_compared_by_what_it_is() -> None:
 
     assert find_difference(row, same) is None
     assert find_difference(row, other) == "task_type is 'FULL_TRANS' and should be 'FULL_INCR_TRANS'"
+    shards = read_spec({**SPEC, "engine_type": "mongodb", "node_num": 2})
+    for count, difference in (("2", None), ("3", "node_num is 3 and should be 2")):
+        job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}, "node_num": count})
+        assert find_difference(shards, job) == difference
+    writable = replace(same, raw={**same.raw, "is_target_readonly": False})
+    assert find_difference(row, writable) is None
+    assert find_difference({**row, "is_target_readonly": True}, writable)
     mongodb = read_spec({**SPEC, "engine_type": "mongodb"})
     assert (
         find_difference(mongodb, replace(same, raw={"inst_info": {"engine_type": "mongodb-to-dds"}})) is None
