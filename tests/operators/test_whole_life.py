@@ -81,7 +81,7 @@ ACTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_an_action_takes_ids_and_returns_them(
     emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    """Its results go to an XCom, and no secret goes anywhere."""
+    """By the operation that the catalogue names; its results go to an XCom, and no secret goes anywhere."""
     job_id = emulator.seed_job(**seed)
 
     assert _run(_make(name, job_ids=job_id, **arguments), context) == [job_id]
@@ -89,6 +89,8 @@ def test_an_action_takes_ids_and_returns_them(
     (row,) = context["ti"].xcoms["job_results"]
     assert (row["job_id"], row["error"]) == (job_id, None)
     assert SECRET not in str(context["ti"].xcoms) + str(emulator.journal())
+    called = {entry["operation"] for entry in emulator.journal()}
+    assert called & {operation.name for operation in OPERATIONS.values() if name in operation.faces}
 
 
 @pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
