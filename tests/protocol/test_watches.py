@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.states import STATUSES
-from airflow_provider_drs.protocol.watches import StatusWatch, Watch, watch_action
+from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, Watch, watch_action
 from tests.protocol.talk import Talk, answer
 
 
@@ -77,3 +77,15 @@ def test_a_stop_ends_a_wait_for_what_comes_before_it(targets: list[str], lost: b
     _poll(watch, "RELEASE_RESOURCE_STARTED")
 
     assert watch.is_over is bool(watch.failures) is lost
+
+
+@pytest.mark.parametrize(("task_type", "lost"), [("FULL_TRANS", True), ("FULL_INCR_TRANS", False)])
+def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost: bool) -> None:
+    """The wait says so, instead of going on until its time is up."""
+    watch = DelayWatch(["a"], 5)
+    row = {"job_id": "a", "transfer_status": "FULL_TRANSFER_COMPLETE", "task_mode": task_type}
+
+    Talk([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
+
+    assert watch.is_over is bool(watch.failures) is lost
+    assert not lost or "its task_type is FULL_TRANS" in str(watch.failures["a"])
