@@ -106,7 +106,7 @@ def show_comparisons(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def switch(world: World, job_id: str) -> dict[str, Any]:
     """Switch a synchronization job over."""
-    job = world.find_for(job_id, _REPLICATING, uses=("sync",), takes_parent=True)
+    job = _find_switchable(world, job_id, _REPLICATING)
     now_s = world.clock.now()
     if job.switch is not None and now_s < job.switch[0]:
         raise ApiError("DRS.M01504", status=400)
@@ -118,7 +118,7 @@ def switch(world: World, job_id: str) -> dict[str, Any]:
 
 def show_switch(world: World, job_id: str) -> dict[str, Any]:
     """Return where the last switch-over of a job stands."""
-    job = world.find_for(job_id, uses=("sync",), takes_parent=True)
+    job = _find_switchable(world, job_id)
     if job.switch is None:
         raise ApiError("DRS.M00002")
     over_s, word = job.switch
@@ -127,3 +127,13 @@ def show_switch(world: World, job_id: str) -> dict[str, Any]:
         over_s = world.clock.now()
         job.switch = over_s, word
     return {"id": job.id, "status": word if world.clock.now() >= over_s else "SWITCH_VIP_START"}
+
+
+def _find_switchable(world: World, job_id: str, statuses: frozenset[str] | None = None) -> Job:
+    """Return a synchronization between self-built databases; one across zones is named by its parent."""
+    job = world.find_for(job_id, statuses, uses=("sync",), takes_parent=True)
+    if job.parent_id:
+        raise ApiError("DRS.M00308")
+    if any(end.get("inst_id") for end in job.ends.values()):
+        raise ApiError("DRS.M00300", "a database is an instance of the cloud")
+    return job

@@ -25,7 +25,9 @@ def show_details(world: World, job_id: str) -> dict[str, Any]:
     job = world.look_at(job_id)
     now_s = world.clock.now()
     source, target = _DB_TYPES.get(job.engine_type, (job.engine_type, job.engine_type))
-    target_own = {"ip": "192.0.2.20", "inst_id": INSTANCE_ID, "region": "eu-de"}
+    # A synchronization is one of self-built databases until somebody says otherwise: it can be switched over.
+    target_own = {"ip": "192.0.2.20"}
+    target_own |= {} if job.db_use_type == "sync" else {"inst_id": INSTANCE_ID, "region": "eu-de"}
     details: dict[str, Any] = {
         "id": job.id,
         "name": job.name,

@@ -62,7 +62,8 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
                 source=read_endpoints("source_conn_id", self.source_conn_id, names),
                 target=read_endpoints("target_conn_id", self.target_conn_id, names),
             )
-        return verdicts.conclude_creation(answers, context, self.log)
+        pairs = [str(job.get("name")) for job in jobs if job.get("multi_write")]
+        return verdicts.conclude_creation(answers, context, self.log, pairs=pairs)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import watch_action

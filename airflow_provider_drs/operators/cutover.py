@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     """
     Compare the data of MySQL disaster recovery jobs, and return the jobs' ids.
 
-    A comparison that is running already is adopted. The XCom ``comparisons`` names the comparisons, for
-    ``DrsDataComparisonSensor``. With ``wait_for_completion`` the task fails unless all data is consistent,
-    and the XCom ``comparison_report`` has every difference.
+    When a task is tried again or cleared, a comparison that is running is taken for its own. The XCom
+    ``comparisons`` names the comparisons, for ``DrsDataComparisonSensor``. With ``wait_for_completion`` the
+    task fails unless all data is consistent, and the XCom ``comparison_report`` has every difference.
 
     :param objects: compare which objects there are.
     :param data: ``lines`` counts the rows, ``contents`` compares them, ``None`` leaves data alone.
@@ -31,8 +32,9 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     :param compare_mode: ``quick_comparison`` needs no tables, and the service's permission.
     :param conflict_policy: what DRS does about another comparison of data that is not finished: ``keep`` or
         ``cancel`` it.
-    :param start_time: when to compare: a datetime with a time zone, an ISO 8601 text with one, or epoch
-        milliseconds. ``None`` compares now. (templated)
+    :param start_time: when to compare ``data``: a datetime with a time zone, an ISO 8601 text with one, or
+        epoch milliseconds. ``None`` compares now, and so does another try that comes later. (templated)
+    :param timeout: seconds to wait, from ``start_time`` on if that is later.
     """
 
     template_fields: Sequence[str] = (
@@ -62,21 +64,29 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         self.compare_mode = compare_mode
         self.conflict_policy = conflict_policy
         self.start_time = start_time
+        self._is_again = False
         self._ordered: list[dict[str, Any]] = []
+
+    def _act(self, context: Context) -> list[str]:
+        self._is_again = context["ti"].try_number > 1
+        return super()._act(context)
 
     def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
         from airflow_provider_drs.protocol.comparisons import Order
 
+        start_time_ms = parse_start_time(self.start_time, allow_past=self._is_again)
+        if start_time_ms is not None and start_time_ms <= time.time() * 1000:
+            start_time_ms = None
         order = Order(
             objects=self.objects,
             data=self.data or "",
             tables=self.tables,
             compare_mode=self.compare_mode,
             conflict_policy=self.conflict_policy,
-            start_time_ms=parse_start_time(self.start_time),
+            start_time_ms=start_time_ms,
         )
-        return {"order": order}
+        return {"order": order, "adopt_running": self._is_again}
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts
@@ -91,6 +101,11 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
         return ComparisonWatch([Comparison.from_dict(each) for each in self._ordered])
+
+    def _deadline(self) -> float:
+        from airflow_provider_drs.operators import gate
+
+        return gate.find_deadline(self.start_time, self.timeout)
 
     def _conclude(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import verdicts

@@ -145,6 +145,15 @@ def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadlin
     tell_wait(watch, began_s)
 
 
+def find_deadline(start_time: object, timeout: float) -> float:
+    """Return the epoch second until which to wait: *timeout* from now, or from a start that is to come."""
+    from airflow_provider_drs.hooks.drs import parse_start_time
+
+    # Another try finds done what was ordered, and start_time may be over by then.
+    start_time_ms = parse_start_time(start_time, allow_past=True) or 0
+    return max(time.time(), start_time_ms / 1000) + timeout
+
+
 def make_trigger(
     drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float, stop_on_kill: Sequence[str] = ()
 ) -> tuple[DrsWatchTrigger, datetime.timedelta]:

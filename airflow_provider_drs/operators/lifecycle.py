@@ -141,11 +141,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
         return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 
     def _deadline(self) -> float:
-        from airflow_provider_drs.hooks.drs import parse_start_time
+        from airflow_provider_drs.operators import gate
 
-        # A next try finds its jobs started, and start_time may be over by then.
-        start_time_ms = parse_start_time(self.start_time, allow_past=True) or 0
-        return max(time.time(), start_time_ms / 1000) + self.timeout
+        return gate.find_deadline(self.start_time, self.timeout)
 
     def _find_to_stop(self) -> Sequence[str]:
         return self._newly_started if self.stop_on_kill else ()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_drs import metrics
 from airflow_provider_drs.protocol.creation import CreatedJob
-from airflow_provider_drs.protocol.errors import DrsError
+from airflow_provider_drs.protocol.errors import DrsError, DrsUnavailableError, make_error
 from airflow_provider_drs.protocol.parameters import ParameterComparison
 from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.reports import JobReport, name_failures, render_report
@@ -119,18 +119,35 @@ def conclude_action(
     return accepted
 
 
-def conclude_creation(answers: Mapping[str, CreatedJob | DrsError], context: Context, log: Log) -> list[str]:
+def conclude_creation(
+    answers: Mapping[str, CreatedJob | DrsError], context: Context, log: Log, *, pairs: Collection[str] = ()
+) -> list[str]:
     """
     Publish which jobs there are now, and return those to go on with: the forward ones of dual-active pairs.
 
+    :param pairs: the names of the dual-active pairs.
     :raises AirflowFailException: a job was not created; see :func:`raise_for_jobs`.
     """
-    created = [each for each in answers.values() if isinstance(each, CreatedJob)]
-    pairs = [each for each in created if each.forward_id]
-    context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in pairs])
-    context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in pairs])
-    conclude_action(answers, context, log, done="created", key=CREATED_KEY, known_by="name")
+    judged = {name: _judge_pair(each) if name in pairs else each for name, each in answers.items()}
+    created = [each for each in judged.values() if isinstance(each, CreatedJob)]
+    made = [each for each in created if each.name in pairs]
+    context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in made])
+    context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in made])
+    conclude_action(judged, context, log, done="created", key=CREATED_KEY, known_by="name")
     return [each.forward_id or each.job_id for each in created]
+
+
+def _judge_pair(answer: CreatedJob | DrsError) -> CreatedJob | DrsError:
+    if isinstance(answer, DrsError) or (answer.forward_id and answer.backward_id):
+        return answer
+    # Its own id is that of the parent, with which nothing can go on. The next try adopts the pair.
+    return make_error(
+        "DRS does not show both jobs of the dual-active pair yet",
+        operation="ShowJobList",
+        job_ids=(answer.job_id,),
+        error_class=DrsUnavailableError,
+        remedy="Run the task again; it goes on with what was created.",
+    )
 
 
 def conclude_parameters(

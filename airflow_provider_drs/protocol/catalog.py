@@ -26,7 +26,7 @@ class Operation:
     :param address: the page's address below that of the API reference.
     :param repeatable: sending it twice does no harm.
     :param methods: the methods of the hooks that send it.
-    :param faces: the operators and sensors that come to send it.
+    :param faces: the operators and sensors that are there for it. (Most others look at a job first, too.)
     """
 
     name: str

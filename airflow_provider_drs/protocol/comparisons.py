@@ -40,7 +40,8 @@ class Order:
     :param tables: the tables of each database, for ``data``; none for a database stands for all of its.
     :param compare_mode: ``quick_comparison`` needs no tables, and the service's permission.
     :param conflict_policy: what DRS does about a comparison of data that is not finished.
-    :param start_time_ms: epoch milliseconds; ``None`` starts now.
+    :param start_time_ms: when to begin with ``data``, in epoch milliseconds; ``None`` for now. DRS compares
+        objects at once.
     """
 
     objects: bool = True
@@ -60,6 +61,9 @@ class Order:
             raise DrsConfigError(f"data: expected one of {', '.join(DATA_KINDS)}, not {self.data!r}.")
         if not self.objects and not self.data:
             raise DrsConfigError("objects, data: give at least one of them, or there is nothing to compare.")
+        unread = ("tables", "compare_mode", "start_time_ms") if not self.data else ()
+        if idle := [name.removesuffix("_ms") for name in unread if getattr(self, name) is not None]:
+            raise DrsConfigError(f"{', '.join(idle)}: for a comparison of data only; say which, with data.")
         if self.conflict_policy not in CONFLICT_POLICIES:
             raise DrsConfigError(
                 f"conflict_policy: expected one of {', '.join(CONFLICT_POLICIES)}, not "

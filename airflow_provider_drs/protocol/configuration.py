@@ -101,11 +101,12 @@ def read_windows(windows: Any) -> list[dict[str, Any]]:
 def _read_window(window: object) -> tuple[str, str, int]:
     if isinstance(window, Mapping) and set(window) == {"begin", "end", "speed"}:
         begin, end, speed = str(window["begin"]), str(window["end"]), str(window["speed"])
-        if _BEGIN.match(begin) and _END.match(end) and speed.isdigit() and int(speed) in _SPEEDS:
+        is_span = _BEGIN.match(begin) and _END.match(end) and begin != end
+        if is_span and speed.isdigit() and int(speed) in _SPEEDS:
             return begin, end, int(speed)
     raise DrsConfigError(
-        f"windows: {window!r} is none; one has begin ('08:00'), end (always ':59', as in '17:59') and speed "
-        f"({_SPEEDS.start} to {_SPEEDS.stop - 1} MB/s), in UTC."
+        f"windows: {window!r} is none; one has begin ('08:00'), another end (':59', as in '17:59') and "
+        f"speed ({_SPEEDS.start} to {_SPEEDS.stop - 1} MB/s), in UTC."
     )
 
 
@@ -130,8 +131,32 @@ def read_policies(policies: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
+#: How long the condition of a rule can be, and how many tables a call can name (drs_api_0103).
+_LONGEST_CONDITION = 256
+_MOST_TABLES = 10_000
 #: What a rule of data processing by configuration names (drs_api_0103). ``indexs`` is the service's spelling.
 _CONFIG_KEYS = ("db_name", "table_name", "col_names", "prim_key_or_index", "indexs", "values")
+
+
+def read_transformations(rules: object) -> list[dict[str, Any]]:
+    """
+    Return the rows of rules of data processing, one for each.
+
+    :param rules: a list of what :func:`read_transformation` takes.
+    :raises DrsConfigError: there is none, one makes no sense, or a table has more than one: the service would
+        refuse the second as one that exists already.
+    """
+    if isinstance(rules, Mapping | str) or not isinstance(rules, Iterable) or not rules:
+        raise DrsConfigError("rules: give a list of at least one rule.")
+    rows = [read_transformation(rule) for rule in rules]
+    seen: set[str] = set()
+    for row in rows:
+        names = {table["id"].replace(_JOINT, ".") for table in row["object_info"]}
+        names |= {row["config_transformation"]["db_table_name"]} if "config_transformation" in row else set()
+        if twice := sorted(seen & names):
+            raise DrsConfigError(f"rules: {twice[0]} is in more than one; a table can have one rule.")
+        seen |= names
+    return rows
 
 
 def read_transformation(rule: object) -> dict[str, Any]:
@@ -144,12 +169,16 @@ def read_transformation(rule: object) -> dict[str, Any]:
     :raises DrsConfigError: it is neither.
     """
     if isinstance(rule, Mapping) and set(rule) == {"tables", "where"}:
+        tables, condition = _listed(rule["tables"]), str(rule["where"])
+        if not 0 < len(tables) <= _MOST_TABLES:
+            raise DrsConfigError(f"rules: a rule has 1 to {_MOST_TABLES} tables, and not {len(tables)}.")
+        if not 0 < len(condition) <= _LONGEST_CONDITION:
+            raise DrsConfigError(
+                f"rules: where has 1 to {_LONGEST_CONDITION} characters, and not {len(condition)}."
+            )
         return {
-            "object_info": [{"id": _table_id(name), "select": "true"} for name in _listed(rule["tables"])],
-            "transformation_info": {
-                "transformation_type": "contentConditionalFilter",
-                "value": str(rule["where"]),
-            },
+            "object_info": [{"id": _table_id(name), "select": "true"} for name in tables],
+            "transformation_info": {"transformation_type": "contentConditionalFilter", "value": condition},
         }
     config = rule.get("config") if isinstance(rule, Mapping) else None
     if isinstance(config, Mapping) and set(config) >= set(_CONFIG_KEYS):

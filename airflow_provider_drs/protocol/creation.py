@@ -17,7 +17,9 @@ from airflow_provider_drs.protocol.wire import Request, Response
 _NAME = re.compile(r"[A-Za-z0-9_-]{4,50}\Z")
 _DESCRIPTION = re.compile(r"""[^!<>'&"\\]{0,256}\Z""")
 _DAYS = range(14, 101)
-_MOST_TAGS = 20
+_NODES = range(1, 33)
+#: How many tags a job can have; the one of the service itself names the enterprise project.
+_MOST_TAGS = {"tags": 20, "sys_tags": 1}
 
 #: What can be left out (drs_03_0104 makes most of it mandatory).
 _DEFAULTS: Mapping[str, Any] = {
@@ -113,8 +115,11 @@ def _check_optional(name: str, row: Mapping[str, Any]) -> None:
         _fail(name, "description", "must be at most 256 characters, none of them out of !<>'&\"\\")
     if "expired_days" in row and _whole(row["expired_days"]) not in _DAYS:
         _fail(name, "expired_days", f"must be {_DAYS.start} to {_DAYS.stop - 1} days")
-    if len(row.get("tags", ())) > _MOST_TAGS:
-        _fail(name, "tags", f"are more than {_MOST_TAGS}")
+    if "node_num" in row and _whole(row["node_num"]) not in _NODES:
+        _fail(name, "node_num", f"must be {_NODES.start} to {_NODES.stop - 1}")
+    for key, most in _MOST_TAGS.items():
+        if len(row.get(key, ())) > most:
+            _fail(name, key, f"are more than {most}")
 
 
 def _check_together(name: str, row: Mapping[str, Any]) -> None:
@@ -199,7 +204,16 @@ def _parse_created(name: str, row: Mapping[str, Any]) -> CreatedJob:
 
 
 #: What makes two jobs of one name the same, as far as their details tell.
-_IDENTITY = ("db_use_type", "job_direction", "task_type", "net_type", "multi_write", "master_az", "slave_az")
+_IDENTITY = (
+    "db_use_type",
+    "job_direction",
+    "task_type",
+    "net_type",
+    "multi_write",
+    "is_target_readonly",
+    "master_az",
+    "slave_az",
+)
 _PLACE = ("inst_id", "region", "db_type")
 
 
@@ -207,6 +221,8 @@ def find_difference(row: Mapping[str, Any], job: JobDetails) -> str | None:
     """Return the first field in which a job is not what a row would create, or ``None``."""
     found = {**job.raw, "multi_write": job.multi_write}
     pairs = [(key, row.get(key), found.get(key)) for key in _IDENTITY]
+    # Documented as a text in the details, and as a number for a creation (drs_api_0151, drs_03_0104).
+    pairs.append(("node_num", _whole(row.get("node_num")), _whole(found.get("node_num"))))
     # Huawei Cloud shows mongodb as mongodb-to-dds.
     engine = job.engine_type.removesuffix("-to-dds")
     pairs.append(("engine_type", row["engine_type"], engine))

@@ -228,6 +228,7 @@ REMEDY_BY_CODE: dict[str, str] = {
     "DRS.M00307": "Use the id of the child job, not of its parent.",
     "DRS.M00302": "Use an engine_type that the service offers for this db_use_type.",
     "DRS.M00308": "Use the id of the parent job, not of its child.",
+    "DRS.M00402": "Wait for the comparison that is running, or cancel it with conflict_policy='cancel'.",
     "DRS.KE0002": "Check login and password of the database's Airflow connection.",
 }
 

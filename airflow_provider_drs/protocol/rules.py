@@ -72,6 +72,7 @@ class Rule:
     :param engine: a word that the engine's name must have.
     :param direction: the only ``job_direction``.
     :param not_task_type: the ``task_type`` that it is not for.
+    :param self_built: neither of its databases may be an instance of the cloud.
     :param takes_parent: the parent of a dual-active pair may be named.
     :param takes_child: a subtask may be named.
     :param backward: what holds for the backward job of a dual-active pair.
@@ -87,6 +88,7 @@ class Rule:
     engine: str = ""
     direction: str = ""
     not_task_type: str = ""
+    self_built: bool = False
     takes_parent: bool = False
     takes_child: bool = True
     backward: Backward = Backward.AS_ANY
@@ -160,7 +162,8 @@ _TABLE = (
          uses=(SYNC,), takes_parent=True),
     Rule("transform", "BatchChangeData", "given rules of data processing", "drs_api_0103", _CONFIGURING,
          _STARTED, uses=(SYNC,), takes_parent=True),
-    Rule("switch_over", "SwitchVip", "switched over", "drs_03_0147", uses=(SYNC,), takes_parent=True),
+    Rule("switch_over", "SwitchVip", "switched over", "drs_03_0147", uses=(SYNC,), self_built=True,
+         takes_parent=True, takes_child=False),
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _TABLE}
@@ -222,7 +225,14 @@ def _find_fault(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
         return f"its job_direction is {job.job_direction}", f"Only {rule.direction} has this."
     if rule.not_task_type and job.task_type == rule.not_task_type:
         return f"its task_type is {job.task_type}", "There is no full copy to limit."
+    if rule.self_built and (instance := _find_instance(job)):
+        return f"its database {instance} is an instance of the cloud", "This is for self-built ones only."
     return None
+
+
+def _find_instance(job: JobDetails) -> str:
+    ids = (str(job.endpoint(end).get("inst_id") or "") for end in ("source", "target"))
+    return next(filter(None, ids), "")
 
 
 def _find_status_fault(rule: Rule, job: JobDetails) -> tuple[str, str] | None:

@@ -19,10 +19,15 @@ FAILED = "SWITCH_VIP_FAILED"
 
 @dataclass(frozen=True, slots=True)
 class SwitchOver:
-    """Where the last switch-over of a job stands, in the service's word. The service keeps no other."""
+    """
+    Where the last switch-over of a job stands, in the service's word. The service keeps no other.
+
+    :param adopted: it was there when another one was to be ordered, and counts as that.
+    """
 
     job_id: str
     status: str
+    adopted: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -31,7 +36,7 @@ class SwitchOver:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for an XCom."""
-        return {"job_id": self.job_id, "status": self.status}
+        return {"job_id": self.job_id, "status": self.status, "adopted": self.adopted}
 
 
 def check_mode(mode: str) -> str:

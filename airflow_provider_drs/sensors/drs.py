@@ -284,8 +284,8 @@ class DrsJobStatusSensor(_DrsSensor, HasLineage):
         (templated)
     :param target_statuses: the statuses to wait for, e.g. ``FULL_TRANSFER_COMPLETE``. With ``DELETED``, a job
         that DRS does not know any more is there. (templated)
-    :param failed_statuses: the statuses that fail a job; ``None`` for every failed one that is no target.
-        (templated)
+    :param failed_statuses: the statuses that fail a job; ``None`` for every failed one that is no target,
+        and for those of a stopped job unless one of them is a target. (templated)
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "target_statuses", "failed_statuses")

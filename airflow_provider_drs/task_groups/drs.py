@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XComArg, task_group
+from airflow.providers.common.compat.sdk import task_group
 
 from airflow_provider_drs.operators.drs import (
     DrsBatchPrecheckOperator,
@@ -186,7 +186,8 @@ def drs_disaster_recovery(
     With *dual_active* they are those of the forward jobs, and between ``caught_up`` and ``stop`` come those
     of the backward ones, whose source is the forward jobs' destination: ``backward_test_connections``,
     ``backward_configure``, ``backward_start`` and ``backward_caught_up``. A
-    backward job needs no pre-check. ``stop`` and ``delete`` then take the parents.
+    backward job needs no pre-check. ``stop`` and ``delete`` then take the parents. What replaces ``create``
+    has to push the XComs ``backward_job_ids`` and ``parent_job_ids``, as ``DrsCreateJobsOperator`` does.
 
     :param dual_active: the jobs have ``multi_write``.
 
@@ -194,39 +195,37 @@ def drs_disaster_recovery(
     """
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
     waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
-    create = DrsCreateJobsOperator(
-        task_id="create", jobs=jobs, source_conn_id=source_conn_id, target_conn_id=target_conn_id, **waits
-    )
     following = _following(waits, timeout, max_delay_s)
     parts: dict[str, Part] = {
-        "create": lambda _: create,
+        "create": lambda jobs: DrsCreateJobsOperator(
+            task_id="create",
+            jobs=jobs,
+            source_conn_id=source_conn_id,
+            target_conn_id=target_conn_id,
+            **waits,
+        ),
         **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
         **_starting(waits, start_time),
         "full_copy": following["full_copy"],
         "caught_up": following["caught_up"],
     }
+    turns = {}
     if dual_active:
-        backward = XComArg(create, "backward_job_ids")
-        parents = XComArg(create, "parent_job_ids")
-        ends = _configuring(
-            drs, source_conn_id=target_conn_id, target_conn_id=source_conn_id, prefix="backward_"
-        )
+        # The forward jobs have to be replicating; from here on it is the backward ones' turn.
+        turns = {"backward_test_connections": "backward_job_ids", "stop": "parent_job_ids"}
         parts |= {
-            # The forward jobs have to be replicating; from here on it is the backward ones' turn.
-            "backward_test_connections": lambda _: ends["backward_test_connections"](backward),
-            "backward_configure": ends["backward_configure"],
+            **_configuring(
+                drs, source_conn_id=target_conn_id, target_conn_id=source_conn_id, prefix="backward_"
+            ),
             "backward_start": lambda ids: DrsStartJobsOperator(
                 task_id="backward_start", job_ids=ids, wait_for_start=True, **waits
             ),
             "backward_caught_up": partial(
                 _wait_until_close, "backward_caught_up", waits, timeout, max_delay_s
             ),
-            "stop": lambda _: following["stop"](parents),
-            "delete": following["delete"],
         }
-    else:
-        parts |= {"stop": following["stop"], "delete": following["delete"]}
-    return lay_out(parts, None, replace=replace, until=until)
+    parts |= {"stop": following["stop"], "delete": following["delete"]}
+    return lay_out(parts, jobs, replace=replace, until=until, turns=turns)
 
 
 def _configuring(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_drs.operators.drs import DrsListJobsOperator
 from airflow_provider_drs.task_groups.drs import drs_disaster_recovery, drs_migration, drs_synchronization
@@ -79,6 +79,51 @@ def test_a_part_can_be_left_out_or_replaced() -> None:
     }
 
     assert _lay_out(drs_migration, JOB, **ENDS, replace=replace, until="configure") == ["find", *READY[1:]]
+
+
+def test_a_part_can_be_a_decorated_function() -> None:
+    """It stands for the job ids that it returns."""
+
+    @task
+    def ask_a_person(job_ids: list[str]) -> list[str]:
+        return job_ids
+
+    replace = {"precheck": None, "wait_until_passed": ask_a_person}
+
+    order = _lay_out(drs_migration, JOB, **ENDS, replace=replace, until="start")
+
+    assert order[-2:] == ["ask_a_person", "start"]
+
+
+@pytest.mark.parametrize("name", ["create", "backward_test_connections", "stop"])
+def test_a_replaced_part_of_a_pair_gets_the_ids_that_the_part_would_have_got(name: str) -> None:
+    """And the one that it replaces is not there: no other task creates jobs."""
+    found: list[Any] = []
+
+    def make(ids: Any) -> DrsListJobsOperator:
+        found.append(ids)
+        return DrsListJobsOperator(task_id=f"my_{name}", db_use_type="cloudDataGuard")
+
+    options = {**ENDS, "dual_active": True, "until": "delete"}
+    order = _lay_out(drs_disaster_recovery, JOB, **options, replace={name: make})
+
+    assert len(order) == 14
+    assert name not in order
+    keys = {"backward_test_connections": "backward_job_ids", "stop": "parent_job_ids"}
+    assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, JOB)]
+
+
+def test_a_part_of_a_pair_that_is_left_out_does_not_mix_up_its_jobs() -> None:
+    """It is the backward jobs' turn all the same; the forward ones are not configured the other way round."""
+    replace = {"backward_test_connections": None}
+    with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        drs_disaster_recovery(JOB, **ENDS, dual_active=True, replace=replace, until="backward_configure")
+
+    configure = dag.get_task("disaster_recovery.backward_configure")
+    assert configure.job_ids.key == "backward_job_ids"
+    assert configure.upstream_task_ids == {"disaster_recovery.create", "disaster_recovery.caught_up"}
+    with pytest.raises(ValueError, match="create can be replaced, and not left out"):
+        _lay_out(drs_disaster_recovery, JOB, **ENDS, dual_active=True, replace={"create": None})
 
 
 @pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])

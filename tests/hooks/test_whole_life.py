@@ -393,6 +393,16 @@ def test_new_passwords_reach_both_ends(emulator: Emulator, hook: Any) -> None:
         hook.change_passwords([job_id])
 
 
+def test_a_password_that_is_missing_is_named_and_nothing_is_sent(emulator: Emulator, hook: Any) -> None:
+    """One for each job means one for each job."""
+    jobs = [emulator.seed_job(**REPLICATING) for _ in range(2)]
+
+    with pytest.raises(DrsConfigError, match=f"target_password: there is none for job {jobs[1]}"):
+        hook.change_passwords(jobs, target_password={jobs[0]: SECRET})
+
+    assert emulator.journal("BatchResetPassword") == []
+
+
 def test_jobs_are_listed_by_kind_and_name(emulator: Emulator, hook: Any) -> None:
     """With their children, as plain values for an XCom."""
     parent = emulator.seed_job(engine_type="mongodb", node_num=2, name="catalogue")
@@ -482,17 +492,32 @@ def test_many_databases_are_read_page_by_page(emulator: Emulator, hook: Any) -> 
     assert "db110.t" in str(next(iter(watch.failures.values())))
 
 
-def test_a_comparison_that_runs_is_adopted(emulator: Emulator, hook: Any) -> None:
+def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
+    emulator: Emulator, hook: Any
+) -> None:
     """One that has ended is not; the data may have changed since."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
     order = Order(data="lines", tables={"shop": ["orders"]})
 
-    first, second = (hook.create_comparisons([job_id], order)[job_id] for _ in range(2))
+    first, second = (hook.create_comparisons([job_id], order, adopt_running=True)[job_id] for _ in range(2))
     emulator.advance(11)
-    third = hook.create_comparisons([job_id], order)[job_id]
+    third = hook.create_comparisons([job_id], order, adopt_running=True)[job_id]
 
     assert (second.adopted, second.task_ids) == (True, first.task_ids)
     assert (third.adopted, third.task_ids == first.task_ids) == (False, False)
+
+
+def test_a_comparison_of_other_tables_is_not_taken_for_ours(emulator: Emulator, hook: Any) -> None:
+    """It would call consistent what nobody has compared; one of objects is always one of all of them."""
+    job_id = emulator.seed_job(**DR, **REPLICATING)
+    hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["customers"]}))
+
+    refused = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["orders"]}))[job_id]
+    objects = hook.create_comparisons([job_id], Order())[job_id]
+
+    assert refused.error_code == "DRS.M00402"
+    assert "conflict_policy='cancel'" in str(refused)
+    assert objects.adopted is True
 
 
 @pytest.mark.parametrize(("fault", "calls"), [("reset_after", 1), ("reset_before", 2)])
@@ -549,14 +574,16 @@ def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> N
     """One that runs is adopted; one that is complete only if wanted."""
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
 
-    assert [hook.switch_over([job_id])[job_id].status for _ in range(2)] == [STARTED, STARTED]
+    first, second = (hook.switch_over([job_id])[job_id] for _ in range(2))
+    assert [(each.status, each.adopted) for each in (first, second)] == [(STARTED, False), (STARTED, True)]
     watch = SwitchOverWatch([job_id])
     assert hook.poll(watch) == [f"{job_id} {STARTED}"]
     emulator.advance(6)
     hook.poll(watch)
     assert (watch.is_over, watch.failures, watch.results[0]["status"]) == (True, {}, COMPLETE)
     assert SwitchOverWatch.from_dict(watch.to_dict()).is_over
-    assert hook.switch_over([job_id], adopt_complete=True)[job_id].status == COMPLETE
+    again = hook.switch_over([job_id], adopt_complete=True)[job_id]
+    assert (again.status, again.adopted) == (COMPLETE, True)
     assert hook.switch_over([job_id], "source")[job_id].status == STARTED
     assert len(emulator.journal("SwitchVip")) == 2
 
@@ -593,6 +620,28 @@ def test_a_first_switch_over_that_never_arrived_is_sent_again(emulator: Emulator
     emulator.inject("reset_before", operation="SwitchVip")
 
     assert hook.switch_over([job_id])[job_id].status == STARTED
+
+
+def test_an_instance_of_the_cloud_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
+    """Only self-built databases have virtual IP addresses; the emulator says so, too."""
+    place = {"target_endpoint": {"region": "eu-de", "inst_id": "in01"}}
+    made = hook.create_jobs([{**SPEC, "db_use_type": "sync", "engine_type": "mysql", **place}])["orders"]
+    emulator.set_job(made.job_id, **REPLICATING)
+
+    answer = hook.switch_over([made.job_id])[made.job_id]
+
+    assert "its database in01 is an instance of the cloud" in str(answer)
+    assert emulator.journal("SwitchVip") == []
+    assert hook.get_switch_overs([made.job_id])[made.job_id].error_code == "DRS.M00300"
+
+
+def test_a_part_of_a_job_across_zones_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
+    """Its parent is; the emulator says so, too."""
+    parent = emulator.seed_job(db_use_type="sync", **REPLICATING)
+    part = emulator.seed_job(db_use_type="sync", parent_id=parent, **REPLICATING)
+
+    assert f"Use the id of its parent, {parent}" in str(hook.switch_over([part])[part])
+    assert hook.get_switch_overs([part])[part].error_code == "DRS.M00308"
 
 
 def test_a_job_that_cannot_be_switched_over_says_so(emulator: Emulator, hook: Any) -> None:

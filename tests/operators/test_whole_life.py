@@ -16,6 +16,7 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import DrsOperator
 from airflow_provider_drs.protocol.catalog import OPERATIONS
+from airflow_provider_drs.protocol.errors import DrsUnavailableError
 from airflow_provider_drs.sensors import drs as sensors
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff", "databases")
@@ -80,7 +81,7 @@ ACTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_an_action_takes_ids_and_returns_them(
     emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    """Its results go to an XCom, and no secret goes anywhere."""
+    """By the operation that the catalogue names; its results go to an XCom, and no secret goes anywhere."""
     job_id = emulator.seed_job(**seed)
 
     assert _run(_make(name, job_ids=job_id, **arguments), context) == [job_id]
@@ -88,6 +89,8 @@ def test_an_action_takes_ids_and_returns_them(
     (row,) = context["ti"].xcoms["job_results"]
     assert (row["job_id"], row["error"]) == (job_id, None)
     assert SECRET not in str(context["ti"].xcoms) + str(emulator.journal())
+    called = {entry["operation"] for entry in emulator.journal()}
+    assert called & {operation.name for operation in OPERATIONS.values() if name in operation.faces}
 
 
 @pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
@@ -102,6 +105,8 @@ def test_an_action_that_is_refused_fails_for_good_and_names_the_job(
 
     with pytest.raises(AirflowFailException, match=bad):
         _run(_make(name, job_ids=[bad, good], **arguments), context)
+    # What it did for the other one, a second try takes for its own.
+    context["ti"].try_number = 2
     assert _run(_make(name, job_ids=[bad, good], allow_partial=True, **arguments), context) == [good]
 
 
@@ -169,6 +174,25 @@ def test_a_pair_goes_on_with_its_forward_job(emulator: Emulator, context: dict[s
     ways = {job["id"]: (job["job_direction"], job["parent_id"]) for job in emulator.jobs}
     (backward,), (parent,) = (context["ti"].xcoms[key] for key in ("backward_job_ids", "parent_job_ids"))
     assert (ways[forward], ways[backward]) == (("up", parent), ("down", parent))
+
+
+def test_a_pair_that_is_not_whole_yet_is_no_job_to_go_on_with(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """Its parent is not taken for a job; the next try finds both of them, and creates nothing."""
+    place = {"region": "eu-de", "inst_id": "in01"}
+    spec = {**SPEC, **DR, "multi_write": True, "target_endpoint": place}
+    nothing = {"jobs": [], "total_record": 0}
+    emulator.inject("wrong_shape", operation="ShowJobList", body=nothing, times=2)
+    operator = _make("DrsCreateJobsOperator", jobs=[spec], wait_for_completion=False)
+
+    with pytest.raises(DrsUnavailableError, match="does not show both jobs"):
+        _run(operator, context)
+    assert context["ti"].xcoms["parent_job_ids"] == []
+
+    (forward,) = _run(operator, context)
+    assert next(job for job in emulator.jobs if job["id"] == forward)["job_direction"] == "up"
+    assert len(emulator.journal("BatchCreateJobs")) == 1
 
 
 @pytest.mark.parametrize("jobs", [[], "orders", [{"name": "orders"}], 7])
@@ -294,6 +318,43 @@ def test_a_comparison_can_be_waited_for(
         assert _run(operator, context, lambda: emulator.advance(20)) == [job_id]
     assert context["ti"].xcoms["comparison_report"][0]["is_consistent"] is not bool(differences)
     assert context["ti"].xcoms["comparisons"][0]["job_id"] == job_id
+
+
+def test_another_try_of_a_comparison_may_come_after_its_time(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """A worker that died while it waited leaves a start_time in the past; what was missed is done now."""
+    job_id = emulator.seed_job(**DR, **REPLICATING)
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
+    options = {"job_ids": [job_id], "data": "lines", "tables": {"shop": []}, "start_time": past}
+
+    with pytest.raises(AirflowFailException, match="in the past"):
+        _run(_make("DrsCompareDataOperator", **options), context)
+    context["ti"].try_number = 2
+
+    assert _run(_make("DrsCompareDataOperator", **options), context) == [job_id]
+
+
+def test_the_wait_for_a_comparison_begins_with_the_comparison(
+    emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """One that is ordered for the night does not time out before the night."""
+    at = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=9)
+    operator = _make(
+        "DrsCompareDataOperator",
+        job_ids=[emulator.seed_job(**DR, **REPLICATING)],
+        data="lines",
+        tables={"shop": []},
+        start_time=at,
+        wait_for_completion=True,
+        deferrable=True,
+        timeout=60,
+    )
+
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+
+    assert deferred.value.trigger.deadline == at.timestamp() + 60
 
 
 @pytest.mark.parametrize(("tries", "calls"), [(1, 2), (2, 1)])

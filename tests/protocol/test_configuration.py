@@ -17,6 +17,7 @@ from airflow_provider_drs.protocol.configuration import (
     read_objects,
     read_policies,
     read_transformation,
+    read_transformations,
     read_windows,
 )
 from airflow_provider_drs.protocol.creation import find_difference, read_spec
@@ -83,6 +84,7 @@ def test_windows_are_texts_in_utc() -> None:
         "16:00",
         {"begin": "16:00"},
         [{"begin": "08:00", "end": "09:00", "speed": 1}],
+        [{"begin": "08:59", "end": "08:59", "speed": 1}],
         [{"begin": "8:00", "end": "09:59", "speed": 1}],
         [{"begin": "08:00", "end": "09:59", "speed": 0}],
         [{"begin": "08:00", "end": "09:59", "speed": "fast"}],
@@ -128,12 +130,37 @@ def test_rules_of_both_kinds_have_the_shape_of_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [7, {}, {"tables": ["orders"], "where": "x"}, {"config": {"db_name": "shop"}}]
+    "rule",
+    [
+        7,
+        {},
+        {"tables": ["orders"], "where": "x"},
+        {"tables": [], "where": "x"},
+        {"tables": [f"shop.t{n}" for n in range(10_001)], "where": "x"},
+        {"tables": ["shop.orders"], "where": ""},
+        {"tables": ["shop.orders"], "where": "x" * 257},
+        {"config": {"db_name": "shop"}},
+    ],
 )
 def test_rules_without_sense_are_refused(rule: Any) -> None:
     """The text says what one has."""
     with pytest.raises(DrsConfigError, match="rules"):
         read_transformation(rule)
+
+
+def test_a_table_has_one_rule() -> None:
+    """The service would take a second for the first, and it would be lost without a word."""
+    orders = {"tables": ["shop.orders", "shop.items"], "where": "id > 5"}
+    config = dict.fromkeys(("col_names", "prim_key_or_index", "indexs", "values"), "x")
+    across = {"config": {**config, "db_name": "shop", "table_name": "orders"}}
+
+    assert len(read_transformations([orders, {"tables": "shop.customers", "where": "id > 5"}])) == 2
+    for second in ({"tables": "shop.orders", "where": "id > 7"}, across):
+        with pytest.raises(DrsConfigError, match=r"rules: shop\.orders is in more than one"):
+            read_transformations([orders, second])
+    for none in ([], orders, "rules", 7):
+        with pytest.raises(DrsConfigError, match="rules: give a list"):
+            read_transformations(none)
 
 
 def test_changes_are_those_that_the_service_knows() -> None:
@@ -266,6 +293,8 @@ HERE = {"target_endpoint": {"region": "eu-de", "inst_id": "in01"}}
         ({"expired_days": 13}, "expired_days"),
         ({"expired_days": "soon"}, "expired_days"),
         ({"tags": [{}] * 21}, "tags"),
+        ({"sys_tags": [{}] * 2}, "sys_tags"),
+        ({"node_num": 33}, "node_num"),
         ({"source_endpoint": "there"}, "source_endpoint"),
         ({**DR, **HERE, "net_type": "vpc"}, "net_type"),
         ({**DR, **HERE, "task_type": "FULL_TRANS"}, "task_type"),
@@ -297,6 +326,13 @@ def test_a_job_of_the_same_name_is_compared_by_what_it_is() -> None:
 
     assert find_difference(row, same) is None
     assert find_difference(row, other) == "task_type is 'FULL_TRANS' and should be 'FULL_INCR_TRANS'"
+    shards = read_spec({**SPEC, "engine_type": "mongodb", "node_num": 2})
+    for count, difference in (("2", None), ("3", "node_num is 3 and should be 2")):
+        job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}, "node_num": count})
+        assert find_difference(shards, job) == difference
+    writable = replace(same, raw={**same.raw, "is_target_readonly": False})
+    assert find_difference(row, writable) is None
+    assert find_difference({**row, "is_target_readonly": True}, writable)
     mongodb = read_spec({**SPEC, "engine_type": "mongodb"})
     assert (
         find_difference(mongodb, replace(same, raw={"inst_info": {"engine_type": "mongodb-to-dds"}})) is None

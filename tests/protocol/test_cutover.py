@@ -52,6 +52,8 @@ def _parse(parse: Any, request: Request, body: Any) -> Any:
     [
         ({"data": "words", "tables": {"shop": []}}, "data: expected one of"),
         ({"objects": False}, "nothing to compare"),
+        ({"tables": {"shop": []}}, "tables: for a comparison of data"),
+        ({"compare_mode": "quick_comparison", "start_time_ms": 1}, "compare_mode, start_time: for a"),
         ({"conflict_policy": "fight"}, "conflict_policy"),
         ({"data": "lines"}, "tables: a comparison of data"),
     ],

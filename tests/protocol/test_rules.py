@@ -47,6 +47,23 @@ def _backward(status: str = "CONFIGURATION") -> JobDetails:
             ],
         ),
         ("delete", ["CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"]),
+        (
+            "change_passwords",
+            [
+                "STARTJOBING",
+                "START_JOB_FAILED",
+                "STARTJOB_FAILED",
+                "FULL_TRANSFER_STARTED",
+                "FULL_TRANSFER_FAILED",
+                "FULL_TRANSFER_COMPLETE",
+                "INCRE_TRANSFER_STARTED",
+                "INCRE_TRANSFER_FAILED",
+                "PAUSING",
+                "PAUSEING",
+            ],
+        ),
+        ("modify_parameters", ["CONFIGURATION"]),
+        ("test_cluster", ["CONFIGURATION"]),
     ],
 )
 def test_the_statuses_that_allow_an_operation_are_those_of_its_page(name: str, statuses: list[str]) -> None:
@@ -79,6 +96,12 @@ def test_a_rule_agrees_with_the_document(rule: Any) -> None:
         ("compare_parameters", _job(job_direction="down"), "job_direction is down"),
         ("set_flow_control", _job(task_type="INCR_TRANS"), "no full copy to limit"),
         ("test_cluster", _job(parent_id="p"), "id of its parent, p"),
+        ("switch_over", _job(db_use_type="sync", parent_id="p"), "id of its parent, p"),
+        (
+            "switch_over",
+            replace(JOB, db_use_type="sync", raw={"target_endpoint": {"inst_id": "in01"}}),
+            "self-built ones only",
+        ),
         ("pause", _job("CREATING"), "That needs one of FULL_TRANSFER_COMPLETE"),
         ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Leave the job out"),
         ("precheck", _job("CREATING"), "needs status CONFIGURATION"),

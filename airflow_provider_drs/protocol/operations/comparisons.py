@@ -23,15 +23,17 @@ from airflow_provider_drs.protocol.wire import Conversation, Request
 
 
 def create_comparisons(
-    limits: Limits, job_ids: Iterable[str], order: Order
+    limits: Limits, job_ids: Iterable[str], order: Order, *, adopt_running: bool = False
 ) -> Conversation[Answers[Comparison]]:
     """
-    Compare the data of MySQL disaster recovery jobs; a comparison that is running already is adopted.
+    Compare the data of MySQL disaster recovery jobs; a comparison of objects that is running is adopted.
 
     One call a job, after one that asks which comparisons it has.
 
     :param job_ids: any number of job ids; none at all is an error.
     :param order: what to compare.
+    :param adopt_running: a comparison of data that is running counts as this one, e.g. when a task is tried
+        again. DRS does not tell which tables it compares.
 
     Source: :drs:`public_api_management/creating_a_comparison_task`
     """
@@ -41,15 +43,18 @@ def create_comparisons(
     }
     for job_id in details:
         if job_id not in answers:
-            answers[job_id] = yield from _create(limits, job_id, order)
+            answers[job_id] = yield from _create(limits, job_id, order, adopt_running=adopt_running)
     return {job_id: answers[job_id] for job_id in details}
 
 
-def _create(limits: Limits, job_id: str, order: Order) -> Conversation[Comparison | DrsError]:
+def _create(
+    limits: Limits, job_id: str, order: Order, *, adopt_running: bool
+) -> Conversation[Comparison | DrsError]:
     before = yield from _read_tasks(limits, job_id)
     if isinstance(before, DrsError):
         return before
-    if adopted := _find(job_id, order, [task for task in before if not task.is_over]):
+    adopted = _find(job_id, order, [task for task in before if not task.is_over])
+    if adopted and (adopt_running or not order.data):
         return adopted
     known = {task.task_id for task in before}
 

@@ -11,7 +11,7 @@ from airflow_provider_drs.protocol.configuration import (
     read_changes,
     read_objects,
     read_policies,
-    read_transformation,
+    read_transformations,
     read_windows,
 )
 from airflow_provider_drs.protocol.endpoints import (
@@ -246,13 +246,11 @@ def transform_data(
     :param job_ids: any number of job ids; none at all is an error.
     :param rules: each with ``tables`` and ``where``, an SQL condition for the rows to replicate; or with
         ``config``, for a condition across tables.
-    :raises DrsConfigError: there is no rule, or one makes no sense; nothing was sent.
+    :raises DrsConfigError: there is no rule, one makes no sense, or a table has two; nothing was sent.
 
     Source: :drs:`real-time_synchronization_management/processing_data_in_batches`
     """
-    if isinstance(rules, Mapping | str) or not rules:
-        raise DrsConfigError("rules: give a list of at least one rule.")
-    rows = [_constant(read_transformation(rule)) for rule in rules]
+    rows = [_constant(row) for row in read_transformations(rules)]
     return (yield from act(limits, "transform", job_ids, *rows, parse=_parse_transformations))
 
 

@@ -123,7 +123,9 @@ def change_passwords(
         raise DrsConfigError("source_password, target_password: give at least one of them.")
 
     def row(end: str, password: str | Mapping[str, str], job: JobDetails) -> Mapping[str, Any]:
-        chosen = password if isinstance(password, str) else password[job.job_id]
+        chosen = password if isinstance(password, str) else password.get(job.job_id)
+        if not chosen:
+            raise DrsConfigError(f"{end}_password: there is none for job {job.job_id}.")
         return {"db_password": chosen, "end_point_type": ENDS[end]}
 
     rows = [partial(row, end, password) for end, password in given.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from airflow_provider_drs.protocol.batches import Answers, Limits, read, write
 from airflow_provider_drs.protocol.batching import check_job_ids
@@ -55,7 +56,7 @@ def _switch(
     before = (yield from get_switch_overs(limits, [job_id]))[job_id]
     if isinstance(before, SwitchOver):
         if before.status == STARTED or (before.status == COMPLETE and adopt_complete):
-            return before
+            return replace(before, adopted=True)
     elif before.error_code != EMPTY_RESULT_CODE:
         return before
 

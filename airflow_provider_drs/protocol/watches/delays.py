@@ -107,12 +107,19 @@ class DelayWatch(Watch):
         answer: JobProgress | DrsError | None = self._answers.get(job_id)
         if isinstance(answer, DrsError):
             return not can_change(answer)
-        return answer is not None and phase_of(answer.status) in _LOST
+        return answer is not None and (phase_of(answer.status) in _LOST or _is_copy_alone(answer))
 
     def _explain(self, job_id: str) -> DrsError:
         answer: JobProgress | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
             return answer
+        if _is_copy_alone(answer):
+            return make_error(
+                f"Job {job_id} has copied everything, and does not replicate: its task_type is FULL_TRANS",
+                job_ids=(job_id,),
+                error_class=DrsJobStateError,
+                remedy="Wait for FULL_TRANSFER_COMPLETE instead (DrsJobStatusSensor).",
+            )
         return make_error(
             f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
             job_ids=(job_id,),
@@ -127,6 +134,11 @@ class DelayWatch(Watch):
         row = min(self._in_a_row[job_id], self.consecutive)
         count = f", within {self.max_delay_s:g} s for {row} of {self.consecutive} polls" if row else ""
         return f"{answer.status} ({describe_progress(answer)}){count}"
+
+
+def _is_copy_alone(progress: JobProgress) -> bool:
+    """Whether a full copy has come to its end that nothing follows."""
+    return progress.task_type == "FULL_TRANS" and progress.status == "FULL_TRANSFER_COMPLETE"
 
 
 def _is_close(answer: JobProgress | DrsError, max_delay_s: float) -> bool:

@@ -16,8 +16,6 @@ from airflow_provider_drs.protocol.errors import (
 from airflow_provider_drs.protocol.jobs import JobProgress, JobStatus
 from airflow_provider_drs.protocol.operations.reads import get_job_progresses, get_job_statuses
 from airflow_provider_drs.protocol.states import (
-    CONFIGURATION,
-    STARTED_PHASES,
     STATUSES,
     Phase,
     describe_status,
@@ -25,6 +23,7 @@ from airflow_provider_drs.protocol.states import (
 )
 from airflow_provider_drs.protocol.watches.watch import (
     NEAR_PERCENT,
+    NOTHING,
     Ask,
     Learning,
     Topic,
@@ -35,6 +34,8 @@ from airflow_provider_drs.protocol.watches.watch import (
 )
 
 _DELETED = "DELETED"
+#: What no job comes back from. (A re-edit subtask can end, and its job go on.)
+_OVER = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE", _DELETED})
 #: Phases in which something moves that a person wants to see.
 _MOVING = frozenset({Phase.FULL, Phase.INCREMENTAL})
 
@@ -46,7 +47,8 @@ class StatusWatch(Watch):
     While data moves it reads how far, so that a log shows percent, remaining time and delay.
 
     :param targets: the statuses to wait for. With ``DELETED`` a job that DRS does not know any more is there.
-    :param failed: the statuses that end the wait for a job; ``None`` for every failed one that is no target.
+    :param failed: the statuses that end the wait for a job; ``None`` for every failed one that is no target,
+        and for those of a stopped job unless one of them is a target.
     :param goal: what the jobs shall be, for texts.
     :param patience: for how many polls in a row a failed status must stand before it counts: right after a
         retry DRS may still show the status from before.
@@ -67,7 +69,7 @@ class StatusWatch(Watch):
         self.patience = patience
         self._failed_polls: dict[str, int] = {}
         self.targets = frozenset(targets)
-        self.failed = (words_of(Phase.FAILED) if failed is None else frozenset(failed)) - self.targets
+        self.failed = (_dead_ends(self.targets) if failed is None else frozenset(failed)) - self.targets
         self.goal = goal or f"in status {' or '.join(sorted(self.targets))}"
         self._progresses: dict[str, JobProgress] = {}
 
@@ -174,6 +176,11 @@ class StatusWatch(Watch):
         return "is gone" if self._is_there(job_id) else f"gives no status: {answer}"
 
 
+def _dead_ends(targets: frozenset[str]) -> frozenset[str]:
+    """Return the statuses from which a job will not come to one of some others, unless somebody helps."""
+    return words_of(Phase.FAILED) | (_OVER if targets.isdisjoint(_OVER) else NOTHING)
+
+
 def _is_moving(answer: JobStatus | DrsError) -> bool:
     return isinstance(answer, JobStatus) and answer.phase in _MOVING
 
@@ -196,7 +203,7 @@ class _Goal(NamedTuple):
 
     :param name: what they are then, for texts.
     :param targets: the statuses that show it.
-    :param failed: the statuses that end the wait; ``None`` for every failed one.
+    :param failed: the statuses that end the wait; ``None`` as with :class:`StatusWatch`.
     :param patience: see :class:`StatusWatch`.
     """
 
@@ -207,23 +214,28 @@ class _Goal(NamedTuple):
 
 
 _RUNNING = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
+_NOT_CREATED = frozenset({"CREATE_FAILED"}) | _OVER
 _GOALS = {
-    # One that was adopted may have been started long ago.
+    # One that was adopted may have been started long ago, and may have failed since: it was created.
     "create_jobs": _Goal(
-        "created", words_of(*STARTED_PHASES) | {CONFIGURATION}, failed=frozenset({"CREATE_FAILED"})
+        "created", frozenset(STATUSES) - words_of(Phase.CREATING) - _NOT_CREATED, failed=_NOT_CREATED
     ),
     "start_jobs": _Goal(
         "running",
         _RUNNING,
         failed=frozenset(STATUSES) - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING),
     ),
-    "pause_jobs": _Goal("paused", words_of(Phase.PAUSED)),
-    # Right after it DRS may still show the status that it was retried from.
+    # Right after an action DRS may still show the status from before: failed jobs can be paused, retried,
+    # stopped and deleted.
+    "pause_jobs": _Goal("paused", words_of(Phase.PAUSED), patience=3),
     "retry_jobs": _Goal("running", words_of(Phase.FULL, Phase.INCREMENTAL), patience=3),
     "stop_jobs": _Goal(
-        "stopped", frozenset({"RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE", _DELETED})
+        "stopped",
+        frozenset({"RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE", _DELETED}),
+        failed=frozenset({"RELEASE_RESOURCE_FAILED"}),
+        patience=3,
     ),
-    "delete_jobs": _Goal("deleted", frozenset({_DELETED})),
+    "delete_jobs": _Goal("deleted", frozenset({_DELETED}), failed=NOTHING),
 }
 
 

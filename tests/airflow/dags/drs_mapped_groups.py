@@ -17,7 +17,15 @@ JOBS = [
     for name in ("mapped-orders", "mapped-billing")
 ]
 
-with DAG("drs_mapped_groups", schedule=None, start_date=pendulum.datetime(2026, 1, 1), catchup=False) as dag:
+with DAG(
+    "drs_mapped_groups",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    # A busy scheduler of Airflow 3 can hear that a task was deferred only after it has resumed it, takes that
+    # for an accident, and fails the try.
+    default_args={"retries": 2, "retry_delay": pendulum.duration(seconds=1)},
+) as dag:
     drs_migration.partial(
         source_conn_id="shop_source", target_conn_id="shop_target", poke_interval=5, until="configure"
     ).expand(jobs=JOBS)
