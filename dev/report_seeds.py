@@ -107,6 +107,7 @@ class Seeds:
         """
         at = (datetime.now(UTC) - timedelta(days=days_ago)).strftime(_AT)
         own = dag_id or DAG_ID
+        of_task = ("run_id = ? and task_id = ?", (self._run_id, TASK_ID))
         with self._open() as database, database:
             number = database.execute("select max(id) + 1 from dag_run").fetchone()[0]
             changes = {"id": number, "run_id": run_id, "dag_id": own, **dict.fromkeys(_DAG_RUN_DATES, at)}
@@ -115,9 +116,10 @@ class Seeds:
                 database,
                 "task_instance",
                 {"id": str(uuid.uuid4()), "run_id": run_id, "dag_id": own, "state": state, "start_date": at},
-                "run_id = ? and task_id = ?",
-                (self._run_id, TASK_ID),
+                *of_task,
             )
+            place = {"run_id": run_id, "dag_id": own}
+            self._copy(database, "rendered_task_instance_fields", place, *of_task)
             if report is not None:
                 row = {"dag_run_id": number, "run_id": run_id, "dag_id": own, "task_id": TASK_ID}
                 row |= {"map_index": -1, "key": key, "timestamp": at, "value": self._encode(report)}

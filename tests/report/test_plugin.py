@@ -45,7 +45,8 @@ def test_each_line_gets_what_it_can_show() -> None:
         assert all(view["href"].startswith("drs/report") for view in DrsReportPlugin.external_views)
     else:
         (blueprint,) = DrsReportPlugin.flask_blueprints
-        assert (blueprint.url_prefix, DrsReportPlugin.fastapi_apps) == ("/drs", [])
+        assert (blueprint.url_prefix, blueprint.name) == ("/drs", "drs_report")
+        assert not hasattr(DrsReportPlugin, "fastapi_apps")
 
 
 def test_the_page_asks_for_its_own_files_alone() -> None:

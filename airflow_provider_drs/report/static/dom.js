@@ -18,7 +18,11 @@ function fill(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false && child !== ""),
+  );
   return element;
 }
 
@@ -54,7 +58,12 @@ export function shape(kind, isTold = false) {
   return h(
     "span",
     { class: `shape ${kind in KINDS ? kind : "unknown"}` },
-    svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, outline, svg("path", { d: mark, class: "mark" })),
+    svg(
+      "svg",
+      { viewBox: "0 0 16 16", "aria-hidden": "true" },
+      outline,
+      svg("path", { d: mark, class: "mark" }),
+    ),
     isTold ? null : h("span", { class: "for-readers" }, KINDS[kind] ?? KINDS.unknown),
   );
 }
@@ -73,7 +82,11 @@ export function outLink(address, attributes, ...children) {
   const target = isOutside ? "_blank" : "_top";
   const href = new URL(address, AIRFLOW).href;
   if (!/^https?:$/.test(new URL(href).protocol)) return h("span", attributes, ...children);
-  return h("a", { ...attributes, href, target, rel: "noopener noreferrer", onclick: framed ? leave : null }, ...children);
+  return h(
+    "a",
+    { ...attributes, href, target, rel: "noopener noreferrer", onclick: framed ? leave : null },
+    ...children,
+  );
 }
 
 /** Save a file that the server sends, also from within Airflow's frame. */
@@ -84,7 +97,8 @@ export function download(address, name) {
 function leave(event) {
   const { href, target } = event.currentTarget;
   const isElsewhere = target === "_blank" || event.ctrlKey || event.metaKey;
-  if (click({ href, target: isElsewhere ? "_blank" : "_self", rel: "noopener noreferrer" })) event.preventDefault();
+  if (click({ href, target: isElsewhere ? "_blank" : "_self", rel: "noopener noreferrer" }))
+    event.preventDefault();
 }
 
 function click(attributes) {
@@ -102,20 +116,38 @@ function click(attributes) {
   }
 }
 
+/** Return what the server answers; the error of a refusal has its status. */
+export async function fetchText(address) {
+  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
+  return response.text();
+}
+
 /** Tell people who listen. */
 export function say(text) {
-  document.getElementById("said").textContent = text;
+  const said = document.getElementById("said");
+  // The same once more is no news.
+  if (said.textContent !== text) said.textContent = text;
 }
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const STEPS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const STEPS = [
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
 
 /** Return an instant as people say it, with the exact one as its title. */
 export function when(text) {
   const at = new Date(text);
   const seconds = Math.round((at - Date.now()) / 1000);
   const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? STEPS[3];
-  return h("time", { datetime: text, title: at.toLocaleString() }, RELATIVE.format(Math.round(seconds / size), unit));
+  return h(
+    "time",
+    { datetime: text, title: at.toLocaleString() },
+    RELATIVE.format(Math.round(seconds / size), unit),
+  );
 }
 
 /** Return a number with the right form of a word. */

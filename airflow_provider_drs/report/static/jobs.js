@@ -6,7 +6,11 @@ const COUNTED = ["failed", "other", "alarm", "waived", "passed"];
 
 /** Return the list; `opened` holds the ids of the jobs that are open, and is kept up to date. */
 export function showJobs(jobs, facts, opened) {
-  return h("ul", { class: "jobs" }, jobs.map((job, n) => showJob(job, n, facts, opened)));
+  return h(
+    "ul",
+    { class: "jobs" },
+    jobs.map((job, n) => showJob(job, n, facts, opened)),
+  );
 }
 
 function showJob(job, n, facts, opened) {
@@ -15,7 +19,13 @@ function showJob(job, n, facts, opened) {
   const kind = job.verdict === "passed" && job.items.length ? softest(job) : job.verdict;
   const button = h(
     "button",
-    { type: "button", class: "job", "aria-controls": id, "data-key": `job ${job.job_id}`, onclick: () => toggle(!isOpen()) },
+    {
+      type: "button",
+      class: "job",
+      "aria-controls": id,
+      "data-key": `job ${job.job_id}`,
+      onclick: () => toggle(!isOpen()),
+    },
     shape(kind),
     h("span", { class: "job-id" }, job.job_id),
     h("span", { class: "job-says" }, tell(job)),
@@ -43,7 +53,10 @@ function softest(job) {
 function tell(job) {
   if (job.error) return job.error.message;
   const names = job.items.map((item) => item.item);
-  if (names.length) return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+  if (names.length)
+    return names.length > 3
+      ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
+      : names.join(", ");
   if (job.verdict === "pending") return job.percent === null ? "not started" : "being checked";
   if (job.verdict === "failed") return "DRS says no and names no check";
   return job.counts.passed ? "" : "no pre-check needed";
@@ -54,7 +67,14 @@ function counts(counted) {
   return h(
     "span",
     { class: "counts" },
-    shown.map((kind) => h("span", { class: `count ${kind}`, title: `${counted[kind]} ${KINDS[kind].toLowerCase()}` }, shape(kind), counted[kind])),
+    shown.map((kind) =>
+      h(
+        "span",
+        { class: `count ${kind}`, title: `${counted[kind]} ${KINDS[kind].toLowerCase()}` },
+        shape(kind),
+        counted[kind],
+      ),
+    ),
   );
 }
 
@@ -63,22 +83,46 @@ export function progress(percent) {
   const value = Math.max(0, Math.min(100, percent ?? 0));
   const bar = h("span", { class: "done" });
   bar.style.width = `${value}%`;
-  const track = { class: "progress", role: "progressbar", "aria-valuenow": value, "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress" };
-  return h("span", { class: "counts" }, h("span", track, bar), h("span", { class: "percent" }, `${Math.round(value)}%`));
+  const track = {
+    class: "progress",
+    role: "progressbar",
+    "aria-valuenow": value,
+    "aria-valuemin": 0,
+    "aria-valuemax": 100,
+    "aria-label": "Progress",
+  };
+  return h(
+    "span",
+    { class: "counts" },
+    h("span", track, bar),
+    h("span", { class: "percent" }, `${Math.round(value)}%`),
+  );
 }
 
 function showItems(job, facts) {
   const shown = job.items.map((item) => showItem(item, facts[item.item] ?? {}));
   if (job.error) shown.unshift(h("p", { class: "error" }, job.error.message));
-  if (job.counts.passed) shown.push(h("p", { class: "rest" }, shape("passed", true), `${count(job.counts.passed, "check")} passed.`));
+  if (job.counts.passed)
+    shown.push(
+      h("p", { class: "rest" }, shape("passed", true), `${count(job.counts.passed, "check")} passed.`),
+    );
   if (!shown.length) {
-    shown.push(h("p", { class: "rest" }, job.verdict === "pending" ? "DRS tells the checks one by one when the pre-check has ended." : "There is nothing to tell of this job."));
+    shown.push(
+      h(
+        "p",
+        { class: "rest" },
+        job.verdict === "pending"
+          ? "DRS tells the checks one by one when the pre-check has ended."
+          : "There is nothing to tell of this job.",
+      ),
+    );
   }
   return shown;
 }
 
 function showItem(item, fact) {
-  const waiver = item.waiver && `${item.waiver.reason} (until ${item.waiver.expires}, for jobs ${item.waiver.jobs})`;
+  const waiver =
+    item.waiver && `${item.waiver.reason} (until ${item.waiver.expires}, for jobs ${item.waiver.jobs})`;
   return h(
     "article",
     { class: `item ${item.kind}` },
@@ -101,7 +145,13 @@ function showItem(item, fact) {
       line("To do", fact.hint, "to-do"),
       line("Waived", waiver),
     ),
-    fact.link && outLink(fact.link, { class: "manual" }, "Read the service’s manual", h("span", { "aria-hidden": "true" }, " ↗")),
+    fact.link &&
+      outLink(
+        fact.link,
+        { class: "manual" },
+        "Read the service’s manual",
+        h("span", { "aria-hidden": "true" }, " ↗"),
+      ),
   );
 }
 

@@ -66,6 +66,15 @@ def test_a_task_that_waits_shows_where_drs_is(site: Site) -> None:
     assert len(asked) <= 2
 
 
+def test_a_task_that_waits_in_workers_shows_it_too(site: Site) -> None:
+    """Its jobs and its connection are those of its fields, as Airflow has rendered them."""
+    run_id = site.seeds.add("rescheduled", None, state="up_for_reschedule")
+
+    answer = _wait_for(site, "on", run_id)
+
+    assert (answer["kind"], answer["summary"]["jobs"]) == ("waiting", 10)
+
+
 def test_nothing_of_the_connection_reaches_the_page(site: Site) -> None:
     """Neither its secrets nor where it leads."""
     told = "".join(
@@ -78,22 +87,23 @@ def test_nothing_of_the_connection_reaches_the_page(site: Site) -> None:
 
 def test_a_drs_out_of_reach_is_said_plainly(site: Site) -> None:
     """With what is known; why in detail is for the log of the server alone."""
-    fault = site.drs.inject("no_permission", operation="BatchCheckResults", times=None)
+    # One that passes: the task itself has to wait on.
+    fault = site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
     try:
         answer = _wait_for(site, "unreachable")
     finally:
         site.drs.remove_fault(fault)
 
-    assert answer["trouble"] == "the user of the connection may not read pre-checks"
+    assert answer["trouble"] == "DRS does not answer this server"
     assert answer["summary"]["jobs"] == 10
     assert site.drs.url not in str(answer)
     _wait_for(site, "on")
 
 
-def _wait_for(site: Site, live: str) -> dict[str, Any]:
-    """Look until the waiting task's report is live in this way; an answer of DRS is good for some seconds."""
+def _wait_for(site: Site, live: str, run_id: str = WAITING_RUN) -> dict[str, Any]:
+    """Look until a waiting task's report is live in this way; an answer of DRS is good for some seconds."""
     deadline_s = time.monotonic() + 60
-    while (answer := site.get_report(WAITING_RUN).json())["live"] != live:
+    while (answer := site.get_report(run_id).json())["live"] != live:
         assert time.monotonic() < deadline_s, answer
         time.sleep(0.5)
     found: dict[str, Any] = answer
