@@ -59,7 +59,8 @@ def test_a_task_that_waits_shows_where_drs_is(site: Site) -> None:
 
     assert {answer["live"] for answer in answers} == {"on"}
     assert answers[0]["summary"]["verdicts"] == {"failed": 0, "unknown": 0, "pending": 6, "passed": 4}
-    assert {job["percent"] for job in answers[0]["jobs"] if job["verdict"] == "pending"} == {40.0}
+    (percent,) = {job["percent"] for job in answers[0]["jobs"] if job["verdict"] == "pending"}
+    assert 40 <= percent < 50
     assert answers[0]["refresh_s"] == 5
     asked = [entry for entry in site.drs.journal("BatchCheckResults") if entry["applied"]]
     # The triggerer asks, too, every ten seconds.
@@ -104,7 +105,7 @@ def _wait_for(site: Site, live: str, run_id: str = WAITING_RUN) -> dict[str, Any
     """Look until a waiting task's report is live in this way; an answer of DRS is good for some seconds."""
     deadline_s = time.monotonic() + 60
     while (answer := site.get_report(run_id).json())["live"] != live:
-        assert time.monotonic() < deadline_s, answer
+        assert time.monotonic() < deadline_s, (answer["kind"], answer["live"], answer["task"])
         time.sleep(0.5)
     found: dict[str, Any] = answer
     return found
