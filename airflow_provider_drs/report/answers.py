@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.report import live, stored, tasks
 from airflow_provider_drs.report.exports import render_csv, render_markdown
+from airflow_provider_drs.report.fields import read_text
 from airflow_provider_drs.report.reports import (
     VIEWS,
     Report,
     Unreadable,
     gather_facts,
     rank_items,
-    read_text,
 )
 from airflow_provider_drs.report.stored import Address, Entry
 from airflow_provider_drs.report.tasks import Task
@@ -54,7 +54,7 @@ def read_choice(view: str, text: str, offset: str) -> Choice:
 
 def read_address(dag_id: str, run_id: str, task_id: str, map_index: str) -> Address:
     """Return which task instance is meant; Airflow leaves its placeholder in where a task is not mapped."""
-    return Address(dag_id, run_id, task_id, int(map_index) if map_index.isdecimal() else -1)
+    return Address(dag_id, run_id, task_id, _read_count(map_index, -1))
 
 
 def answer_report(session: Session, address: Address, choice: Choice) -> dict[str, Any]:
@@ -244,8 +244,9 @@ def _count(report: Report) -> str:
     return f"{len(report.jobs)} {'job' if len(report.jobs) == 1 else 'jobs'}, {said or 'none checked'}"
 
 
-def _read_count(text: str) -> int:
-    return min(int(text), 10_000_000) if text.isdecimal() else 0
+def _read_count(text: str, otherwise: int = 0) -> int:
+    # Databases know no numbers of a thousand digits.
+    return int(text[:9]) if text.isdecimal() else otherwise
 
 
 def _format(at: datetime.datetime) -> str:

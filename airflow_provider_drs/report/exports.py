@@ -7,7 +7,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from airflow_provider_drs.report.reports import Job, check_link
+from airflow_provider_drs.report.fields import check_link
+from airflow_provider_drs.report.reports import Job
 
 _COLUMNS = (
     "job_id",

@@ -12,20 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from airflow_provider_drs.protocol.checks import MANUAL_URL
+from airflow_provider_drs.report.fields import check_link, read_number, read_text
 
 #: What can be asked for: all jobs, those with a verdict, or those with an alarm.
 VIEWS = ("all", "failed", "alarm", "pending", "passed")
-
-#: The only hosts that a link of a report may lead to: those of the services' own manuals.
-LINK_HOSTS = frozenset({urlsplit(MANUAL_URL).hostname, "support.huaweicloud.com"})
-
-#: A text of a report is cut here; DRS itself sends 500 characters.
-_LONGEST_TEXT = 2000
 
 #: What needs a person first comes first.
 _ORDER = {"failed": 0, "unknown": 1, "pending": 2, "passed": 4}
@@ -222,33 +215,16 @@ def rank_items(digests: Iterable[Digest], limit: int) -> list[str]:
     return names[:limit]
 
 
-def check_link(address: object) -> str:
-    """Return an address that a report may link to, else nothing."""
-    try:
-        parts = urlsplit(address if isinstance(address, str) else "")
-        place = (parts.scheme, parts.username, parts.password, parts.port or 443)
-    except ValueError:
-        return ""
-    is_good = place == ("https", None, None, 443) and parts.hostname in LINK_HOSTS
-    return str(address) if is_good else ""
-
-
-def read_text(value: object) -> str:
-    """Return anything as a text of bearable length."""
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
-
-
 def _read_job(row: _Row) -> Job:
     counts = row.counts if isinstance(row.counts, dict) else {}
-    passed = _read_number(counts.get("passed"))
+    passed = read_number(counts.get("passed"))
     error = row.error if isinstance(row.error, dict) else None
     return Job(
         job_id=read_text(row.job_id),
         # An unknown word is no yes.
         verdict=row.verdict if row.verdict in ("passed", "failed", "pending") else "unknown",
-        percent=_read_number(row.progress),
-        rate=_read_number(row.total_passed_rate),
+        percent=read_number(row.progress),
+        rate=read_number(row.total_passed_rate),
         passed_items=int(passed or 0),
         marks=tuple((read_text(mark.item), _kind_of(mark)) for mark in _MARKS.decode(row.items)),
         error=error and {name: read_text(error.get(name)) for name in ("type", "message", "error_code")},
@@ -284,12 +260,6 @@ def _read_item(fields: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(waiver, dict)
         else None,
     }
-
-
-def _read_number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # Neither infinity nor what is no number is JSON.
-    return value if is_number and abs(value) < 1e9 else None  # type: ignore[arg-type, return-value]
 
 
 def _rank(job: Job) -> int:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from airflow_provider_drs.protocol.prechecks import AlarmPolicy, CheckItem, PrecheckResult
 from airflow_provider_drs.protocol.reports import report_job
 from airflow_provider_drs.protocol.waivers import read_waiver
+from airflow_provider_drs.report.answers import read_address
+from airflow_provider_drs.report.fields import check_link, read_text
 from airflow_provider_drs.report.reports import (
     VIEWS,
     Report,
     Unreadable,
-    check_link,
     digest,
     gather_facts,
     rank_items,
-    read_text,
 )
 
 WAIVER = {"item": "binLog", "jobs": "*", "reason": "agreed with the owner", "expires": "2999-12-31"}
@@ -184,6 +184,14 @@ def test_the_manuals_are_linked() -> None:
     """Those of both clouds."""
     for host in ("docs.otc.t-systems.com", "support.huaweicloud.com"):
         assert check_link(f"https://{host}/drs/x.html") == f"https://{host}/drs/x.html"
+
+
+@pytest.mark.parametrize(
+    ("text", "map_index"), [("3", 3), ("-1", -1), ("{MAP_INDEX}", -1), ("9" * 5000, 999_999_999)]
+)
+def test_a_map_index_is_a_number_or_none(text: str, map_index: int) -> None:
+    """Airflow leaves its placeholder in; somebody else tries what breaks."""
+    assert read_address("d", "r", "t", text).map_index == map_index
 
 
 def test_a_text_without_end_is_cut() -> None:
