@@ -6,8 +6,10 @@ BIN2 := .venvs/airflow-2/bin
 ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
-BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/links tests/assets \
+BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/links tests/assets tests/report \
 	tests/test_lineage.py tests/test_metrics.py
+# The report page, on a running Airflow of each line, and in a browser. Chromium is installed if it is missing.
+PAGE := tests/report/running
 # Of the tests of security the one that needs a running Airflow.
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
@@ -32,8 +34,8 @@ demo-migration: $(ENV) ## Run a whole MySQL migration in a real Airflow 3 agains
 operations: $(ENV) ## Count how many of the documented operations each part knows
 	@$(BIN)/python dev/coverage_table.py
 
-ui: $(ENV) ## Leave that Airflow running, to look around in
-	@$(BIN)/python dev/demo.py --ui
+ui: $(ENV) ## Leave an Airflow running with three reports on pre-checks: all passed, one failed, one waiting
+	@$(BIN)/python dev/ui.py
 
 test: ## Run all checks and tests
 	@$(PYTHON) dev/checks.py $(CHECKS)
@@ -56,15 +58,15 @@ licences: $(ENV) ## List the licences of what an installation brings along
 	$(BIN)/python dev/licences.py
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --cov=airflow_provider_drs --cov-report= tests
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --ignore $(PAGE) --cov=airflow_provider_drs --cov-report= tests
 	$(BIN)/coverage report --include='airflow_provider_drs/protocol/*' --fail-under=100
 	$(BIN)/coverage report --omit='airflow_provider_drs/protocol/*' --fail-under=90
 
 unit-2: $(ENV2) ## Run the tests of the Airflow face on Airflow 2.11
-	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) $(BOTH_LINES)
+	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) --ignore $(PAGE) $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP)
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP) $(PAGE)
 
 test-cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs with Celery while all else fails; prove that each started once
 	DRS_CLUSTER=1 $(BIN)/pytest -q -s -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py

@@ -44,16 +44,15 @@ _AIRFLOW_2 = {
 }
 
 
-def write_settings(home: Path, dags: Path, *, major: int, port: int) -> dict[str, str]:
+def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str, str]:
     """
     Return the environment of all components, and write the files that it names.
 
     :param home: the folder that everything is kept in; it exists.
     :param dags: the folder of the DAGs.
     :param major: 2 or 3, the line of Airflow.
-    :param port: where the API server is to listen (Airflow 3).
+    :param url: where the API server, or the webserver, is to be.
     """
-    url = f"http://127.0.0.1:{port}"
     # Several processes write; the ones that find the database locked wait for their turn.
     database = f"sqlite:///{home}/airflow.db?timeout=60"
     settings = {
@@ -76,7 +75,7 @@ def write_settings(home: Path, dags: Path, *, major: int, port: int) -> dict[str
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
         }
     else:
-        settings |= {**_AIRFLOW_2, "WEBSERVER__SECRET_KEY": _SECRET}
+        settings |= {**_AIRFLOW_2, "WEBSERVER__SECRET_KEY": _SECRET, "WEBSERVER__BASE_URL": url}
         # Airflow 2 runs tasks side by side only with a database server, since writers of sqlite used not to
         # wait for each other; with a time-out and a write-ahead log they do. Airflow 3 has no such rule.
         plain["_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK"] = "1"

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -39,18 +40,22 @@ class AirflowStack:
     :param home: an empty folder for everything it keeps.
     :param dags: the folder of the DAGs.
     :param environment: variables for every component, e.g. connections.
+    :param prefix: a path before all of Airflow's, as a reverse proxy may want it.
     """
 
-    def __init__(self, bin_folder: Path, home: Path, dags: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, bin_folder: Path, home: Path, dags: Path, environment: Mapping[str, str], *, prefix: str = ""
+    ) -> None:
         self.home = home
         self.major = int(_version(bin_folder).split(".")[0])
         self._bin_folder = bin_folder
         self._port = free_port()
+        self._prefix = prefix
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._control: Control | None = None
         home.mkdir(parents=True, exist_ok=True)
         path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-        settings = write_settings(home, dags, major=self.major, port=self._port)
+        settings = write_settings(home, dags, major=self.major, url=self.url)
         self.environment = {**settings, "PATH": path, **environment}
         self._sessions: set[int] = set()
         # Ends what is left if this process is killed and cannot do it.
@@ -60,8 +65,8 @@ class AirflowStack:
 
     @property
     def url(self) -> str:
-        """Where the API server and the UI are (Airflow 3)."""
-        return f"http://127.0.0.1:{self._port}"
+        """Where the API server and the UI are; in Airflow 2 the webserver, if it was started."""
+        return f"http://127.0.0.1:{self._port}{self._prefix}"
 
     def __enter__(self) -> AirflowStack:
         """Start everything, and return when it is up."""
@@ -98,7 +103,11 @@ class AirflowStack:
 
     def start(self, component: str) -> None:
         """Start one component."""
-        arguments = {"api-server": ["--host", "127.0.0.1", "--port", str(self._port), "--workers", "1"]}
+        place = ["--port", str(self._port), "--workers", "1"]
+        arguments = {
+            "api-server": ["--host", "127.0.0.1", *place],
+            "webserver": ["--hostname", "127.0.0.1", *place],
+        }
         with (self.home / f"{component}.out").open("ab") as output:
             self._processes[component] = subprocess.Popen(
                 [self._airflow, component, *arguments.get(component, [])],
@@ -208,6 +217,14 @@ class AirflowStack:
                 raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds; see {self.home}")
             time.sleep(_POLL_S)
 
+    def wait_for_url(self, path: str) -> None:
+        """
+        Return when something answers at a path of the API server, or the webserver.
+
+        :raises TimeoutError: nothing does.
+        """
+        self.until(lambda: _answers(f"{self.url}{path}"), f"{path} does not answer", _START_S)
+
     def state(self, dag_id: str, run_id: str) -> str | None:
         """Return the state of a run."""
         rows = self.query("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id)
@@ -301,6 +318,14 @@ class AirflowStack:
 
     def _database(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self.home / "airflow.db", timeout=60))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except OSError:
+        return False
 
 
 def _read_log_line(line: str) -> str:

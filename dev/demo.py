@@ -1,8 +1,7 @@
 """
 Shows the main job in a real Airflow against the emulator: first all jobs pass, then one fails its pre-check.
 
-    .venvs/airflow-3/bin/python dev/demo.py          run both, print what happened, stop everything
-    .venvs/airflow-3/bin/python dev/demo.py --ui     leave it running, and print the address and login
+    .venvs/airflow-3/bin/python dev/demo.py
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow_settings import PASSWORD, USER
 from airflow_stack import ROOT, AirflowStack
 
 from airflow_provider_drs.emulator import EmulatorClient
@@ -34,19 +31,18 @@ WHITE, GREEN, RED, PLAIN = _COLOURS if sys.stdout.isatty() else ("", "", "", "")
 
 def main() -> int:
     """Return 0 only if both runs went as they should."""
-    with_ui = "--ui" in sys.argv[1:]
     # Ctrl-C and a polite kill both go through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = Path(tempfile.mkdtemp(prefix="airflow-drs-"))
     try:
-        return _show(home, with_ui)
+        return _show(home)
     except KeyboardInterrupt:
-        return 0 if with_ui else 1
+        return 1
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _show(home: Path, with_ui: bool) -> int:
+def _show(home: Path) -> int:
     with run_emulator() as (process, url):
         emulator = EmulatorClient(url)
         print(
@@ -59,8 +55,6 @@ def _show(home: Path, with_ui: bool) -> int:
         stack.adopt(process.pid)
         with stack as airflow:
             airflow.unpause(DAG_ID)
-            if with_ui:
-                return _stay(airflow, url)
             # The schedule makes the first run by itself, as it does every night.
             good = _run(airflow, emulator, "All jobs pass", airflow.first_run(DAG_ID), ALL_WELL, starts=10)
             emulator.reset()
@@ -71,17 +65,6 @@ def _show(home: Path, with_ui: bool) -> int:
     verdict = "Both runs went as they should." if good and bad else "Something went wrong, see above."
     print(f"\n{WHITE}{verdict}{PLAIN}")
     return 0 if good and bad else 1
-
-
-def _stay(airflow: AirflowStack, url: str) -> int:
-    """Leave everything running until Ctrl-C."""
-    print(f"\n{WHITE}Airflow is at {airflow.url}, user {USER}, password {PASSWORD}. Stop with Ctrl-C.{PLAIN}")
-    print(f"Trigger {DAG_ID} there. Let a job fail its next pre-check:")
-    verdict = '{"job_id": "00000003-d0c5-4a11-8a11-0000003jb103", "outcome": "fail"}'
-    print(f"  curl -X POST {url}/_emulator/set_verdict -d '{verdict}'", flush=True)
-    while True:
-        time.sleep(1)
-        airflow.check()
 
 
 def _run(

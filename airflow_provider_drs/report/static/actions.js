@@ -1,0 +1,41 @@
+// Taking a report away: to the clipboard, or as a file.
+
+import { download, fetchText, h, say } from "./dom.js";
+
+/** Return the buttons; `address` makes the address of the report in a form. */
+export function showActions(address) {
+  const button = (label, onclick) => h("button", { type: "button", "data-key": label, onclick }, label);
+  return h(
+    "div",
+    { class: "actions", role: "group", "aria-label": "Take the report away" },
+    button("Copy as Markdown", (event) => copy(address("markdown"), "Markdown", event.currentTarget)),
+    button("Copy as CSV", (event) => copy(address("csv"), "CSV", event.currentTarget)),
+    button("Download CSV", () => download(new URL(address("csv"), location.href).href, "precheck.csv")),
+  );
+}
+
+async function copy(address, what, button) {
+  let told;
+  try {
+    await write(await fetchText(address));
+    told = `Copied as ${what}`;
+  } catch {
+    told = "Could not copy";
+  }
+  say(told);
+  const label = button.textContent;
+  button.textContent = told;
+  setTimeout(() => (button.textContent = label), 1800);
+}
+
+async function write(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Without TLS a browser has no clipboard but this one.
+  const field = h("textarea", { class: "for-readers" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("no clipboard");
+}

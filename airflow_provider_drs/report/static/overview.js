@@ -1,0 +1,111 @@
+// The latest reports of all DAGs, and the tasks that wait for one.
+
+import { count, h, shape, when } from "./dom.js";
+
+/** Return what is under Browse; `address` makes the address of a report, `go` turns to another page. */
+export function showOverview(answer, address, go) {
+  const parts = [
+    h(
+      "header",
+      { class: "top" },
+      h(
+        "div",
+        {},
+        h("h1", {}, "DRS pre-checks"),
+        h("p", { class: "path" }, "The latest reports of the DAGs that you may see."),
+      ),
+    ),
+  ];
+  const rows = [
+    ...answer.waiting.map((task) => showWaiting(task, address)),
+    ...answer.reports.map((report) => showReport(report, address)),
+  ];
+  parts.push(rows.length ? h("section", { class: "card" }, table(rows)) : showNothing());
+  parts.push(showPages(answer, go));
+  return parts;
+}
+
+function showNothing() {
+  return h(
+    "section",
+    { class: "card empty" },
+    shape("pending", true),
+    h("h2", {}, "No pre-check has reported yet"),
+    h(
+      "p",
+      {},
+      "As soon as a DrsPrecheckSensor, or a DrsBatchPrecheckOperator that waits, has run in a DAG that you may see, its report is here.",
+    ),
+  );
+}
+
+function table(rows) {
+  const heads = ["Result", "DAG", "Run", "Task", "What came up", "When"];
+  return h(
+    "div",
+    { class: "scroller" },
+    h(
+      "table",
+      {},
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head) => h("th", { scope: "col" }, head)),
+        ),
+      ),
+      h("tbody", {}, rows),
+    ),
+  );
+}
+
+function showReport(report, address) {
+  const tried =
+    report.outcome === "failed"
+      ? `${report.failed} of ${count(report.jobs, "job")} failed`
+      : report.outcome === "unreadable"
+        ? "no report"
+        : `${count(report.jobs, "job")} ${report.outcome === "pending" ? "checked in part" : "passed"}`;
+  return row(report, address, report.outcome, tried, report.items.join(", "), report.at);
+}
+
+function showWaiting(task, address) {
+  return row(task, address, "pending", task.state.replaceAll("_", " "), "", task.start);
+}
+
+function row(place, address, kind, text, items, at) {
+  const task = place.map_index < 0 ? place.task_id : `${place.task_id} [${place.map_index}]`;
+  const link = h("a", { href: address(place), class: "verdict-link" }, shape(kind), h("span", {}, text));
+  return h(
+    "tr",
+    {},
+    h("td", {}, link),
+    h("td", { class: "whole" }, place.dag_id),
+    h("td", { class: "run" }, place.run_id),
+    h("td", { class: "whole" }, task),
+    h("td", { class: "muted" }, items),
+    h("td", {}, at && when(at)),
+  );
+}
+
+function showPages(answer, go) {
+  if (!answer.offset && !answer.has_more) return "";
+  const size = answer.reports.length;
+  return h(
+    "nav",
+    { class: "pages", "aria-label": "Pages" },
+    h(
+      "button",
+      { type: "button", disabled: !answer.offset, onclick: () => go(Math.max(0, answer.offset - 25)) },
+      "Newer",
+    ),
+    h("span", {}, `${answer.offset + 1} to ${answer.offset + size}`),
+    h(
+      "button",
+      { type: "button", disabled: !answer.has_more, onclick: () => go(answer.offset + 25) },
+      "Older",
+    ),
+  );
+}

@@ -1,0 +1,218 @@
+// Asks for a report, shows it, and asks again while its task waits.
+
+import { fetchText, framed, h, outLink } from "./dom.js";
+import { showActions } from "./actions.js";
+import { showFilters, showNoJobs, showPages } from "./filters.js";
+import { showJobs } from "./jobs.js";
+import { showTrouble, showWithout } from "./messages.js";
+import { showOverview } from "./overview.js";
+import { showHistory } from "./plot.js";
+import { headline, showRanking, showVerdict } from "./verdict.js";
+
+const PLACE = ["dag_id", "run_id", "task_id", "map_index"];
+const RETRY_S = 10;
+/** Runs whose plot fits beside another card. */
+const FEW_RUNS = 12;
+
+const page = document.getElementById("page");
+const place = Object.fromEntries(new URLSearchParams(location.search));
+const opened = new Set();
+// What is looked at is kept in the address, so that a reload shows the same.
+const kept = new URLSearchParams(location.hash.slice(1));
+const choice = { view: kept.get("view") ?? "all", q: kept.get("q") ?? "", offset: kept.get("offset") ?? 0 };
+
+let shownText = "";
+let timer = 0;
+let asked = 0;
+let history = null;
+let current = null;
+
+// Where Airflow has a heading of its own.
+document.documentElement.classList.toggle("framed", framed && Boolean(place.dag_id));
+
+function reportAddress(other) {
+  const query = new URLSearchParams(PLACE.map((name) => [name, other[name] ?? place[name] ?? "-1"]));
+  return `report?${query}`;
+}
+
+function dataAddress(what, extra = {}) {
+  const isOverview = !place.dag_id;
+  const asks = isOverview
+    ? { offset: choice.offset }
+    : { ...Object.fromEntries(PLACE.map((name) => [name, place[name] ?? "-1"])), ...extra };
+  return `data/${what}?${new URLSearchParams(asks)}`;
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  const turn = ++asked;
+  const isOverview = !place.dag_id;
+  try {
+    const text = await fetchText(isOverview ? dataAddress("overview") : dataAddress("report", choice));
+    // An answer to an older question comes late.
+    if (turn !== asked) return;
+    const answer = (current = JSON.parse(text));
+    if (text !== shownText)
+      render(
+        isOverview ? showOverview(answer, reportAddress, (offset) => choose({ offset })) : showReport(answer),
+      );
+    shownText = text;
+    if (!isOverview && history === null) loadHistory();
+    plan(isOverview ? RETRY_S : answer.refresh_s);
+  } catch (error) {
+    if (turn !== asked) return;
+    shownText = "";
+    render(showTrouble(error, place));
+    if (!error.status || error.status >= 500) plan(RETRY_S);
+  }
+}
+
+function plan(seconds) {
+  // Nobody looks at a hidden page; it asks as soon as it is seen.
+  if (seconds) timer = setTimeout(() => (document.hidden ? null : refresh()), seconds * 1000);
+}
+
+async function loadHistory() {
+  history = false;
+  try {
+    history = JSON.parse(await fetchText(dataAddress("history")));
+    document.getElementById("history")?.replaceWith(historyCard());
+    showLatest();
+  } catch {
+    // The report is what counts; it is there without its history.
+  }
+}
+
+/** Put new parts in place of the old ones; what has the focus keeps it. */
+function render(parts) {
+  const active = document.activeElement;
+  const key = active?.dataset?.key;
+  const caret = active?.selectionStart;
+  page.replaceChildren(...parts.flat().filter(Boolean));
+  page.setAttribute("aria-busy", "false");
+  const again = key && page.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (again) {
+    // Somebody may be typing.
+    if (again.matches("input")) again.value = active.value;
+    again.focus({ preventScroll: true });
+    if (caret !== undefined && caret !== null) again.setSelectionRange?.(caret, caret);
+  }
+  showLatest();
+}
+
+/** Where not all runs fit, the latest are seen first. */
+function showLatest() {
+  const scroller = page.querySelector("#history .scroller");
+  if (scroller) scroller.scrollLeft = scroller.scrollWidth;
+}
+
+function choose(change) {
+  Object.assign(choice, { offset: 0 }, change);
+  const set = Object.entries(choice).filter(
+    ([name, value]) => String(value) !== { view: "all", q: "", offset: "0" }[name],
+  );
+  window.history.replaceState(
+    null,
+    "",
+    set.length ? `#${new URLSearchParams(set)}` : location.pathname + location.search,
+  );
+  return refresh();
+}
+
+function showReport(answer) {
+  const { summary } = answer;
+  document.title = `${summary ? headline(summary).text : "Pre-check"} · ${answer.task.task_id}`;
+  if (!summary) return [showTop(answer), showNeighbours(answer), showWithout(answer), historyCard()];
+  if (!opened.size && !shownText)
+    answer.jobs
+      .filter((job) => job.verdict === "failed")
+      .slice(0, 1)
+      .forEach((job) => opened.add(job.job_id));
+  return [
+    showTop(answer),
+    showNeighbours(answer),
+    showVerdict(answer),
+    h("div", { class: "columns" }, showRanking(answer, choose), historyCard()),
+    showFilters(summary, answer.page, choice, choose),
+    answer.jobs.length ? showJobs(answer.jobs, answer.facts, opened) : showNoJobs(choose),
+    showPages(answer.page, choose),
+  ];
+}
+
+/** Return the address of what is looked at, in a form to take away. */
+function exportAddress(form) {
+  return dataAddress("export", { view: choice.view, q: choice.q, form });
+}
+
+function showTop(answer) {
+  const { task } = answer;
+  const name = task.map_index < 0 ? task.task_id : `${task.task_id} [${task.map_index}]`;
+  return h(
+    "header",
+    { class: "top" },
+    h(
+      "div",
+      {},
+      h("h1", {}, "DRS pre-check"),
+      h(
+        "p",
+        { class: "path" },
+        [task.dag_id, task.run_id].map((part) => [
+          h("span", { class: "name" }, part),
+          h("span", { class: "slash", "aria-hidden": "true" }, "/"),
+        ]),
+        task.page ? outLink(task.page, { class: "name" }, name) : h("span", { class: "name" }, name),
+        task.state && h("span", { class: "state" }, task.state.replaceAll("_", " ")),
+      ),
+    ),
+    answer.summary && showActions(exportAddress),
+  );
+}
+
+function historyCard() {
+  if (!history) return h("section", { id: "history", hidden: true });
+  const runs = [...history.runs];
+  // A run that waits has no report yet, and is the latest.
+  if (current.kind === "waiting")
+    runs.push({
+      run_id: place.run_id,
+      at: current.task.start,
+      outcome: "pending",
+      jobs: current.summary?.jobs ?? 0,
+      failed: 0,
+      hits: history.items.map(() => [0, 0]),
+    });
+  if (runs.length < 2) return h("section", { id: "history", hidden: true });
+  return h(
+    "section",
+    { id: "history", class: runs.length > FEW_RUNS ? "card wide" : "card" },
+    h("h2", {}, "Run by run"),
+    showHistory({ ...history, runs }, place.run_id, (run_id) => reportAddress({ run_id })),
+  );
+}
+
+function showNeighbours({ neighbours, task }) {
+  const others = neighbours.filter(
+    (other) => other.task_id !== task.task_id || other.map_index !== task.map_index,
+  );
+  if (!others.length) return null;
+  const name = (other) => (other.map_index < 0 ? other.task_id : `${other.task_id} [${other.map_index}]`);
+  const links = others.slice(0, 20).map((other) => h("a", { href: reportAddress(other) }, name(other)));
+  return h(
+    "nav",
+    { class: "neighbours", "aria-label": "Other reports of this run" },
+    h("span", {}, "Also in this run:"),
+    links,
+    others.length > 20 && `and ${others.length - 20} more`,
+  );
+}
+
+document.addEventListener("keydown", (event) => {
+  const search = page.querySelector("input[type=search]");
+  if (event.key !== "/" || !search || event.target === search || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  search.focus();
+});
+document.addEventListener("visibilitychange", () => document.hidden || !timer || refresh());
+
+refresh();

@@ -1,0 +1,22 @@
+// Light or dark as Airflow is, before the first paint. Airflow 3 keeps it as "theme", Airflow 2 as "darkTheme".
+(() => {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+
+  function find() {
+    try {
+      const theme = localStorage.getItem("theme");
+      if (theme === "light" || theme === "dark") return theme;
+      const isDark = localStorage.getItem("darkTheme");
+      if (theme === null && isDark !== null) return isDark === "true" ? "dark" : "light";
+    } catch {
+      // A browser that keeps nothing for this site.
+    }
+    return system.matches ? "dark" : "light";
+  }
+
+  const apply = () => (document.documentElement.dataset.theme = find());
+  apply();
+  // Somebody switches it in Airflow, around this page or in another tab.
+  addEventListener("storage", apply);
+  system.addEventListener("change", apply);
+})();

@@ -1,0 +1,123 @@
+// The verdict on all jobs, and what came up most.
+
+import { count, h, shape, when } from "./dom.js";
+
+/** Return the verdict on all jobs in words, and its kind. */
+export function headline(summary) {
+  const { failed, unknown, pending } = summary.verdicts;
+  const bad = failed + unknown;
+  const all = count(summary.jobs, "job");
+  if (!summary.jobs) return { kind: "unknown", text: "The report names no job" };
+  if (bad) return { kind: "failed", text: `${bad.toLocaleString("en")} of ${all} did not pass` };
+  if (pending)
+    return {
+      kind: "pending",
+      text: `${pending.toLocaleString("en")} of ${all} ${pending === 1 ? "is" : "are"} still being checked`,
+    };
+  return { kind: "passed", text: summary.jobs === 1 ? "The job passed" : `All ${all} passed` };
+}
+
+/** Return the card at the top. */
+export function showVerdict(answer) {
+  const { summary } = answer;
+  const { kind, text } = headline(summary);
+  const { passed, alarm, waived, failed, other } = summary.items;
+  const said = [
+    failed && `${count(failed, "check")} failed`,
+    other && `${count(other, "check")} with an unknown result`,
+    alarm && count(alarm, "alarm"),
+    waived && `${count(waived, "alarm")} waived`,
+    passed && `${count(passed, "check")} passed`,
+  ].filter(Boolean);
+  return h(
+    "section",
+    { class: `card verdict ${kind}` },
+    shape(kind, true),
+    h(
+      "div",
+      { class: "verdict-text" },
+      h("h2", {}, text),
+      h("p", {}, said.join(" · ") || "DRS tells the checks one by one when a pre-check has ended."),
+      showSource(answer),
+    ),
+    h("div", { class: "shares" }, showShares(summary)),
+  );
+}
+
+function showSource(answer) {
+  const { live, at, trouble } = answer;
+  if (answer.kind === "report") return h("p", { class: "source" }, "Reported ", when(at));
+  const told = live === "unreachable" ? `The last answer of DRS is from ` : "Live from DRS, ";
+  return h(
+    "p",
+    { class: `source ${live}` },
+    h("span", { class: "pulse", "aria-hidden": "true" }),
+    told,
+    when(at),
+    live === "unreachable" && ` — ${trouble}.`,
+    live === "on" && ". The task has the last word when it ends.",
+  );
+}
+
+function showShares({ jobs, verdicts, percent }) {
+  const bar = h("div", { class: "bar", "aria-hidden": "true" });
+  for (const [kind, number] of Object.entries(verdicts)) {
+    if (!number) continue;
+    const part = h("span", { class: kind });
+    part.style.flexGrow = number / jobs;
+    bar.append(part);
+  }
+  const legend = Object.entries(verdicts).filter(([, number]) => number);
+  return [
+    bar,
+    h(
+      "ul",
+      { class: "legend" },
+      legend.map(([kind, number]) => h("li", {}, shape(kind), number.toLocaleString("en"))),
+      verdicts.pending > 0 && h("li", { class: "muted" }, `${Math.round(percent)}% done`),
+    ),
+  ];
+}
+
+/** Return which items hit most jobs; `choose` shows the jobs of one. */
+export function showRanking(answer, choose) {
+  if (!answer.ranking.length) return null;
+  const most = Math.max(...answer.ranking.map(([, failed, alarmed]) => failed + alarmed));
+  const rows = answer.ranking.map(([name, failed, alarmed]) => {
+    const bar = h(
+      "span",
+      { class: "bar", "aria-hidden": "true" },
+      failed > 0 && part("failed", failed, most),
+      alarmed > 0 && part("alarm", alarmed, most),
+    );
+    const told = [
+      failed && `failed in ${failed.toLocaleString("en")}`,
+      alarmed && `alarm in ${alarmed.toLocaleString("en")}`,
+    ]
+      .filter(Boolean)
+      .join(", ");
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        {
+          type: "button",
+          "data-key": `rank ${name}`,
+          title: `Show the jobs with ${name}`,
+          onclick: () => choose({ q: name, view: "all" }),
+        },
+        h("span", { class: "item-name" }, name),
+        h("span", { class: "told" }, told),
+        bar,
+      ),
+    );
+  });
+  return h("section", { class: "card ranking" }, h("h2", {}, "What came up"), h("ul", {}, rows));
+}
+
+function part(kind, number, most) {
+  const span = h("span", { class: kind });
+  span.style.width = `${(number / most) * 100}%`;
+  return span;
+}

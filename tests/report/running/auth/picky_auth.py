@@ -1,0 +1,31 @@
+"""
+An auth manager for Airflow 3 that tells DAGs apart, and what of a DAG somebody may see.
+
+Airflow's own simple one does neither. Everything else, from the login to the token, is that one's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+#: The one DAG that the user ``stranger`` may read.
+OTHER_DAG = "another_dag"
+
+
+class PickyAuthManager(SimpleAuthManager):
+    """``stranger`` may read one DAG; ``blind`` may read every DAG and no XCom."""
+
+    def is_authorized_dag(
+        self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None
+    ) -> bool:
+        """Tell whether a user may do something with a DAG, or with what belongs to it."""
+        if user.username == "stranger" and (details is None or details.id != OTHER_DAG):
+            return False
+        if user.username == "blind" and access_entity == DagAccessEntity.XCOM:
+            return False
+        return super().is_authorized_dag(
+            method=method, user=user, access_entity=access_entity, details=details
+        )

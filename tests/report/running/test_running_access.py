@@ -1,0 +1,115 @@
+"""Who may see a report, on a running Airflow of each line: Airflow itself says so, for every route."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.report.running.conftest import DAG_ID, FAILED_RUN, OTHER_DAG, Site, place
+
+pytestmark = pytest.mark.airflow
+
+DATA = ("data/report", "data/history", "data/export")
+
+
+@pytest.mark.parametrize("what", DATA)
+@pytest.mark.parametrize(
+    ("who", "status"), [(None, 401), ("stranger", 403), ("blind", 403), ("viewer", 200), ("admin", 200)]
+)
+def test_a_report_is_for_those_who_may_see_the_xcoms_of_its_dag(
+    site: Site, what: str, who: str | None, status: int
+) -> None:
+    """Anonymous, one who may read another DAG, one who may read DAGs and no XComs, a viewer, an admin."""
+    answer = site.get(what, who, **place(FAILED_RUN))
+
+    assert answer.status_code == status
+    assert ("srcBinlogFormatCheck" in answer.text) is (status == 200)
+
+
+@pytest.mark.parametrize("what", DATA)
+def test_one_who_may_read_another_dag_sees_that_one(site: Site, what: str) -> None:
+    """The refusal is about the DAG, not about the person."""
+    answer = site.get(what, "stranger", **place("its-only-run", dag_id=OTHER_DAG))
+
+    assert answer.status_code == 200
+    assert "dstDbDiskSize" in answer.text
+
+
+@pytest.mark.parametrize("dag_ids", [(DAG_ID, OTHER_DAG), (OTHER_DAG, DAG_ID)])
+def test_a_dag_named_twice_is_judged_by_the_one_that_is_shown(site: Site, dag_ids: tuple[str, str]) -> None:
+    """Nobody smuggles a DAG past the check by naming one that is allowed beside it."""
+    query = f"dag_id={dag_ids[0]}&dag_id={dag_ids[1]}&run_id={FAILED_RUN}&task_id=wait_until_passed"
+    answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=30)
+
+    assert "srcBinlogFormatCheck" not in answer.text
+
+
+@pytest.mark.parametrize("dag_id", ["~", "*", ""])
+def test_no_placeholder_stands_for_all_dags(site: Site, dag_id: str) -> None:
+    """Airflow's own endpoints know one."""
+    answer = site.get("data/report", "stranger", **place(FAILED_RUN, dag_id=dag_id))
+
+    assert answer.status_code in (403, 422)
+
+
+@pytest.mark.parametrize(
+    ("who", "dag_ids"),
+    [
+        ("admin", {DAG_ID, OTHER_DAG}),
+        ("viewer", {DAG_ID, OTHER_DAG}),
+        ("stranger", {OTHER_DAG}),
+        ("blind", set()),
+    ],
+)
+def test_the_overview_lists_what_a_viewer_may_open(site: Site, who: str, dag_ids: set[str]) -> None:
+    """Reports and waiting tasks alike."""
+    found: set[str] = set()
+    offset, has_more = 0, True
+    while has_more:
+        answer = site.get("data/overview", who, offset=offset).json()
+        found |= {row["dag_id"] for row in answer["reports"] + answer["waiting"]}
+        offset, has_more = offset + len(answer["reports"]), answer["has_more"]
+
+    assert found == dag_ids
+
+
+def test_the_overview_is_not_for_everybody(site: Site) -> None:
+    """It takes a login."""
+    assert site.get("data/overview", None).status_code == 401
+
+
+def test_the_page_itself_holds_nothing_and_runs_nothing_of_others(site: Site) -> None:
+    """Its policy allows our own files alone, and only Airflow may frame it."""
+    answer = site.get("report", None)
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert answer.status_code == 200
+    for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'self'", "base-uri 'none'"):
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert DAG_ID not in answer.text
+    assert site.get_report(FAILED_RUN).headers["Cache-Control"] == "no-store"
+
+
+def test_a_token_does_as_well_as_a_cookie(site: Site) -> None:
+    """For scripts, where Airflow has tokens."""
+    if site.airflow.major == 2:
+        pytest.skip("Airflow 2 has sessions alone for its pages")
+    token = site.sessions["viewer"].cookies["_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = site.sessions["blind"].get(
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=30
+    )
+
+    # What is said aloud goes before the cookie.
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", "not-a-token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."])
+def test_a_wrong_token_opens_nothing(site: Site, token: str) -> None:
+    """Nor one that says itself that it is not signed."""
+    headers = {"Cookie": f"_token={token}; session={token}"}
+    answer = site.sessions["blind"].get(
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=30
+    )
+
+    assert answer.status_code in (401, 403)

@@ -1,0 +1,414 @@
+"""The page in a real browser, on a running Airflow behind a path prefix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from report_seeds import TASK_ID, make_report
+
+from tests.report.running.conftest import (
+    DAG_ID,
+    FAILED_RUN,
+    ON_3,
+    PASSED_RUN,
+    WAITING_RUN,
+    Site,
+    Visit,
+    place,
+)
+
+pytestmark = pytest.mark.airflow
+
+JOB = ".jobs .job"
+SCRIPTS = Path(__file__).parent / "scripts"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>{{7*7}}javascript:alert(3)"
+
+
+@pytest.fixture(scope="session")
+def huge_run(site: Site) -> str:
+    """Return a run with the report of a thousand jobs of forty checks each, all of which hit."""
+    report = make_report(1000, 40, failed=4, alarmed=36)
+    return site.seeds.add("huge", report, days_ago=0.5)
+
+
+@pytest.fixture(scope="session")
+def history(site: Site) -> str:
+    """Return the last of thirty nights, on which this and that failed."""
+    for night in range(30, 0, -1):
+        hit = night % 7 in (0, 1)
+        report = make_report(40, 40, failed=2 if hit else 0, alarmed=night % 5)
+        site.seeds.add(
+            f"night-{night:02}", report, days_ago=night / 1000, state="failed" if hit else "success"
+        )
+    return "night-01"
+
+
+def test_a_failed_check_is_seen_at_a_glance(visit: Visit) -> None:
+    """How many jobs did not pass; the first of them is open, with what to do."""
+    page = visit.open(FAILED_RUN)
+
+    expect(page.get_by_role("heading", level=2).first).to_have_text("1 of 10 jobs did not pass")
+    expect(page.locator(JOB)).to_have_count(10)
+    expect(page.locator(JOB).first).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(".item dd.to-do")).to_contain_text("Set binlog_format=ROW")
+    expect(page.locator("#history")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_as_light_or_dark_as_airflow(visit: Visit, theme: str) -> None:
+    """In the very first paint, since the theme is known before."""
+    visit.set_theme(theme)
+    page = visit.open(FAILED_RUN)
+    page.locator("#history:not([hidden])").wait_for()
+
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    visit.shoot(f"failing-{theme}-airflow-{visit.site.airflow.major}")
+    assert _find_faint(page) == []
+
+
+@ON_3
+def test_it_follows_the_switch_of_airflow(visit: Visit) -> None:
+    """Without a reload, as does the page around it."""
+    visit.set_theme("light")
+    page = visit.open(FAILED_RUN)
+    other = visit.context.new_page()
+    other.goto(f"{visit.site.url}/drs/static/icon.svg")
+    other.evaluate("localStorage.setItem('theme', 'dark')")
+
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
+@ON_3
+def test_without_a_choice_it_is_as_the_system(visit: Visit) -> None:
+    """As Airflow is."""
+    visit.page.emulate_media(color_scheme="dark")
+    page = visit.open(FAILED_RUN)
+
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@ON_3
+def test_it_fits_a_narrow_screen(visit: Visit) -> None:
+    """Nothing sticks out at the side."""
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.set_theme("light")
+    page = visit.open(FAILED_RUN)
+    page.locator("#history:not([hidden])").wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    visit.shoot("narrow")
+
+
+@ON_3
+def test_everything_can_be_done_by_keyboard(visit: Visit) -> None:
+    """A job opens and closes, the search is a key away, and what has the focus is seen to have it."""
+    page = visit.open(FAILED_RUN)
+    second = page.locator(JOB).nth(1)
+    page.locator(JOB).first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+
+    expect(second).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    expect(second).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("region", name=re.compile("Checks of .*jb106"))).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(second).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+@ON_3
+def test_everything_has_a_name(visit: Visit) -> None:
+    """For people who listen: each button, link and field; the states are words, too."""
+    page = visit.open(FAILED_RUN)
+
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a, input")]
+            .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim())).length"""
+    )
+    assert nameless == 0
+    expect(page.locator(JOB).first).to_contain_text("Failed")
+    expect(page.locator(JOB).nth(2)).to_contain_text("Passed")
+
+
+@ON_3
+def test_filters_and_search_narrow_the_list(visit: Visit) -> None:
+    """They stay over a reload, and nothing that fits is said to be so."""
+    page = visit.open(FAILED_RUN)
+    page.get_by_role("button", name="Failed 1", exact=True).click()
+    expect(page.locator(JOB)).to_have_count(1)
+    page.reload()
+    expect(page.locator(JOB)).to_have_count(1)
+    page.get_by_role("button", name="All 10", exact=True).click()
+    page.get_by_role("searchbox").fill("JB106")
+    expect(page.locator(JOB)).to_have_count(1)
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.get_by_role("searchbox").fill("nothing like it")
+    expect(page.get_by_role("heading", name="No job fits")).to_be_visible()
+    page.get_by_role("button", name="show all jobs").click()
+    expect(page.locator(JOB)).to_have_count(10)
+
+
+@ON_3
+def test_an_item_leads_to_its_jobs(visit: Visit) -> None:
+    """From the list of what came up."""
+    page = visit.open(FAILED_RUN)
+    page.get_by_role("button", name="srcTriggerAndEventCheck").first.click()
+
+    expect(page.locator(JOB)).to_have_count(1)
+    expect(page.locator(JOB)).to_contain_text("jb106")
+
+
+@ON_3
+def test_the_clipboard_takes_markdown_and_csv(visit: Visit) -> None:
+    """And the page says so, also to people who listen."""
+    page = visit.open(FAILED_RUN)
+    page.get_by_role("button", name="Copy as Markdown").click()
+    expect(page.get_by_role("status")).to_have_text("Copied as Markdown")
+    markdown = page.evaluate("navigator.clipboard.readText()")
+    page.get_by_role("button", name="Copy as CSV").click()
+    expect(page.get_by_role("status")).to_have_text("Copied as CSV")
+
+    assert "| srcBinlogFormatCheck | FAILED |" in markdown
+    assert '"srcBinlogFormatCheck","FAILED"' in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_csv_is_a_file_to_keep(visit: Visit) -> None:
+    """Of what is looked at."""
+    page = visit.open(FAILED_RUN)
+    page.get_by_role("button", name="Failed 1", exact=True).click()
+    expect(page.locator(JOB)).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+
+    assert download.value.suggested_filename == "precheck.csv"
+    assert download.value.path().read_text().count("\n") == 2
+
+
+@ON_3
+def test_a_tab_of_the_task_shows_the_report(visit: Visit) -> None:
+    """In Airflow's own page, with links and files that get out of its sandbox."""
+    page = visit.page
+    visit.set_theme("light")
+    page.goto(f"{visit.site.url}/dags/{DAG_ID}/runs/{FAILED_RUN}/tasks/{TASK_ID}")
+    page.get_by_role("link", name="DRS pre-check").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(JOB)).to_have_count(10)
+    frame.locator("#history:not([hidden])").wait_for()
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    visit.shoot("tab-light")
+
+    with visit.context.expect_page() as opened:
+        frame.get_by_role("link", name="Read the service’s manual").click()
+    assert opened.value.url.startswith("https://docs.otc.t-systems.com/")
+    with page.expect_download() as download:
+        frame.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "precheck.csv"
+    frame.get_by_role("button", name="Copy as CSV").click()
+    expect(frame.get_by_role("status")).to_have_text("Copied as CSV")
+    # The manual was another page, and answered by the test.
+    visit.addresses = [address for address in visit.addresses if "docs.otc" not in address]
+
+
+@ON_3
+def test_browse_leads_to_the_reports(visit: Visit) -> None:
+    """Airflow's menu, the list, and from there into one of them, which has an address of its own."""
+    page = visit.page
+    visit.set_theme("dark")
+    page.goto(f"{visit.site.url}/")
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="DRS pre-checks").click()
+    frame = page.frame_locator("iframe")
+    frame.locator("tbody tr").first.wait_for()
+    visit.shoot("browse-dark")
+    frame.get_by_role("row", name=FAILED_RUN).get_by_role("link").click()
+    expect(frame.locator(JOB)).to_have_count(10)
+
+
+def test_the_overview_shows_what_waits_and_what_was(visit: Visit) -> None:
+    """The latest first, each a link."""
+    visit.set_theme("light")
+    page = visit.go(f"{visit.site.url}/drs/report")
+
+    expect(page.locator("tbody tr", has_text=WAITING_RUN)).to_contain_text("deferred")
+    visit.shoot(f"overview-airflow-{visit.site.airflow.major}")
+    page.locator("tbody tr", has_text=PASSED_RUN).get_by_role("link").click()
+    expect(page.get_by_role("heading", level=2).first).to_have_text("All 10 jobs passed")
+
+
+def test_progress_is_live(visit: Visit) -> None:
+    """The page moves on with DRS by itself, and keeps the focus where it is."""
+    visit.set_theme("light")
+    page = visit.open(WAITING_RUN)
+    expect(page.locator(".source")).to_contain_text("Live from DRS")
+    bar = page.locator(JOB).first.get_by_role("progressbar")
+    before = int(bar.get_attribute("aria-valuenow") or 0)
+    page.locator(JOB).nth(2).focus()
+    visit.shoot(f"waiting-airflow-{visit.site.airflow.major}")
+    visit.site.drs.advance(2_000)
+
+    expect(bar).not_to_have_attribute("aria-valuenow", str(before), timeout=30_000)
+    expect(page.locator(JOB).nth(2)).to_be_focused()
+
+
+@ON_3
+def test_a_drs_out_of_reach_is_no_riddle(visit: Visit) -> None:
+    """The page says why, and since when it knows what it shows."""
+    page = visit.open(WAITING_RUN)
+    fault = visit.site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
+    try:
+        source = page.locator(".source")
+        expect(source).to_contain_text("DRS does not answer this server", timeout=60_000)
+        visit.shoot("unreachable")
+    finally:
+        visit.site.drs.remove_fault(fault)
+
+
+@ON_3
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("queued", "Nothing has been checked yet"),
+        ("failed", "This task has no pre-check report"),
+        ("upstream_failed", "This task has no pre-check report"),
+    ],
+)
+def test_a_page_without_a_report_explains_itself(visit: Visit, state: str, title: str) -> None:
+    """What is missing, why, and what will come."""
+    run_id = visit.site.seeds.add(f"page-without-{state}", None, state=state)
+    visit.set_theme("light")
+    page = visit.open(run_id)
+
+    expect(page.get_by_role("heading", level=2).first).to_have_text(title)
+    visit.shoot(f"empty-{state}")
+
+
+@ON_3
+def test_a_task_that_does_not_wait_says_what_it_did(visit: Visit) -> None:
+    """And leads on to the one that has the verdicts."""
+    page = visit.open(FAILED_RUN, task_id="precheck")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("The checks were started")
+    page.get_by_role("link", name=TASK_ID).click()
+
+    expect(page.locator(JOB)).to_have_count(10)
+
+
+@ON_3
+@pytest.mark.parametrize(
+    ("who", "title"),
+    [(None, "You are not logged in"), ("stranger", "This is not for you to see")],
+)
+def test_whoever_may_not_see_it_is_told_so(
+    visit_as: Callable[[str | None], Visit], who: str | None, title: str
+) -> None:
+    """In words, and with nothing of the report."""
+    visit = visit_as(who)
+    page = visit.open(FAILED_RUN)
+
+    expect(page.get_by_role("heading", level=2)).to_have_text(title)
+    assert "srcBinlogFormatCheck" not in page.content()
+
+
+@ON_3
+def test_an_airflow_without_reports_says_where_they_come_from(
+    visit_as: Callable[[str | None], Visit],
+) -> None:
+    """To one who may see none, it is the same."""
+    visit = visit_as("blind")
+    visit.set_theme("light")
+    page = visit.go(f"{visit.site.url}/drs/report")
+
+    expect(page.get_by_role("heading", level=2)).to_have_text("No pre-check has reported yet")
+    visit.shoot("empty")
+
+
+@ON_3
+def test_a_huge_report_comes_page_by_page(visit: Visit, huge_run: str) -> None:
+    """A thousand jobs are counted; twenty-five are there; and what is closed is not built."""
+    visit.set_theme("light")
+    page = visit.open(huge_run)
+
+    expect(page.get_by_role("heading", level=2).first).to_have_text("500 of 1,000 jobs did not pass")
+    expect(page.locator(JOB)).to_have_count(25)
+    assert page.evaluate("document.querySelectorAll('*').length") < 3000
+    visit.shoot("huge")
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("navigation", name="Pages")).to_contain_text("26 to 50 of 1,000 jobs")
+    page.get_by_role("searchbox").fill(f"{999:07x}jb")
+    expect(page.locator(JOB)).to_have_count(1)
+
+
+@ON_3
+def test_thirty_nights_make_a_picture(visit: Visit, history: str) -> None:
+    """Each run a column that leads to its report, each item a row."""
+    visit.set_theme("light")
+    page = visit.open(history)
+    runs = page.locator(".plot a.run")
+
+    expect(runs).to_have_count(30)
+    expect(page.locator(".plot a[aria-current=true]")).to_have_attribute("aria-label", re.compile(history))
+    visit.shoot("history")
+    page.locator(".plot a[aria-label^='night-07']").click()
+    expect(page.locator(".path")).to_contain_text("night-07")
+
+
+@ON_3
+def test_nothing_that_drs_says_is_more_than_text(visit: Visit) -> None:
+    """Markup and scripts in every field that there is, in the report, its history and the overview."""
+    item = {name: HOSTILE for name in ("item", "result", "group", "failed_reason", "raw_error", "data")}
+    item |= {"meaning": HOSTILE, "hint": HOSTILE, "link": "javascript:alert(4)"}
+    item |= {"failed_sub_jobs": [{"id": HOSTILE, "name": HOSTILE, "check_result": HOSTILE}]}
+    item |= {"waiver": {"reason": HOSTILE, "expires": HOSTILE, "jobs": HOSTILE, "item": HOSTILE}}
+    alarm = {**item, "result": "ALARM", "link": 'https://docs.otc.t-systems.com/" onclick=alert(5) x="'}
+    error = {"type": HOSTILE, "message": HOSTILE, "error_code": HOSTILE}
+    rows: list[dict[str, Any]] = [
+        {"job_id": HOSTILE, "verdict": "failed", "items": [item, alarm], "error": error},
+        {"job_id": HOSTILE, "verdict": HOSTILE, "items": [alarm], "counts": {"passed": HOSTILE}},
+    ]
+    for run_id in (HOSTILE[:250], f"{HOSTILE[:200]} again"):
+        visit.site.seeds.add(run_id, rows)
+
+    page = visit.open(HOSTILE[:250])
+    for job in page.locator(JOB).all():
+        if job.get_attribute("aria-expanded") == "false":
+            job.click()
+    page.locator("#history:not([hidden])").wait_for()
+    texts = page.locator("dd").all_text_contents()
+    found = _find_planted(page)
+    page.goto(f"{visit.site.url}/drs/report")
+    page.locator("tbody tr", has_text="onerror").first.wait_for()
+
+    assert [text for text in texts if HOSTILE in text]
+    assert (found, _find_planted(page)) == ([], [])
+    page.wait_for_timeout(200)
+    # A script that ran, a dialog, or an image that was asked for is a complaint of the visit.
+    assert not [address for address in visit.addresses if address.endswith("/x")]
+
+
+def _find_planted(page: Page) -> list[str]:
+    """Return what is in the page that none of our code makes."""
+    found: list[str] = page.evaluate((SCRIPTS / "planted.js").read_text("utf-8"))
+    return found
+
+
+def _find_faint(page: Page) -> list[str]:
+    """Return texts whose colour is less than 4.5 times as light, or dark, as what is behind them."""
+    found: list[str] = page.evaluate((SCRIPTS / "faint.js").read_text("utf-8"))
+    return found
+
+
+def test_an_address_that_is_not_whole_says_so(visit: Visit) -> None:
+    """What is missing is named."""
+    page = visit.go(f"{visit.site.url}/drs/report?dag_id={DAG_ID}")
+
+    expect(page.get_by_role("heading", level=2)).to_have_text(
+        re.compile("The address is not whole|There is no such task")
+    )
+    assert place(FAILED_RUN)["dag_id"] in visit.page.url

@@ -1,0 +1,59 @@
+"""How the page gets into Airflow, and what that costs the processes that never show it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_provider_drs.report.page import STATIC
+from airflow_provider_drs.report.plugin import DrsReportPlugin
+
+#: What only a web server needs.
+LOADED = """
+import json, sys
+import airflow.plugins_manager
+before = set(sys.modules)
+import airflow_provider_drs.report.plugin
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_a_process_that_shows_no_page_loads_none() -> None:
+    """Schedulers, triggerers and tasks read plugins, too."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADED], capture_output=True, text=True, check=True
+    )
+
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert "airflow_provider_drs.report.plugin" in loaded
+    web = ("fastapi", "flask", "sqlalchemy", "requests", "aiohttp", "airflow_provider_drs.report.answers")
+    assert not [name for name in loaded if name.startswith(web)]
+
+
+# Of the web frameworks that Airflow brings, about themselves.
+@pytest.mark.filterwarnings("ignore")
+def test_each_line_gets_what_it_can_show() -> None:
+    """A blueprint in Airflow 3 would ask for another provider; Airflow 2 knows no FastAPI."""
+    if AIRFLOW_V_3_0_PLUS:
+        (app,) = DrsReportPlugin.fastapi_apps
+        assert (app["url_prefix"], DrsReportPlugin.flask_blueprints) == ("/drs", [])
+        # Nothing before them: they follow Airflow's base URL.
+        assert all(view["href"].startswith("drs/report") for view in DrsReportPlugin.external_views)
+    else:
+        (blueprint,) = DrsReportPlugin.flask_blueprints
+        assert (blueprint.url_prefix, blueprint.name) == ("/drs", "drs_report")
+        assert not hasattr(DrsReportPlugin, "fastapi_apps")
+
+
+def test_the_page_asks_for_its_own_files_alone() -> None:
+    """Nothing is loaded from elsewhere, written into markup, or built from text."""
+    for file in STATIC.iterdir():
+        text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in text, file.name
+        assert "https:" not in text, file.name
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
+            assert word not in text, file.name

@@ -1,0 +1,220 @@
+"""Reading, counting, filtering and cutting reports, whatever somebody has put into the XCom."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy, CheckItem, PrecheckResult
+from airflow_provider_drs.protocol.reports import report_job
+from airflow_provider_drs.protocol.waivers import read_waiver
+from airflow_provider_drs.report.answers import read_address
+from airflow_provider_drs.report.fields import check_link, read_text
+from airflow_provider_drs.report.reports import (
+    VIEWS,
+    Report,
+    Unreadable,
+    digest,
+    gather_facts,
+    rank_items,
+)
+
+WAIVER = {"item": "binLog", "jobs": "*", "reason": "agreed with the owner", "expires": "2999-12-31"}
+
+
+def _row(job_id: str, *items: tuple[str, str], percent: int = 100, policy: AlarmPolicy | None = None) -> Any:
+    """Return a row as the sensor writes it."""
+    found = tuple(CheckItem(name, result, failed_reason=f"{name} said no") for name, result in items)
+    is_good = not any(result == "FAILED" for _, result in items)
+    result = PrecheckResult(job_id, job_id, percent, is_good, 100, 40 - len(found), found)
+    return report_job(job_id, result, policy or AlarmPolicy()).to_dict()
+
+
+def _read(*rows: Any) -> Report:
+    return Report(json.dumps(rows))
+
+
+def test_what_the_sensor_writes_is_read() -> None:
+    """Verdict, counts, and each item with what it means."""
+    report = _read(_row("a", ("srcBinlogFormatCheck", "FAILED")))
+
+    (job,) = (each.to_dict() for each in report.jobs)
+    (item,) = job["items"]
+    assert (job["job_id"], job["verdict"], job["percent"]) == ("a", "failed", 100)
+    assert job["counts"] == {"passed": 39, "alarm": 0, "waived": 0, "failed": 1, "other": 0}
+    assert (item["item"], item["kind"]) == ("srcBinlogFormatCheck", "failed")
+    assert item["meaning"] == "Source binlog format is ROW."
+    assert item["link"].startswith("https://docs.otc.t-systems.com/")
+
+
+def test_what_failed_comes_first() -> None:
+    """Then what is unknown, what goes on, what has alarms; each in the order in which it was reported."""
+    unknown = {"job_id": "unknown", "verdict": "maybe"}
+    rows = (_row("fine"), _row("alarmed", ("x", "ALARM")), _row("going-on", percent=40), unknown)
+    report = _read(*rows, _row("bad", ("x", "FAILED")), _row("worse", ("x", "FAILED")))
+
+    assert [job.job_id for job in report.jobs] == ["bad", "worse", "unknown", "going-on", "alarmed", "fine"]
+
+
+@pytest.mark.parametrize("verdict", ["PASSED", "ok", "", None, True, 1, ["passed"], {"verdict": "passed"}])
+def test_only_the_word_passed_is_a_pass(verdict: object) -> None:
+    """Everything else is unknown, and is shown among the failed ones."""
+    report = _read({"job_id": "a", "verdict": verdict})
+
+    assert report.summary["verdicts"]["passed"] == 0
+    assert [job.job_id for job in report.select("failed")] == ["a"]
+    assert report.digest.outcome == "failed"
+
+
+def test_a_waived_alarm_shows_by_whose_word() -> None:
+    """It counts apart from the other alarms."""
+    policy = AlarmPolicy(frozenset(), (read_waiver(WAIVER, "waiver"),))
+    (job,) = _read(_row("a", ("binLog", "ALARM"), policy=policy)).jobs
+
+    (item,) = job.read_items()
+    assert job.verdict == "passed"
+    assert item["waiver"] == {"reason": "agreed with the owner", "expires": "2999-12-31", "jobs": "*"}
+    assert (item["kind"], job.count("waived"), job.count("alarm")) == ("waived", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("view", "found"),
+    [
+        ("all", ["b", "p", "a", "c"]),
+        ("failed", ["b"]),
+        ("alarm", ["a"]),
+        ("pending", ["p"]),
+        ("passed", ["a", "c"]),
+    ],
+)
+def test_each_view_shows_its_jobs(view: str, found: list[str]) -> None:
+    """And the counts on the filters are how many those are."""
+    report = _read(_row("a", ("x", "ALARM")), _row("b", ("x", "FAILED")), _row("p", percent=1), _row("c"))
+
+    assert [job.job_id for job in report.select(view)] == found
+    assert report.summary["views"][view] == len(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("JOB-1", ["job-1"]), ("binlog", ["job-1"]), ("SAID no", ["job-1"]), ("quiet", [])]
+)
+def test_a_search_looks_into_ids_items_and_reasons(text: str, found: list[str]) -> None:
+    """In whatever case."""
+    report = _read(_row("job-1", ("srcBinlogFormatCheck", "FAILED")), _row("job-2"))
+
+    assert [job.job_id for job in report.select("all", text)] == found
+
+
+def test_a_search_finds_the_error_of_a_job_without_a_result() -> None:
+    """Its text is all there is."""
+    row = {"job_id": "a", "verdict": "failed", "error": {"type": "DrsError", "message": "No such job"}}
+
+    assert [job.job_id for job in _read(row).select("all", "no such")] == ["a"]
+
+
+def test_facts_stand_once_for_all_jobs() -> None:
+    """A page of many jobs with the same item would else say the same many times."""
+    jobs = [job.to_dict() for job in _read(_row("a", ("x", "FAILED")), _row("b", ("x", "FAILED"))).jobs]
+
+    facts = gather_facts(jobs)
+
+    assert facts.keys() == {"x"}
+    assert not [item for job in jobs for item in job["items"] if "meaning" in item]
+
+
+def test_a_digest_counts_jobs_by_item() -> None:
+    """In how many each failed, and in how many it alarmed; an item twice in a job counts once."""
+    rows = (_row("a", ("x", "FAILED"), ("x", "FAILED")), _row("b", ("x", "ALARM"), ("y", "ALARM")))
+
+    found = digest(json.dumps(rows))
+
+    assert found is not None
+    assert (found.jobs, found.failed, found.items) == (2, 1, (("x", 1, 1), ("y", 0, 1)))
+
+
+def test_items_are_ranked_by_the_reports_that_they_failed_in() -> None:
+    """Then by those that they alarmed in."""
+    digests = [
+        _read(_row("a", *items)).digest
+        for items in ([("often", "FAILED"), ("once", "FAILED")], [("often", "FAILED"), ("soft", "ALARM")])
+    ]
+
+    assert rank_items(digests, 2) == ["often", "once"]
+    assert rank_items(digests, 9) == ["often", "once", "soft"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "{}", "[1]", '["a"]', "\x80\x04pickle", '[{"items": {}}]', "[[]]"]
+)
+def test_what_is_no_report_says_so(text: str) -> None:
+    """Instead of showing an empty one, which would look like a good one."""
+    with pytest.raises(Unreadable):
+        Report(text)
+    assert digest(text) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "data:text/html,<script>",
+        "http://docs.otc.t-systems.com/",
+        "https://docs.otc.t-systems.com.evil.example/",
+        "https://docs.otc.t-systems.com@evil.example/",
+        "https://user@docs.otc.t-systems.com/",
+        "https://docs.otc.t-systems.com:8443/",
+        "https://[evil",
+        "https://docs.otc.t-systems.com:port/",
+        "//docs.otc.t-systems.com/",
+        " https://evil.example",
+        None,
+        7,
+    ],
+)
+def test_a_link_leads_to_the_manuals_or_nowhere(address: object) -> None:
+    """Over TLS, without a user, at the port that everybody uses."""
+    assert check_link(address) == ""
+
+
+def test_the_manuals_are_linked() -> None:
+    """Those of both clouds."""
+    for host in ("docs.otc.t-systems.com", "support.huaweicloud.com"):
+        assert check_link(f"https://{host}/drs/x.html") == f"https://{host}/drs/x.html"
+
+
+@pytest.mark.parametrize(
+    ("text", "map_index"), [("3", 3), ("-1", -1), ("{MAP_INDEX}", -1), ("9" * 5000, 999_999_999)]
+)
+def test_a_map_index_is_a_number_or_none(text: str, map_index: int) -> None:
+    """Airflow leaves its placeholder in; somebody else tries what breaks."""
+    assert read_address("d", "r", "t", text).map_index == map_index
+
+
+def test_a_text_without_end_is_cut() -> None:
+    """The page stays readable."""
+    assert len(read_text("x" * 100_000)) < 3000
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+JSON = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=2)
+FIELDS = ("job_id", "verdict", "progress", "total_passed_rate", "counts", "error", "items")
+ITEM_FIELDS = ("item", "result", "group", "raw_error", "failed_sub_jobs", "link", "waiver", "data")
+ITEMS = st.lists(st.dictionaries(st.sampled_from(ITEM_FIELDS), JSON), max_size=3)
+ROWS = st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON | ITEMS, max_size=7), max_size=4)
+
+
+@given(ROWS)
+def test_anything_is_a_report_or_is_refused(rows: list[dict[str, Any]]) -> None:
+    """And what is one can be counted, filtered, and sent as strict JSON."""
+    try:
+        report = _read(*rows)
+    except Unreadable:
+        return
+
+    sent = [report.summary, [job.to_dict() for job in report.jobs], report.digest.items]
+    json.dumps(sent, allow_nan=False)
+    assert all(len(report.select(view)) == report.summary["views"][view] for view in VIEWS)
