@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -298,9 +300,9 @@ class DrsAsyncHook(_DrsHookBase):
     async def get_conn(self) -> AsyncClient:
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
-            from airflow_provider_drs.transport.aio import AsyncClient
-
-            self._client = AsyncClient(await self.get_settings())
+            # Importing the HTTP library takes some tenths of a second; other coroutines must not wait for it.
+            aio = await asyncio.to_thread(import_module, "airflow_provider_drs.transport.aio")
+            self._client = aio.AsyncClient(await self.get_settings())
         return self._client
 
     async def get_settings(self) -> Settings:
