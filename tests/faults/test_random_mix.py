@@ -276,7 +276,8 @@ class Migration(RuleBasedStateMachine):
     def _make(self, task: int) -> Any:
         job_ids = list(self._job_ids)
         if task == 0:
-            return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, wait_for_completion=False)
+            # The emulator's time moves with each poll, and settling takes ours: a little has many polls.
+            return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, settle_time=0.2)
         if task == 2:
             return DrsStartJobsOperator(task_id="start", job_ids=job_ids)
         return DrsPrecheckSensor(
