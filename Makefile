@@ -11,7 +11,8 @@ BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dag
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
-CHECKS := lint types imports licences unit unit-2 packaging docs airflow test-cluster
+# Two rows of checks, side by side: one that computes, and one that waits for half of its time.
+CHECKS := lint types imports licences unit unit-2 packaging docs + test-cluster airflow
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
@@ -66,7 +67,7 @@ airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP)
 
 test-cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs with Celery while all else fails; prove that each started once
-	DRS_CLUSTER=1 $(BIN)/pytest -q -s -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py
+	DRS_CLUSTER=1 $(BIN)/pytest -q -n 2 -rfEP -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py
 
 packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is installed
 	$(BIN)/pytest -q $(REPORT) tests/packaging

@@ -48,7 +48,7 @@ def make(name: str) -> Path:
     """Return the bin folder of an environment, which is made if it is missing or old."""
     folder = VENVS / name
     stamp, wanted = folder / "stamp", _fingerprint(name)
-    with _lock(name):
+    with lock(name):
         if not stamp.exists() or stamp.read_text() != wanted:
             print(f"Making {folder.relative_to(ROOT)}", flush=True)
             constraints = f".ci/constraints-{name}.txt"
@@ -76,8 +76,8 @@ def fill(folder: Path, *wanted: str) -> None:
 
 
 @contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Let one process at a time make an environment; the others find it made."""
+def lock(name: str) -> Iterator[None]:
+    """Let one process at a time make an environment, or what has that name; the others find it made."""
     VENVS.mkdir(exist_ok=True)
     with (VENVS / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -93,7 +93,7 @@ def _fingerprint(name: str) -> str:
 def find_uv() -> str | None:
     """Return uv, from an environment of its own; ``None`` where it cannot be had."""
     folder = VENVS / "uv"
-    with _lock("uv"):
+    with lock("uv"):
         if not (folder / "bin" / "uv").exists():
             _run(sys.executable, "-m", "venv", "--clear", str(folder))
             pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "uv"]

@@ -24,7 +24,8 @@ from airflow_provider_drs.emulator.iam import Iam
 from tests.airflow.conftest import AirflowStack, environments
 from tests.security.canaries import Canaries
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow-3")]
+# Beside the tests of the line that is done sooner.
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow-2")]
 
 RUN = "swept"
 GOOD, BAD = "swept_success", "swept_failures"

@@ -193,20 +193,16 @@ def test_airflows_watchdog_is_silent(emulator: Emulator) -> None:
     for _ in range(ATTEMPTS):
         emulator.reset()
         job_ids = [emulator.seed_job() for _ in range(MANY)]
-        emulator.set_verdict(None, "pass", reads=4)
+        emulator.set_verdict(None, "pass", reads=8)
         _precheck(job_ids)
         emulator.clear_journal()
+        emulator.inject("expire_token", operation="BatchCheckResults", every=5, times=None)
         triggers = [_trigger(job_id) for job_id in job_ids]
-
-        async def revoke() -> None:
-            for _ in range(4):
-                await asyncio.sleep(0.1)
-                await asyncio.to_thread(emulator.revoke_tokens)
 
         async def wait(trigger: DrsWatchTrigger) -> None:
             assert (await anext(trigger.run())).payload["status"] == "over"
 
-        barks = _watch(revoke, *((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
+        barks = _watch(*((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
         assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) >= 2
         if not barks:
             break
