@@ -12,12 +12,12 @@ SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
 # Two rows of checks, side by side: one that computes, and one that waits for half of its time.
-CHECKS := lint types imports licences unit unit-2 packaging docs + test-cluster airflow
+CHECKS := lint types imports licences audit unit unit-2 packaging docs + test-cluster airflow
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test lint types imports licences unit unit-2 airflow test-cluster packaging \
+.PHONY: help demo demo-migration operations ui test lint types imports licences audit unit unit-2 airflow test-cluster packaging \
 	docs benchmark keystone env constraints clean
 
 help: ## List what make can do
@@ -54,6 +54,9 @@ imports: $(ENV) ## Check that imports point one way
 
 licences: $(ENV) ## List the licences of what an installation brings along
 	$(BIN)/python dev/licences.py
+
+audit: $(ENV) ## Look for versions that were withdrawn, or have a known vulnerability
+	$(BIN)/python dev/audit.py
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --cov=airflow_provider_drs --cov-report= tests

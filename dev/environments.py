@@ -25,6 +25,8 @@ ENVIRONMENTS = {
     "airflow-3": ["apache-airflow", "-e", ".[test,peer,lint,docs]"],
     "airflow-2": ["apache-airflow", "-e", ".[test]"],
     "keystone": ["keystone", "waitress"],
+    # Knows who to ask about vulnerabilities.
+    "audit": ["pip-audit"],
     # With the provider whose DAG parse time ours is compared to.
     "bench": ["apache-airflow", "apache-airflow-providers-amazon", "-e", ".[test,peer]"],
     # Airflow on several machines: Celery for the workers, PostgreSQL for what they share.
@@ -38,6 +40,7 @@ PINS = {
     "airflow-3": "apache-airflow==3.3.2",
     "airflow-2": "apache-airflow==2.11.2",
     "keystone": "keystone==30.0.0",
+    "audit": "pip-audit==2.10.1",
     "bench": "apache-airflow==3.3.2",
     "cluster-3": "apache-airflow[celery,postgres]==3.3.2",
     "cluster-2": "apache-airflow[celery,postgres]==2.11.2",
