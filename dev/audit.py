@@ -9,6 +9,7 @@ reaches; where none answers, this says so as loudly as it can, and does not take
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -69,11 +70,14 @@ def find_yanked(pinned: Path, options: Sequence[str] = ()) -> list[str]:
 
 def ask(pinned: Path) -> dict[str, Any] | None:
     """Return what a service knows of each version, as pip-audit writes it; ``None`` if none answers."""
-    for service in SERVICES:
-        # Of a package that everybody knows first: a registry that knows nothing would be asked 200 times.
-        if _ask(service, PROBE):
-            return _ask(service, pinned.read_text())
-    return None
+    service = _find_service()
+    return _ask(service, pinned.read_text()) if service else None
+
+
+@functools.cache
+def _find_service() -> str | None:
+    # Asked of a package that everybody knows: one that knows nothing would be asked about 200.
+    return next((service for service in SERVICES if _ask(service, PROBE)), None)
 
 
 def _ask(service: str, pins: str) -> dict[str, Any] | None:
