@@ -17,7 +17,13 @@ JOBS = [
     for name in ("mapped-orders", "mapped-billing")
 ]
 
-with DAG("drs_mapped_groups", schedule=None, start_date=pendulum.datetime(2026, 1, 1), catchup=False) as dag:
+# Airflow fails a task whose trigger fires before the scheduler has noticed the deferral; the next try finds
+# its job there.
+AGAIN = {"retries": 3, "retry_delay": pendulum.duration(seconds=1)}
+
+with DAG(
+    "drs_mapped_groups", schedule=None, start_date=pendulum.datetime(2026, 1, 1), default_args=AGAIN
+) as dag:
     drs_migration.partial(
         source_conn_id="shop_source", target_conn_id="shop_target", poke_interval=5, until="configure"
     ).expand(jobs=JOBS)
