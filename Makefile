@@ -14,12 +14,13 @@ PAGE := tests/report/running
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
-CHECKS := lint types imports licences unit unit-2 packaging docs airflow test-cluster
+# Two rows of checks, side by side: one that computes, and one that waits for half of its time.
+CHECKS := lint types imports licences audit unit unit-2 packaging docs + test-cluster airflow
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test lint types imports licences unit unit-2 airflow test-cluster packaging \
+.PHONY: help demo demo-migration operations ui test lint types imports licences audit unit unit-2 airflow test-cluster packaging \
 	docs benchmark keystone env constraints clean
 
 help: ## List what make can do
@@ -57,6 +58,9 @@ imports: $(ENV) ## Check that imports point one way
 licences: $(ENV) ## List the licences of what an installation brings along
 	$(BIN)/python dev/licences.py
 
+audit: $(ENV) ## Look for versions that were withdrawn, or have a known vulnerability
+	$(BIN)/python dev/audit.py
+
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --ignore $(PAGE) --cov=airflow_provider_drs --cov-report= tests
 	$(BIN)/coverage report --include='airflow_provider_drs/protocol/*' --fail-under=100
@@ -69,7 +73,7 @@ airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP) $(PAGE)
 
 test-cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs with Celery while all else fails; prove that each started once
-	DRS_CLUSTER=1 $(BIN)/pytest -q -s -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py
+	DRS_CLUSTER=1 $(BIN)/pytest -q -n 2 -rfEP -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py
 
 packaging: $(ENV) $(ENV2) ## Build the wheel, and try it where nothing else is installed
 	$(BIN)/pytest -q $(REPORT) tests/packaging

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 from pathlib import Path
 
 USER, PASSWORD = "admin", "admin-not-secret"
 _SECRET = "for-tests-only-and-long-enough-for-a-signature-0123456789abcdef"
+#: Below those of Linux for clients.
+_PORTS = (20_000, 32_000)
 
 #: Settings of both Airflow lines, as section__option.
 _COMMON = {
@@ -84,7 +87,13 @@ def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str,
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    Return a port of loopback that nobody listens on.
+
+    It is none of those that the system gives to clients, so that nobody gets it until it is used.
+    """
+    while True:
+        port = random.SystemRandom().randrange(*_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port

@@ -26,6 +26,8 @@ ENVIRONMENTS = {
     "airflow-3": ["apache-airflow[statsd]", "-e", ".[test,peer,lint,docs,openlineage]"],
     "airflow-2": ["apache-airflow[statsd]", "-e", ".[test,openlineage]"],
     "keystone": ["keystone", "waitress"],
+    # Knows who to ask about vulnerabilities.
+    "audit": ["pip-audit"],
     # With the provider whose DAG parse time ours is compared to.
     "bench": ["apache-airflow", "apache-airflow-providers-amazon", "-e", ".[test,peer]"],
     # Airflow on several machines: Celery for the workers, PostgreSQL for what they share.
@@ -39,6 +41,7 @@ PINS = {
     "airflow-3": "apache-airflow[statsd]==3.3.2",
     "airflow-2": "apache-airflow[statsd]==2.11.2",
     "keystone": "keystone==30.0.0",
+    "audit": "pip-audit==2.10.1",
     "bench": "apache-airflow==3.3.2",
     "cluster-3": "apache-airflow[celery,postgres]==3.3.2",
     "cluster-2": "apache-airflow[celery,postgres]==2.11.2",
@@ -49,7 +52,7 @@ def make(name: str) -> Path:
     """Return the bin folder of an environment, which is made if it is missing or old."""
     folder = VENVS / name
     stamp, wanted = folder / "stamp", _fingerprint(name)
-    with _lock(name):
+    with lock(name):
         if not stamp.exists() or stamp.read_text() != wanted:
             print(f"Making {folder.relative_to(ROOT)}", flush=True)
             constraints = f".ci/constraints-{name}.txt"
@@ -77,8 +80,8 @@ def fill(folder: Path, *wanted: str) -> None:
 
 
 @contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Let one process at a time make an environment; the others find it made."""
+def lock(name: str) -> Iterator[None]:
+    """Let one process at a time make an environment, or what has that name; the others find it made."""
     VENVS.mkdir(exist_ok=True)
     with (VENVS / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -94,7 +97,7 @@ def _fingerprint(name: str) -> str:
 def find_uv() -> str | None:
     """Return uv, from an environment of its own; ``None`` where it cannot be had."""
     folder = VENVS / "uv"
-    with _lock("uv"):
+    with lock("uv"):
         if not (folder / "bin" / "uv").exists():
             _run(sys.executable, "-m", "venv", "--clear", str(folder))
             pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "uv"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -50,20 +52,6 @@ class _DrsHookBase(BaseHook):
         self._overrides = Overrides(project_id=project_id, region=region, language=language)
         self._limits: Limits | None = None
         self._console: tuple[str, str] | None = None
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the fields of the connection form beside host, login and password."""
-        from airflow_provider_drs.hooks.form import make_widgets
-
-        return make_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return which of Airflow's own fields the form shows, and under which names."""
-        from airflow_provider_drs.hooks.form import FIELD_BEHAVIOUR
-
-        return FIELD_BEHAVIOUR
 
     def _read_settings(self, connection: Any) -> Settings:
         settings = read_settings(
@@ -160,6 +148,22 @@ class DrsHook(_DrsHookBase):
 
     _client: SyncClient | None = None
     _settings: Settings | None = None
+
+    # Airflow before 3.2 asks the class that it knows by name for these two, and none above it.
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the fields of the connection form beside host, login and password."""
+        from airflow_provider_drs.hooks.form import make_widgets
+
+        return make_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return which of Airflow's own fields the form shows, and under which names."""
+        from airflow_provider_drs.hooks.form import FIELD_BEHAVIOUR
+
+        return FIELD_BEHAVIOUR
 
     def __enter__(self) -> DrsHook:
         """Return the hook."""
@@ -319,9 +323,10 @@ class DrsAsyncHook(_DrsHookBase):
         """Return the client that holds the conversations; it is made from the connection once."""
         if self._client is None:
             from airflow_provider_drs import metrics
-            from airflow_provider_drs.transport.aio import AsyncClient
 
-            self._client = AsyncClient(await self.get_settings(), observer=metrics.count_call)
+            # Importing the HTTP library takes some tenths of a second; other coroutines must not wait for it.
+            aio = await asyncio.to_thread(import_module, "airflow_provider_drs.transport.aio")
+            self._client = aio.AsyncClient(await self.get_settings(), observer=metrics.count_call)
         return self._client
 
     async def get_settings(self) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ T = TypeVar("T")
 
 # Bytes of a body that are read at once.
 _PIECE = 2**18
+_LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
 class SyncClient:
@@ -168,7 +170,7 @@ class RequestsTransport:
                 body = _read_body(response)
                 if body is None:
                     return TransportFailure(FailureKind.TOO_LARGE)
-                headers = {name.lower(): value for name, value in response.headers.items()}
+                headers = {name.lower(): _unfold(value) for name, value in response.headers.items()}
                 return Response(response.status_code, headers, body)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return translate(error)
@@ -239,3 +241,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _shorten(text: str) -> str:
     return text.rpartition(">: ")[2][:200]
+
+
+def _unfold(value: str) -> str:
+    # A value may go on in the next line, and Python keeps the line break: it would begin a line of a log.
+    return _LINE_BREAKS.sub(" ", value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,7 +15,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.errors import DrsError
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
-from airflow_provider_drs.triggers.poller import wait_together
+
+#: The module that polls, once it is loaded.
+_poller: list[ModuleType] = []
 
 
 class DrsWatchTrigger(BaseTrigger):
@@ -70,7 +75,8 @@ class DrsWatchTrigger(BaseTrigger):
         # After a long outage of the triggerer nobody asks first.
         if self.deadline > time.time():
             try:
-                is_over = await wait_together(
+                poller = await _load_poller()
+                is_over = await poller.wait_together(
                     self.drs_conn_id, watch, poke_interval=self.poke_interval, deadline=self.deadline
                 )
             except DrsError as error:
@@ -82,6 +88,14 @@ class DrsWatchTrigger(BaseTrigger):
         if self.stop_on_kill:
             async with DrsAsyncHook(self.drs_conn_id) as hook:
                 await hook.stop_jobs(self.stop_on_kill)
+
+
+async def _load_poller() -> ModuleType:
+    # Airflow imports a trigger's module in the event loop. The HTTP library takes tenths of a second, for
+    # which every other trigger of the process would wait.
+    if not _poller:
+        _poller.append(await asyncio.to_thread(import_module, "airflow_provider_drs.triggers.poller"))
+    return _poller[0]
 
 
 def _describe(watch: Watch, is_over: bool, reason: DrsError | None) -> dict[str, Any]:

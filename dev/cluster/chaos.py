@@ -52,6 +52,12 @@ class Chaos:
         idle = [str(each.blow) for each in self.struck if not each.wound.has_hit]
         return idle + [str(blow) for blow in self.plan[len(self.struck) :]]
 
+    @property
+    def spared(self) -> list[str]:
+        """What was never hit at all: parts that nobody killed, and kinds of trouble that did no harm."""
+        hit = {each.blow.name for each in self.struck if each.wound.has_hit}
+        return sorted({blow.name for blow in self.plan} - hit)
+
     def go_on(self, done: float) -> None:
         """
         Do what is due.

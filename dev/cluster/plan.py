@@ -49,9 +49,14 @@ class Blow:
     lasts_s: float
     fault: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """What is done to what."""
+        return f"{self.kind} {self.target}"
+
     def __str__(self) -> str:
         if not self.fault:
-            return f"{self.kind} {self.target}"
+            return self.name
         words = [str(self.fault[each]) for each in ("kind", "status", "operation") if each in self.fault]
         share = f", 1 of {self.fault['every']}" if self.fault.get("every", 1) > 1 else ""
         return f"{self.kind} {self.target} ({' '.join(words)}{share})"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import environments
 from airflow_settings import free_port
 
 from cluster.processes import Processes
@@ -101,7 +102,8 @@ def run_services(home: Path) -> Iterator[Services]:
 
     :param home: a folder for what they print; what they keep is elsewhere, and is removed.
     """
-    install()
+    with environments.lock("servers"):
+        install()
     services = Services(free_port(), free_port(), secrets.token_hex(16))
     folder = Path(tempfile.mkdtemp(prefix="drs-cluster-"))
     try:

@@ -118,8 +118,13 @@ class Shut(Wound):
         self.site.gate.shut()
         return ""
 
+    def may_mend(self) -> bool:
+        """Wait for a service that answers."""
+        return not self.site.is_frozen
+
     def mend(self) -> str:
-        """Open it."""
+        """Open it, to a service that knows none of its tokens any more, as after a restart."""
+        self.site.emulator.revoke_tokens()
         self.site.gate.open()
         return ""
 

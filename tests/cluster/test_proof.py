@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cluster.chaos import Chaos, Struck
 from cluster.plan import make_plan, make_world
 from cluster.proof import count_calls, prove
 
@@ -167,6 +168,27 @@ def test_a_plan_is_that_of_its_seed(seed: int) -> None:
     assert {"freeze", "shut", "ambush"} <= {blow.kind for blow in plan}
     assert [blow.at for blow in plan] == sorted(blow.at for blow in plan)
     assert all(0 < blow.at < 0.9 and blow.lasts_s > 0 for blow in plan)
+
+
+class _Hit:
+    has_hit = True
+
+
+class _Missed:
+    has_hit = False
+
+
+def test_what_nothing_has_hit_is_named() -> None:
+    """Not what was hit at least once; a blow that has done no harm, or was never struck, does not count."""
+    plan = make_plan(1, COMPONENTS, rounds=2)
+    chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
+    for blow in plan:
+        if blow.target == "throttling":
+            chaos.struck.append(Struck(blow, _Missed(), 0.0, ""))  # type: ignore[arg-type]
+        elif blow.target != "scheduler":
+            chaos.struck.append(Struck(blow, _Hit(), 0.0, ""))  # type: ignore[arg-type]
+
+    assert chaos.spared == ["fault throttling", "kill scheduler"]
 
 
 @pytest.mark.parametrize("seed", range(20))

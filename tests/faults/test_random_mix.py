@@ -45,6 +45,8 @@ OURS = 3
 POLL_S, LONGEST_S = 20, 120
 #: A task that is tried more often than this without faults hangs.
 MOST_ATTEMPTS = 10
+#: An attempt that polls more often than this, or a trigger that takes longer, hangs.
+MOST_POLLS, LONGEST_WAIT_S = 5000, 60
 
 OPERATIONS = st.sampled_from(
     [
@@ -104,6 +106,23 @@ class Died(BaseException):
     """The process was killed."""
 
 
+class Hangs(BaseException):
+    """An attempt goes on and on, though it polls; nothing of ours may catch this."""
+
+
+class Patience:
+    """Counts the polls of an attempt: a few dozen of them come to its end."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+
+    def count(self) -> None:
+        """Note one of them."""
+        self.polls += 1
+        if self.polls > MOST_POLLS:
+            raise Hangs
+
+
 class Deaths:
     """Kills the process at one of its next calls, before it is sent or after it was answered."""
 
@@ -151,8 +170,9 @@ class Deaths:
 class Migration(RuleBasedStateMachine):
     """Three tasks, each after the one before: pre-check, wait, start."""
 
-    def __init__(self, emulator: Emulator, deaths: Deaths, mode: str) -> None:
+    def __init__(self, emulator: Emulator, deaths: Deaths, patience: Patience, mode: str) -> None:
         super().__init__()
+        self._patience = patience
         self._emulator = emulator
         self._deaths = deaths
         self._is_deferrable = mode == "deferrable"
@@ -242,6 +262,7 @@ class Migration(RuleBasedStateMachine):
     def _attempt(self, task: int) -> str:
         # Another process than before: it has no token.
         TOKENS.clear()
+        self._patience.polls = 0
         context = {"ti": FakeTaskInstance()}
         operator = self._make(task)
         try:
@@ -266,7 +287,9 @@ class Migration(RuleBasedStateMachine):
         assert path.endswith(DrsWatchTrigger.__name__)
         self._deaths.trigger = asyncio.current_task()
         try:
-            event = await anext(DrsWatchTrigger(**fields).run())
+            event = await asyncio.wait_for(anext(DrsWatchTrigger(**fields).run()), LONGEST_WAIT_S)
+        except TimeoutError:
+            raise Hangs from None
         except asyncio.CancelledError:
             raise Died from None
         finally:
@@ -276,7 +299,8 @@ class Migration(RuleBasedStateMachine):
     def _make(self, task: int) -> Any:
         job_ids = list(self._job_ids)
         if task == 0:
-            return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, wait_for_completion=False)
+            # The emulator's time moves with each poll, and settling takes ours: a little has many polls.
+            return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, settle_time=0.2)
         if task == 2:
             return DrsStartJobsOperator(task_id="start", job_ids=job_ids)
         return DrsPrecheckSensor(
@@ -285,8 +309,9 @@ class Migration(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def let_time_pass(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Move the emulator's clock whenever somebody waits for the next poll."""
+def patience(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """Move the emulator's clock whenever somebody waits for the next poll, and count how often."""
+    patience = Patience()
     take: Callable[..., list[list[str]]] = Rota.take
 
     def take_later(rota: Rota, now_s: float) -> list[list[str]]:
@@ -296,19 +321,25 @@ def let_time_pass(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
         return batches
 
     monkeypatch.setattr(Rota, "take", take_later)
-    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(POLL_S))
+
+    def sleep(_: float) -> None:
+        patience.count()
+        emulator.advance(POLL_S)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    return patience
 
 
-@pytest.mark.usefixtures("no_backoff", "let_time_pass")
+@pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_breaks_in_whatever_order(
-    emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, mode: str
+    emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, patience: Patience, mode: str
 ) -> None:
     """Each sequence is one migration; a sequence that breaks an invariant is made as short as can be."""
     connect({"read_timeout": 0.2, "retry_timeout": 3})
     deaths = Deaths(monkeypatch)
     run_state_machine_as_test(
-        lambda: Migration(emulator, deaths, mode),
+        lambda: Migration(emulator, deaths, patience, mode),
         settings=settings(
             max_examples=max(SEQUENCES // len(MODES), 1),
             stateful_step_count=14,

@@ -101,6 +101,16 @@ def test_the_form_has_every_field_of_the_connection() -> None:
     assert kinds == {name: each["schema"]["type"][0] for name, each in CONNECTION_FIELDS.items()}
 
 
+def test_airflow_finds_the_form() -> None:
+    """With each field; before 3.2 it takes the widgets of the hook's own class, and of no class above it."""
+    pytest.importorskip("flask_appbuilder")
+    from airflow.providers_manager import ProvidersManager
+
+    found = {name for name in ProvidersManager().connection_form_widgets if name.startswith("extra__drs__")}
+
+    assert found == {f"extra__drs__{name}" for name in CONNECTION_FIELDS}
+
+
 def _choices(field: Any) -> Any:
     found = [list(each.values) for each in field.validators if hasattr(each, "values")]
     return found[0] if found else None

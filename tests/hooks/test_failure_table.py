@@ -112,7 +112,7 @@ def secure(tmp_path: Path) -> Iterator[Emulator]:
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
-@pytest.mark.parametrize("operation", [READ, START])
+@pytest.mark.parametrize("operation", [READ, PRECHECK, START])
 def test_a_handshake_that_broke_off_is_tried_again(
     secure: Emulator, hook: Any, connect: Any, operation: str, reset: bool
 ) -> None:
@@ -126,7 +126,6 @@ def test_a_handshake_that_broke_off_is_tried_again(
         answers = _call(hook, operation, job_ids)
 
     assert not any(isinstance(answer, DrsError) for answer in answers.values())
-    print("SEQ", [entry["operation"] for entry in secure.journal()])
     assert [entry["applied"] for entry in secure.journal(operation)] == [True]
     # The first byte of a TLS record that belongs to a handshake.
     assert [sent[:1] for sent in service.cut] == [b"\x16"]

@@ -18,13 +18,15 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.emulator.iam import Iam
 from tests.airflow.conftest import AirflowStack, environments
 from tests.security.canaries import Canaries
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow-3")]
+# Beside the tests of the line that is done sooner.
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow-2")]
 
 RUN = "swept"
 GOOD, BAD = "swept_success", "swept_failures"
@@ -42,6 +44,8 @@ class Swept:
     states: dict[str, str] = field(default_factory=dict)
     #: Every command line that any process had.
     command_lines: set[bytes] = field(default_factory=set)
+    #: What the database had of triggers, decrypted, and of events; both are deleted when a task has gone on.
+    waits: set[str] = field(default_factory=set)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         _listen_for_tokens(canaries, patch)
         with AirflowStack(bin_folder, home, dags, environment) as airflow:
             found = Swept(airflow, drs, canaries)
-            with _CommandLines(found.command_lines):
+            with _Samples(found):
                 _run(found)
             yield found
 
@@ -73,11 +77,12 @@ def _listen_for_tokens(canaries: Canaries, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Iam, "issue", listen)
 
 
-class _CommandLines:
-    """Collect the command line of every process, over and over."""
+class _Samples:
+    """Collect what is soon gone, over and over: command lines of processes, and rows about waits."""
 
-    def __init__(self, seen: set[bytes]) -> None:
-        self._seen = seen
+    def __init__(self, swept: Swept) -> None:
+        self._swept = swept
+        self._key = Fernet(swept.airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -92,10 +97,17 @@ class _CommandLines:
         while not self._is_over.wait(_SAMPLE_S):
             for file in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    self._seen.add(file.read_bytes())
+                    self._swept.command_lines.add(file.read_bytes())
                 except OSError:
                     # It has ended meanwhile.
                     continue
+            query = self._swept.airflow.query
+            for (kwargs,) in query("select kwargs from trigger"):
+                # Airflow encrypts those that are not a task's.
+                is_clear = kwargs.startswith("{")
+                self._swept.waits.add(kwargs if is_clear else self._key.decrypt(kwargs.encode()).decode())
+            for (kwargs,) in query("select next_kwargs from task_instance where next_kwargs is not null"):
+                self._swept.waits.add(str(kwargs))
 
 
 def _run(swept: Swept) -> None:
@@ -265,11 +277,19 @@ def test_no_table_has_a_secret(swept: Swept) -> None:
     for table, text in _rows(swept.airflow.home / "airflow.db"):
         tables.setdefault(table, []).append(text)
 
-    assert {"connection", "task_instance", "xcom", "rendered_task_instance_fields", "dag_run", "log"} <= set(
-        tables
-    )
+    assert {
+        *("connection", "dag_run", "log", "rendered_task_instance_fields"),
+        *("serialized_dag", "task_instance", "xcom"),
+    } <= set(tables)
     assert swept.canaries.search({name: "\n".join(texts) for name, texts in tables.items()}) == []
     assert swept.canaries.search({"file": swept.airflow.dump()}) == []
+
+
+def test_no_trigger_and_no_event_has_a_secret(swept: Swept) -> None:
+    """Not even where Airflow encrypts them."""
+    assert any('"poke_interval"' in text for text in swept.waits)
+    assert any("'event'" in text or '"event"' in text for text in swept.waits)
+    assert swept.canaries.search({"waits": "\n".join(swept.waits)}) == []
 
 
 def test_the_api_shows_no_secret(swept: Swept) -> None:

@@ -22,8 +22,10 @@ from airflow_provider_drs.protocol.watches import (
     Watch,
     watch_from_dict,
 )
+from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.triggers import poller
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
+from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -120,6 +122,76 @@ def test_a_job_that_nobody_knows_harms_no_other(emulator: Emulator) -> None:
 
     assert UNKNOWN in watch_from_dict(unknown["watch"]).failures
     assert {watch_from_dict(event["watch"]).reports[0].verdict for event in others} == {Verdict.PASSED}
+
+
+def test_a_batch_that_is_refused_for_one_job_is_asked_again_without_it(emulator: Emulator) -> None:
+    """The wait for that job fails; the nine others come to their verdicts."""
+    _precheck(emulator, emulator.job_ids, reads=3)
+    bad = emulator.job_ids[4]
+    body = json.dumps({"error_code": "DRS.M00201", "error_msg": "a parameter is wrong"})
+    emulator.inject("status", status=400, body=body, job_id=bad, times=None, operation="BatchCheckResults")
+
+    events = dict(
+        zip(emulator.job_ids, _wait(*(_trigger(_checks(each)) for each in emulator.job_ids)), strict=True)
+    )
+
+    unwell = watch_from_dict(events.pop(bad)["watch"])
+    assert list(unwell.failures) == [bad]
+    assert {watch_from_dict(event["watch"]).reports[0].verdict for event in events.values()} == {
+        Verdict.PASSED
+    }
+
+
+def test_a_service_that_throttles_has_few_calls_to_answer(
+    emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those side by side, each of which backs off; the others wait for one of them to end."""
+    _precheck(emulator, emulator.job_ids, reads=1)
+    connect({"poll_batch_size": 1, "retry_timeout": 0.1})
+    fault = emulator.inject("too_frequent", times=None, operation="BatchCheckResults")
+    under_way, most, run = 0, [], AsyncClient.run
+
+    async def count(self: AsyncClient, conversation: Any) -> Any:
+        nonlocal under_way
+        under_way += 1
+        most.append(under_way)
+        if len(most) == 3 * SIDE_BY_SIDE:
+            await asyncio.to_thread(emulator.remove_fault, fault)
+        try:
+            return await run(self, conversation)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(poller.AsyncClient, "run", count)
+
+    events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
+
+    assert [event["status"] for event in events] == ["over"] * 10
+    # A token is asked for within a call.
+    assert max(most) <= SIDE_BY_SIDE + 1
+
+
+def test_a_job_that_stands_still_near_its_end_is_in_no_hurry(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked sooner once it is near, and as before if the next answer is the same."""
+    job_id = emulator.job_ids[0]
+    _precheck(emulator, [job_id], duration_s=100)
+    emulator.advance(90)
+    told, set_near = [], Rota.set_near
+
+    def note(self: Rota, job_id: str, is_near: bool) -> None:
+        told.append(is_near)
+        if len(told) == 2:
+            emulator.advance(10)
+        set_near(self, job_id, is_near)
+
+    monkeypatch.setattr(Rota, "set_near", note)
+
+    (event,) = _wait(_trigger(_checks(job_id)))
+
+    assert event["status"] == "over"
+    assert told == [True, False]
 
 
 def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:

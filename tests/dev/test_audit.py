@@ -1,0 +1,92 @@
+"""A version that was withdrawn, or is vulnerable, is found; and silence is not taken for good news."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import audit
+import environments
+import pytest
+
+ANSWER: dict[str, Any] = {
+    "dependencies": [
+        {"name": "good", "version": "1.0", "vulns": []},
+        {"name": "bad", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]},
+        {"name": "unheard", "skip_reason": "Dependency not found"},
+    ]
+}
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """Return a registry with a package that was withdrawn and one that was not."""
+    for name, mark in (("kept", ""), ("gone", ' data-yanked="broken"')):
+        folder = tmp_path / "index" / name
+        folder.mkdir(parents=True)
+        wheel = f"{name}-1.0-py3-none-any.whl"
+        about = f"{name}-1.0.dist-info"
+        with zipfile.ZipFile(folder / wheel, "w") as archive:
+            archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            archive.writestr(f"{about}/RECORD", "")
+        (folder / "index.html").write_text(f'<a href="{wheel}"{mark}>{wheel}</a>')
+    handler = functools.partial(_Quiet, directory=str(tmp_path / "index"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_version_that_was_withdrawn_is_found(index: str, tmp_path: Path) -> None:
+    """And one that was not is not."""
+    if environments.find_uv() is None:
+        pytest.skip("uv cannot be had")
+    pinned = tmp_path / "pinned.txt"
+    pinned.write_text("kept==1.0\ngone==1.0\n")
+
+    (line,) = audit.find_yanked(pinned, ["--no-cache", "--default-index", index])
+
+    assert line.startswith("`gone==1.0` is yanked")
+
+
+def test_a_vulnerability_is_told_with_what_mends_it() -> None:
+    """One line each."""
+    assert list(audit.list_vulnerabilities(ANSWER)) == ["bad 1.0 has CVE-1; mended in 1.1"]
+    assert list(audit.list_unanswered(ANSWER)) == ["unheard"]
+
+
+def test_no_answer_leaves_all_packages_unaudited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said in the output, and beside the outcome of the check."""
+    monkeypatch.setattr(audit, "find_yanked", lambda _: [])
+    monkeypatch.setattr(audit, "ask", lambda _: None)
+    monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
+
+    assert audit.main() == 0
+
+    assert "NOT AUDITED" in capsys.readouterr().out
+    assert int((tmp_path / "audit.note").read_text().split()[0]) > 150
+
+
+@pytest.mark.parametrize("way", ["withdrawn", "vulnerable"])
+def test_what_is_found_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
+    """Somebody has to choose another version."""
+    monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
+    monkeypatch.setattr(audit, "find_yanked", lambda _: ["`x==1` is yanked"] if way == "withdrawn" else [])
+    monkeypatch.setattr(audit, "ask", lambda _: ANSWER if way == "vulnerable" else None)
+
+    assert audit.main() == 1

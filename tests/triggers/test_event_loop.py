@@ -1,0 +1,210 @@
+"""The triggerer's event loop is never held up: whoever else waits in it goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.jobs.triggerer_job_runner import TriggerRunner
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
+from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.watches import PrecheckWatch
+from airflow_provider_drs.transport.tokens import TOKENS
+from airflow_provider_drs.triggers.drs import DrsWatchTrigger
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+#: So many times the loop has to come round while something is under way.
+TURNS = 20
+#: Seconds after which a loop that stands still is let go, for the test to fail instead of hanging.
+PATIENCE_S = 20
+#: A machine that is busy with something else holds up a loop, too; a trigger that does would each time.
+ATTEMPTS = 5
+MANY = 100
+
+#: Notes in which thread the HTTP library is looked for, and waits as the triggerer would.
+COLD_WAIT = """
+import asyncio, json, sys, threading
+from airflow.triggers.base import BaseTrigger
+threads = []
+class Note:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aiohttp":
+            threads.append(threading.current_thread() is threading.main_thread())
+sys.meta_path.insert(0, Note())
+sys.modules.pop("aiohttp", None)
+from airflow_provider_drs.triggers.drs import DrsWatchTrigger
+assert not threads, "the trigger's module loads it"
+trigger = DrsWatchTrigger(**json.loads(sys.argv[1]))
+asyncio.run(anext(trigger.run()))
+print(threads)
+"""
+
+
+def _trigger(job_id: str, **options: Any) -> DrsWatchTrigger:
+    watch = PrecheckWatch([job_id], AlarmPolicy()).to_dict()
+    fields = {"poke_interval": 0.2, "deadline": time.time() + 60, **options}
+    return DrsWatchTrigger(drs_conn_id="drs_default", watch=watch, **fields)
+
+
+def _precheck(job_ids: list[str]) -> None:
+    with DrsHook() as hook:
+        hook.precheck_jobs(job_ids)
+
+
+async def _turn(turned: threading.Event) -> None:
+    """Let the loop come round some times, and say so."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    turned.set()
+
+
+def test_the_http_library_is_loaded_beside_the_loop(emulator: Emulator) -> None:
+    """Airflow imports the module of a trigger in its loop; what takes long there is loaded in a thread."""
+    emulator.set_verdict(None, "pass", reads=1)
+    _precheck([emulator.job_ids[0]])
+    _, fields = _trigger(emulator.job_ids[0]).serialize()
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COLD_WAIT, json.dumps(fields)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "[False]"
+
+
+def test_the_loop_goes_on_while_iam_takes_its_time(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It issues no token before the loop has come round: one that waits for the token would wait for ever."""
+    emulator.set_verdict(None, "pass", reads=2)
+    _precheck(list(emulator.job_ids))
+    emulator.revoke_tokens()
+    asked, turned, waited = threading.Event(), threading.Event(), []
+    issue = Iam.issue
+
+    def issue_late(self: Iam, *arguments: Any, **options: Any) -> Any:
+        asked.set()
+        waited.append(turned.wait(PATIENCE_S))
+        return issue(self, *arguments, **options)
+
+    monkeypatch.setattr(Iam, "issue", issue_late)
+
+    async def run() -> list[Any]:
+        waits = [asyncio.ensure_future(anext(_trigger(job_id).run())) for job_id in emulator.job_ids]
+        while not asked.is_set():
+            await asyncio.sleep(0.01)
+        await _turn(turned)
+        return await asyncio.gather(*waits)
+
+    events = asyncio.run(run())
+
+    assert waited == [True]
+    assert [event.payload["status"] for event in events] == ["over"] * 10
+
+
+def test_the_loop_goes_on_while_a_thread_renews_the_token(emulator: Emulator) -> None:
+    """A hook in another thread may be at it: a loop tries for its lock, and does not wait in it."""
+    turned, waited = threading.Event(), []
+
+    async def run() -> None:
+        async with DrsAsyncHook() as hook:
+            slot = TOKENS.slot((await hook.get_settings()).identity)
+            held = threading.Event()
+
+            def hold() -> None:
+                with slot.lock:
+                    held.set()
+                    waited.append(turned.wait(PATIENCE_S))
+
+            thread = threading.Thread(target=hold)
+            thread.start()
+            held.wait()
+            statuses = asyncio.ensure_future(hook.get_job_statuses(emulator.job_ids))
+            await asyncio.sleep(0.05)
+            await _turn(turned)
+            assert len(await statuses) == 10
+            thread.join()
+
+    asyncio.run(run())
+
+    assert waited == [True]
+
+
+class _Heard:
+    """A log of Airflow's watchdog, on either line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, text: str, *values: Any) -> None:
+        self.lines.append(text % values)
+
+    async def ainfo(self, text: str, *values: Any) -> None:
+        self.info(text, *values)
+
+
+def _watch(*coroutines: Any) -> list[str]:
+    """Run coroutines side by side, and return what Airflow's watchdog says of them."""
+    heard = _Heard()
+    runner: Any = SimpleNamespace(stop=False, log=heard, blocked_main_thread_warning_threshold=0.2)
+
+    async def run() -> None:
+        watchdog = asyncio.ensure_future(TriggerRunner.block_watchdog(runner))
+        await asyncio.gather(*(coroutine() for coroutine in coroutines))
+        # It is to see the last of it, too.
+        await asyncio.sleep(0.15)
+        watchdog.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watchdog
+
+    asyncio.run(run())
+    return heard.lines
+
+
+def test_airflows_watchdog_barks_at_a_loop_that_stands_still() -> None:
+    """Else its silence would say nothing."""
+
+    async def stand_still() -> None:
+        await asyncio.sleep(0.01)
+        # What a badly-written trigger does.
+        time.sleep(0.5)
+
+    assert "blocked for" in _watch(stand_still)[0]
+
+
+def test_airflows_watchdog_is_silent(emulator: Emulator) -> None:
+    """While a hundred wait, come to their ends, and have their token renewed again and again."""
+    barks = []
+    for _ in range(ATTEMPTS):
+        emulator.reset()
+        job_ids = [emulator.seed_job() for _ in range(MANY)]
+        emulator.set_verdict(None, "pass", reads=8)
+        _precheck(job_ids)
+        emulator.clear_journal()
+        emulator.inject("expire_token", operation="BatchCheckResults", every=5, times=None)
+        triggers = [_trigger(job_id) for job_id in job_ids]
+
+        async def wait(trigger: DrsWatchTrigger) -> None:
+            assert (await anext(trigger.run())).payload["status"] == "over"
+
+        barks = _watch(*((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
+        assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) >= 2
+        if not barks:
+            break
+
+    assert barks == []
