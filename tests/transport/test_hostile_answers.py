@@ -159,10 +159,10 @@ def _bounded_memory(most: int) -> Iterator[None]:
     assert peak <= most, f"{peak / MIB:.1f} MiB"
 
 
-@pytest.mark.parametrize("script", (TOO_LARGE | UNREADABLE).values(), ids=TOO_LARGE | UNREADABLE)
-def test_no_answer_takes_much_memory(serve: Any, hook: Any, script: Script) -> None:
+@pytest.mark.parametrize("name", ["endless-chunks", "a-length-of-terabytes", "gzip-bomb", "deep"])
+def test_no_answer_takes_much_memory(serve: Any, hook: Any, name: str) -> None:
     """The pieces of the largest body that is read, and the whole of it; what is packed is not unpacked."""
-    serve(script)
+    serve((TOO_LARGE | UNREADABLE)[name])
 
     with _bounded_memory(2 * LARGEST_BODY + BUFFERED), contextlib.suppress(DrsError):
         hook.get_job_statuses([JOB])
