@@ -87,12 +87,15 @@ def test_it_does_not_need_the_vendors_sdk(metadata: Message) -> None:
 
 
 def test_airflow_and_the_shell_find_their_way_in(wheel: Path) -> None:
-    """The provider and its page for Airflow, and the emulator for people."""
+    """The provider and its page for Airflow, the command line and the emulator for people."""
     entry_points = ConfigParser()
     entry_points.read_string(_read_info(wheel, "entry_points.txt"))
 
     assert {section: dict(entry_points[section]) for section in entry_points.sections()} == {
         "apache_airflow_provider": {"provider_info": "airflow_provider_drs.provider_info:get_provider_info"},
         "airflow.plugins": {"drs_report": "airflow_provider_drs.report.plugin:DrsReportPlugin"},
-        "console_scripts": {"drs-emulator": "airflow_provider_drs.emulator.__main__:main"},
+        "console_scripts": {
+            "drs": "airflow_provider_drs.cli.__main__:main",
+            "drs-emulator": "airflow_provider_drs.emulator.__main__:main",
+        },
     }

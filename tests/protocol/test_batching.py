@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -75,3 +76,10 @@ def test_split_loses_nothing(items: list[int], size: int) -> None:
 def test_find_duplicates_names_each_once() -> None:
     """What is there three times is named once."""
     assert find_duplicates(["a", "b", "a", "c", "a", "b"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("bad", ["two ids", "", " a", 7, None])
+def test_one_bad_id_among_good_ones_is_named(bad: object) -> None:
+    """Though all are looked at in one go."""
+    with pytest.raises(DrsConfigError, match=re.escape(repr(bad))):
+        check_job_ids(["good-1", bad, "good-2"])
