@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,13 +31,23 @@ WHITE, GREEN, RED, PLAIN = _COLOURS if sys.stdout.isatty() else ("", "", "", "")
 
 def main() -> int:
     """Return 0 only if both runs went as they should."""
+    return run_in_folder(_show)
+
+
+def run_in_folder(show: Callable[[Path], int], *, interrupted: int = 1) -> int:
+    """
+    Show something that keeps what it has in a folder, which is gone with it.
+
+    :param show: is given the folder, and returns the exit code.
+    :param interrupted: the exit code after Ctrl-C.
+    """
     # Ctrl-C and a polite kill both go through the clean-up below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = Path(tempfile.mkdtemp(prefix="airflow-drs-"))
     try:
-        return _show(home)
+        return show(home)
     except KeyboardInterrupt:
-        return 1
+        return interrupted
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

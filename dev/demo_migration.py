@@ -7,10 +7,7 @@ Shows a whole MySQL migration in a real Airflow against the emulator, from the c
 from __future__ import annotations
 
 import datetime
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_stack import ROOT, AirflowStack
-from demo import BIN, GREEN, PLAIN, RED, WHITE, run_emulator
+from demo import BIN, GREEN, PLAIN, RED, WHITE, run_emulator, run_in_folder
 from example_databases import PASSWORD, make_environment
 
 from airflow_provider_drs.emulator import EmulatorClient
@@ -46,14 +43,7 @@ _WHY = """ A task that changes a job reads first what it is, then sends
 
 def main() -> int:
     """Return 0 only if the migration went as it should."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    home = Path(tempfile.mkdtemp(prefix="airflow-drs-"))
-    try:
-        return _show(home)
-    except KeyboardInterrupt:
-        return 1
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    return run_in_folder(_show)
 
 
 def _show(home: Path) -> int:

@@ -8,17 +8,14 @@ The main job has run three times in it: all jobs passed; one failed; and one run
 
 from __future__ import annotations
 
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlencode
 
 from airflow_settings import PASSWORD, USER
 from airflow_stack import ROOT, AirflowStack
-from demo import BIN, DAG_ID, PLAIN, WHITE, run_emulator
+from demo import BIN, DAG_ID, PLAIN, WHITE, run_emulator, run_in_folder
 
 from airflow_provider_drs.emulator import EmulatorClient
 
@@ -29,14 +26,7 @@ _LONG_S = 100_000
 
 def main() -> int:
     """Return 0 when somebody has had enough of it."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    home = Path(tempfile.mkdtemp(prefix="airflow-drs-"))
-    try:
-        return _show(home)
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    return run_in_folder(_show, interrupted=0)
 
 
 def _show(home: Path) -> int:

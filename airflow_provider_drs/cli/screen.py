@@ -78,32 +78,6 @@ def _complain(text: str) -> None:
     print(f"drs: {clean(text)}", file=sys.stderr, flush=True)
 
 
-class JsonScreen:
-    """One document on standard output, and what happens meanwhile on standard error."""
-
-    def note(self, line: str) -> None:
-        """Keep standard output for the document."""
-        print(clean(line), file=sys.stderr, flush=True)
-
-    def watch(self, watch: Watch) -> AbstractContextManager[Any]:
-        """Show changes only."""
-        return nullcontext()
-
-    def refresh(self, watch: Watch, changes: Iterable[str]) -> None:
-        """Show changes only."""
-        for line in changes:
-            self.note(line)
-
-    def conclude(self, command: str, result: Result) -> None:
-        """Print the document."""
-        print(json.dumps({"command": command, "exit_code": result.code, "error": None, **result.fields}))
-
-    def complain(self, command: str, code: int, kind: str, text: str) -> None:
-        """Print a document nevertheless."""
-        _complain(text)
-        print(json.dumps({"command": command, "exit_code": code, "error": {"type": kind, "text": text}}))
-
-
 class LineScreen:
     """A line for each change, and tables of lines, for logs and pipes."""
 
@@ -134,6 +108,23 @@ class LineScreen:
     def complain(self, command: str, code: int, kind: str, text: str) -> None:
         """Print it where errors go."""
         _complain(text)
+
+
+class JsonScreen(LineScreen):
+    """One document on standard output, and what happens meanwhile on standard error."""
+
+    def note(self, line: str) -> None:
+        """Keep standard output for the document."""
+        print(clean(line), file=sys.stderr, flush=True)
+
+    def conclude(self, command: str, result: Result) -> None:
+        """Print the document."""
+        print(json.dumps({"command": command, "exit_code": result.code, "error": None, **result.fields}))
+
+    def complain(self, command: str, code: int, kind: str, text: str) -> None:
+        """Print a document nevertheless."""
+        super().complain(command, code, kind, text)
+        print(json.dumps({"command": command, "exit_code": code, "error": {"type": kind, "text": text}}))
 
 
 #: How words are shown, here as in Airflow: what is well, what wants a look, what is wrong, what goes on.
