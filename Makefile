@@ -7,7 +7,7 @@ ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
 # Tests that also run on Airflow 2.11: everything that touches Airflow, and the wire below it.
 BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dags tests/links tests/assets tests/report \
-	tests/test_lineage.py tests/test_metrics.py
+	tests/test_lineage.py tests/test_metrics.py tests/cli/test_connection.py
 # The report page, on a running Airflow of each line, and in a browser. Chromium is installed if it is missing.
 PAGE := tests/report/running
 # Of the tests of security the one that needs a running Airflow.

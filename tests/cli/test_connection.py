@@ -110,7 +110,7 @@ def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) ->
     assert '"status": "CONFIGURATION"' in done.stdout
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"extra": "{"}'])
+@pytest.mark.parametrize("text", ["{", "[1]", '{"extra": "{"}', "drs://host:port-not-real/"])
 def test_a_variable_that_is_no_connection(drs: Drs, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Is named, and its text, which has the password in it, is not shown."""
     monkeypatch.setenv("AIRFLOW_CONN_BAD", text)
