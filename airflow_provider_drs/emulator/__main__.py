@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_drs.emulator.server import Server
 
 _DESCRIPTION = """\
-Serves a local IAM and Data Replication Service (DRS) on one port, from memory.
+Serves a local IAM and Data Replication Service (DRS) on one port, from memory unless told otherwise.
 
 It is strict: it refuses what the real service would refuse, with the documented error codes, and keeps the
 state of each job. Run your DAGs against it before you have a cloud account, and in your CI.
@@ -85,6 +85,12 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="what there is to begin with, see below (default: ten ready jobs)",
+    )
+    world(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep everything in this file, and go on from there: so it outlives a restart, or a kill",
     )
     world("--iam-url", metavar="URL", help="a Keystone whose tokens are good here, too")
 
@@ -160,6 +166,7 @@ def _make_server(options: argparse.Namespace) -> Server:
         token_lifetime_s=options.token_lifetime,
         token_bytes=options.token_bytes,
         world=options.world,
+        state=options.state,
         iam_url=options.iam_url,
         certfile=options.certfile,
         keyfile=options.keyfile,

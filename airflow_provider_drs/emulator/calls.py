@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,16 +45,11 @@ class Call:
 
 
 class Journal:
-    """
-    What reached the emulator, in order. It never holds a token, a password or a signature.
+    """What reached the emulator, in order. It never holds a token, a password or a signature."""
 
-    :param tell: called with each line when its request is over.
-    """
-
-    def __init__(self, tell: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+    def __init__(self) -> None:
         self._entries: list[dict[str, Any]] = []
         self._next = 1
-        self._tell = tell
 
     def note(self, request: web.Request, raw: bytes, operation: str | None, at_s: float) -> dict[str, Any]:
         """Write a request down, and return the line for what is known of it later."""
@@ -76,11 +71,6 @@ class Journal:
         self._next += 1
         self._entries.append(entry)
         return entry
-
-    def close(self, entry: Mapping[str, Any]) -> None:
-        """Tell who listens that the request of a line is over."""
-        if self._tell is not None:
-            self._tell(entry)
 
     def read(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return all lines, or those of one operation."""

@@ -21,6 +21,16 @@ class Clock:
         self._offset_s = time.time()
         self._real_s = time.monotonic()
 
+    def __getstate__(self) -> dict[str, float]:
+        """Return what is kept of it while nobody runs it: its time goes on at the same speed."""
+        return {"now_s": self.now(), "at_s": time.time(), "speed": self._speed}
+
+    def __setstate__(self, kept: dict[str, float]) -> None:
+        """Go on."""
+        self._speed = kept["speed"]
+        self._offset_s = kept["now_s"] + max(0.0, time.time() - kept["at_s"]) * self._speed
+        self._real_s = time.monotonic()
+
     def now(self) -> float:
         """Return epoch seconds."""
         return self._offset_s + (time.monotonic() - self._real_s) * self._speed

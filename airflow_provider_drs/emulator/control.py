@@ -52,6 +52,8 @@ class Control:
         except (ApiError, TypeError, ValueError, RecursionError) as error:
             text = error.message if isinstance(error, ApiError) else str(error)
             return web.json_response({"error": text}, status=400)
+        if name not in _TELLING:
+            self._service.keep()
         return web.json_response({"answer": answer})
 
     def do_health(self) -> dict[str, Any]:

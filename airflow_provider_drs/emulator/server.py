@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_drs.emulator.calls import Journal
 from airflow_provider_drs.emulator.client import EmulatorClient
 from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.control import PREFIX, Control
@@ -20,6 +21,7 @@ from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.iam import Iam
 from airflow_provider_drs.emulator.loopback import is_loopback
 from airflow_provider_drs.emulator.service import Service
+from airflow_provider_drs.emulator.state import State, read_state, write_state
 from airflow_provider_drs.emulator.world import World
 from airflow_provider_drs.emulator.worlds import Beginning, read_world
 
@@ -39,6 +41,8 @@ class Server:
     :param token_lifetime_s: seconds that a token lives.
     :param token_bytes: how long a token is; real ones can be larger than 8 KB.
     :param world: what there is to begin with: a world file, or a mapping like one.
+    :param state: a file in which everything is kept but the tokens, so that another emulator goes on where
+        one has ended, or was killed. If it exists, it goes before what there is to begin with, and the clock.
     :param seeds: instead of a world, jobs to begin with, as arguments of ``seed_job``; ten ready ones if
         not given.
     :param plans: what jobs will be like that are created under a name, as arguments of ``plan_job``.
@@ -50,7 +54,8 @@ class Server:
     :param control_key: what callers of the control API have to know. If not given, one is made as soon as
         other machines can reach it.
     :param tell: called with each line of the journal when its request is over.
-    :raises ValueError: an option, or a seed, that makes no sense.
+    :raises OSError: a file cannot be read or written.
+    :raises ValueError: an option, a seed or a file that makes no sense.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Server:
         token_lifetime_s: float = 86_400.0,
         token_bytes: int = 2_000,
         world: str | Path | Mapping[str, Any] | None = None,
+        state: str | Path | None = None,
         seeds: list[dict[str, Any]] | None = None,
         plans: Mapping[str, Mapping[str, Any]] | None = None,
         faults: Sequence[Mapping[str, Any]] = (),
@@ -91,7 +97,11 @@ class Server:
         )
         self._iam_url = iam_url
         self._tell = tell
-        self._make_world()
+        self._state_file = Path(state) if state else None
+        first = self._begin()
+        if self._state_file is not None:
+            # Now, while whoever has named the file still listens.
+            write_state(read_state(self._state_file) or first, self._state_file)
         if certfile and tls:
             raise ValueError("a certificate is either given, or made in the folder for tls")
         if control_key == "":
@@ -114,7 +124,17 @@ class Server:
             self._tls, self.ca_file = _make_tls(str(made.certfile), str(made.keyfile)), str(made.ca_file)
         if self.control_key is None and not is_loopback(host):
             self.control_key = secrets.token_urlsafe(24)
-        service = self._service = Service(*self._make_world(), iam_url=self._iam_url, tell=self._tell)
+        begun = (self._state_file and read_state(self._state_file)) or self._begin()
+        service = self._service = Service(
+            begun.clock,
+            begun.world,
+            self._make_iam(begun.clock),
+            begun.faults,
+            begun.journal,
+            iam_url=self._iam_url,
+            keep=self._keep if self._state_file else None,
+            tell=self._tell,
+        )
         control = Control(service, self._reset, key=self.control_key)
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", PREFIX + "{action:.*}", control.handle)
@@ -137,17 +157,25 @@ class Server:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _make_world(self) -> tuple[Clock, World, Iam, Faults]:
+    def _begin(self) -> State:
         clock = self._make_clock()
         world, faults = self._make_jobs(clock), Faults()
         self._beginning.fill(world, faults)
-        return clock, world, self._make_iam(clock), faults
+        return State(clock, world, faults, Journal())
 
     def _reset(self) -> None:
-        service = self._service
+        service, begun = self._service, self._begin()
         if service is not None:
-            service.clock, service.world, service.iam, service.faults = self._make_world()
+            service.clock, service.world, service.faults = begun.clock, begun.world, begun.faults
+            service.iam = self._make_iam(begun.clock)
             service.journal.clear()
+
+    def _keep(self) -> None:
+        service = self._service
+        if service is not None and self._state_file is not None:
+            write_state(
+                State(service.clock, service.world, service.faults, service.journal), self._state_file
+            )
 
 
 class Emulator(EmulatorClient):

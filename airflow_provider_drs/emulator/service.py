@@ -29,6 +29,7 @@ class Service:
     One emulated cloud: IAM and DRS of one region.
 
     :param iam_url: a Keystone whose tokens are good here, too.
+    :param keep: called before anybody gets to know of what has changed.
     :param tell: called with each line of the journal when its request is over.
     """
 
@@ -38,16 +39,20 @@ class Service:
         world: World,
         iam: Iam,
         faults: Faults,
+        journal: Journal,
         *,
         iam_url: str | None = None,
+        keep: Callable[[], None] | None = None,
         tell: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.clock = clock
         self.world = world
         self.iam = iam
         self.faults = faults
-        self.journal = Journal(tell)
+        self.journal = journal
         self.stopping = asyncio.Event()
+        self.keep = keep or _forget
+        self._tell = tell
         self._iam_url = iam_url.rstrip("/").removesuffix("/v3") if iam_url else None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -66,7 +71,9 @@ class Service:
             call = Call(request, raw, operation, entry["job_ids"], entry)
             return await self._serve(call, match.groupdict())
         finally:
-            self.journal.close(entry)
+            self.keep()
+            if self._tell is not None:
+                self._tell(entry)
 
     async def _serve(self, call: Call, path: Mapping[str, str]) -> web.StreamResponse:
         call.faults = self.faults.strike(call.operation.name, call.job_ids)
@@ -79,6 +86,9 @@ class Service:
         except (ApiError, IamError) as error:
             # Some codes of single jobs come with a success; as the answer to a request they are none.
             answer = Answer(error.status if error.status >= 300 else 400, error.to_body())
+        if call.faults:
+            # Its answer may take its time, or never come.
+            self.keep()
         return await spoil_after(call, answer, self.stopping)
 
     async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
@@ -138,6 +148,10 @@ class Service:
         if self._iam_url and token:
             return await _ask_other_iam(self._iam_url, token)
         raise ApiError("DRS.M00100")
+
+
+def _forget() -> None:
+    """Keep nothing: an emulator lives in memory, unless told otherwise."""
 
 
 async def _ask_other_iam(iam_url: str, token: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,7 +97,7 @@ class World:
         self.jobs: dict[str, Job] = {}
         self._plans: dict[str, dict[str, Any]] = {}
         self._precheck_s = precheck_s
-        self._numbers = itertools.count(1)
+        self._last_number = 0
         self.pace = pace
 
     @property
@@ -113,8 +112,12 @@ class World:
     def seed_defaults(self) -> None:
         """Add ten jobs that are configured and ready for a pre-check."""
         for _ in range(10):
-            number = next(self._numbers)
+            number = self._count()
             self.seed(make_job_id(number), name=f"orders-migration-{number:02}")
+
+    def _count(self) -> int:
+        self._last_number += 1
+        return self._last_number
 
     def seed(
         self,
@@ -133,7 +136,7 @@ class World:
         """
         if not isinstance(job_id, str | None) or not isinstance(status, str):
             raise ValueError("job_id and status are strings")
-        number = 0 if job_id else next(self._numbers)
+        number = 0 if job_id else self._count()
         new_id = job_id or make_job_id(number)
         name = f"emulated-job-{number:02}" if number else f"job-{new_id[-8:]}"
         checked = {"name": name, **check_details(details)}
@@ -245,7 +248,7 @@ class World:
         same = ("engine_type", "db_use_type", "task_type", "net_type")
         known = {key: body[key] for key in same}
         job = Job(
-            id=make_job_id(next(self._numbers)),
+            id=make_job_id(self._count()),
             name=name,
             timeline=timeline,
             **{
@@ -271,7 +274,7 @@ class World:
     def _add_subtasks(self, job: Job) -> None:
         for number in range(1, job.node_num + 1) if job.is_cluster and not job.parent_id else ():
             shard = Job(
-                id=make_job_id(next(self._numbers)),
+                id=make_job_id(self._count()),
                 name=f"{job.name}-{number}",
                 timeline=[],
                 engine_type=job.engine_type,

@@ -37,6 +37,7 @@ class Chaos:
     """
     Strikes when the work is so far, and mends after a while; call :meth:`go_on` again and again.
 
+    :param plan: the blows, in order. What finds nothing to hit when its time has come waits, and holds up nobody.
     :param tell: called with each line of what happens.
     """
 
@@ -46,17 +47,21 @@ class Chaos:
     struck: list[Struck] = field(default_factory=list)
     _begun_s: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        """All is yet to come."""
+        self._pending = list(self.plan)
+
     @property
     def missed(self) -> list[str]:
         """What has hit nothing, since it came too late."""
-        idle = [str(each.blow) for each in self.struck if not each.wound.has_hit]
-        return idle + [str(blow) for blow in self.plan[len(self.struck) :]]
+        idle = [str(each.blow) for each in self.struck if not each.wound.hits]
+        return idle + [str(blow) for blow in self._pending]
 
     @property
     def spared(self) -> list[str]:
         """What was never hit at all: parts that nobody killed, and kinds of trouble that did no harm."""
-        hit = {each.blow.name for each in self.struck if each.wound.has_hit}
-        return sorted({blow.name for blow in self.plan} - hit)
+        hits = (each.wound.hits for each in self.struck)
+        return sorted({blow.name for blow in self.plan}.difference(*hits))
 
     def go_on(self, done: float) -> None:
         """
@@ -69,13 +74,13 @@ class Chaos:
             if self._now_s() >= each.at_s + each.blow.lasts_s and each.wound.may_mend():
                 self._mend(each)
         last_s = self.struck[-1].at_s if self.struck else 0.0
-        if len(self.struck) < len(self.plan) and self._now_s() >= last_s + _PAUSE_S:
-            self._strike(self.plan[len(self.struck)], done)
+        if self._now_s() >= last_s + _PAUSE_S and not self.site.drs.is_away:
+            self._strike(done)
 
     def mend_all(self) -> None:
         """Mend what is not, however short a time it has lasted."""
-        # Whoever is frozen cannot be told to mend the rest.
-        for each in sorted(self._open(), key=lambda each: each.blow.kind != "freeze"):
+        # Whoever is away cannot be told to mend the rest.
+        for each in sorted(self._open(), key=lambda each: each.blow.kind not in ("freeze", "restart")):
             self._mend(each)
 
     def _open(self) -> list[Struck]:
@@ -84,13 +89,16 @@ class Chaos:
     def _now_s(self) -> float:
         return time.monotonic() - self._begun_s
 
-    def _strike(self, blow: Blow, done: float) -> None:
-        wound = KINDS[blow.kind](self.site, blow)
-        if done < blow.at or self.site.is_frozen or not wound.would_hit():
-            return
-        at_s = self._now_s()
-        self.struck.append(Struck(blow, wound, at_s, wound.strike()))
-        self.tell(str(self.struck[-1]))
+    def _strike(self, done: float) -> None:
+        """Strike the first blow that is due, if there is anything for it to hit."""
+        for blow in self._pending:
+            wound = KINDS[blow.kind](self.site, blow)
+            if done >= blow.at and wound.would_hit():
+                self._pending.remove(blow)
+                at_s = self._now_s()
+                self.struck.append(Struck(blow, wound, at_s, wound.strike()))
+                self.tell(str(self.struck[-1]))
+                return
 
     def _mend(self, struck: Struck) -> None:
         struck.effect = struck.wound.mend() or struck.effect

@@ -36,8 +36,8 @@ class Blow:
     One thing that goes wrong.
 
     :param at: the share of the work that is done when it does.
-    :param kind: ``kill`` a component, ``freeze`` DRS, ``shut`` the way to it, a ``fault`` in it, or an
-        ``ambush`` of the worker that it strikes.
+    :param kind: ``kill`` a component, ``freeze`` DRS, ``restart`` it, ``shut`` the way to it, a ``fault`` in
+        it, or an ``ambush`` of the worker that it strikes.
     :param target: what is hit, in a word or two.
     :param lasts_s: seconds until it is mended.
     :param fault: with ``fault`` and ``ambush``, the arguments of the emulator's ``inject``.
@@ -67,11 +67,12 @@ def make_plan(seed: int, components: Sequence[str], *, rounds: int) -> list[Blow
     Return the blows in the order in which they fall.
 
     :param components: what is killed.
-    :param rounds: how often each of them is, and how often each kind of fault comes.
+    :param rounds: how often each of them is, how often DRS restarts, and how often each kind of fault comes.
     """
     dice = random.Random(seed)  # noqa: S311
     blows = [Blow(0, "kill", each, dice.uniform(2, 5)) for each in [*components] * rounds]
     # Longer than a caller waits for an answer, so that some give up, and what they sent is done later.
+    blows += [Blow(0, "restart", "DRS", dice.uniform(2, 6)) for _ in range(rounds)]
     blows.append(Blow(0, "freeze", "DRS", dice.uniform(8, 12)))
     blows.append(Blow(0, "shut", "the way to DRS", dice.uniform(4, 8)))
     blows.append(Blow(0, "ambush", "a worker that starts jobs", dice.uniform(2, 5), _HANG))
@@ -97,8 +98,13 @@ def _find_span(blow: Blow) -> tuple[float, float]:
         return 0.0, 0.0
     if blow.fault.get("operation") == _START:
         return 0.5, 0.9
-    # In the end nobody waits any more.
-    return (0.2, 0.6) if blow.target.startswith("triggerer") else (0.0, 1.0)
+    if blow.kind == "ambush":
+        return 0.4, 0.8
+    if blow.kind == "kill" and blow.target.startswith("triggerer"):
+        # In the end nobody waits any more.
+        return 0.2, 0.6
+    # Nor is there work for two workers.
+    return (0.0, 0.6) if blow.kind == "kill" else (0.0, 1.0)
 
 
 def make_world(seed: int, jobs: int) -> dict[str, Any]:

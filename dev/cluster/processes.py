@@ -83,6 +83,12 @@ class Processes:
         process.stdin.close()
         return output
 
+    def kill(self, name: str) -> None:
+        """Kill one, as a machine that fails does."""
+        process = self._running.pop(name)
+        reaper.kill({process.pid})
+        process.wait()
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to every process of one."""
         reaper.tell({self._running[name].pid}, number)

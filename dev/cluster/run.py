@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import environments
@@ -17,6 +14,7 @@ from airflow_stack import ROOT
 
 from airflow_provider_drs.emulator import EmulatorClient
 from cluster.chaos import Chaos, Struck
+from cluster.drs import Drs
 from cluster.gate import Gate
 from cluster.plan import make_plan, make_world
 from cluster.processes import Processes
@@ -63,9 +61,9 @@ def run(line: str, size: Size, seed: int) -> bool:
     tell(f"{line}: {size.jobs} jobs in groups of {size.group}, seed {seed}")
     tell(f"Logs are in {home.relative_to(ROOT)}")
     with Processes(home) as processes:
-        emulator = _start_emulator(processes, home)
-        with run_services(home) as services, Gate(emulator.url) as gate:
-            environment = {"AIRFLOW_CONN_DRS_DEFAULT": _connect(emulator, gate)}
+        drs = Drs(processes, home)
+        with run_services(home) as services, Gate(drs.client.url) as gate:
+            environment = {"AIRFLOW_CONN_DRS_DEFAULT": _connect(drs.client, gate)}
             dags = ROOT / "tests" / "cluster" / "dags"
             tell("Starting Airflow: API server, scheduler, workers, triggerers ...")
             with ClusterStack(bin_folder, home, dags, services, environment) as stack:
@@ -73,16 +71,16 @@ def run(line: str, size: Size, seed: int) -> bool:
                 tell("The plan, and at which share of the work:")
                 for blow in plan:
                     tell(f"  {blow.at:>5.0%}  {blow}, for {blow.lasts_s:.0f} s")
-                groups = _make_groups(emulator.job_ids, size.group)
+                groups = _make_groups(drs.client.job_ids, size.group)
                 numbers = {job_id: number for number, group in enumerate(groups) for job_id in group}
-                site = Site(stack, emulator, processes, gate, numbers)
+                site = Site(stack, drs, gate, numbers)
                 chaos = Chaos(plan, site, tell)
                 began_s = time.monotonic()
                 state = _work(site, groups, chaos, tell)
                 took_s = time.monotonic() - began_s
                 chaos.mend_all()
                 tries = _count_tries(stack)
-        journal, jobs = emulator.journal(), emulator.jobs
+        journal, jobs = drs.client.journal(), drs.client.jobs
     # For whoever wants to see what a broken line is made of.
     (home / "journal.json").write_text(json.dumps({"journal": journal, "jobs": jobs}, indent=1))
     durations_s = {job["job_id"]: job["verdict"]["duration_s"] for job in world["jobs"]}
@@ -100,20 +98,6 @@ def run(line: str, size: Size, seed: int) -> bool:
     checks, starts = (sum(job[name] for job in jobs) for name in ("prechecks", "starts"))
     print(f"In all, DRS ran {checks} pre-checks and {starts} starts of {len(jobs)} jobs.\n", flush=True)
     return all(each.is_true for each in lines)
-
-
-def _start_emulator(processes: Processes, home: Path) -> EmulatorClient:
-    program = Path(sys.prefix) / "bin" / "drs-emulator"
-    command: list[str | Path] = [program, "--port", "0", "--world", home / "world.json"]
-    output = processes.start("emulator", command)
-    found: list[str] = []
-
-    def is_up() -> bool:
-        found.extend(re.findall(r"http://\S+[0-9]", output.read_text())[:1])
-        return bool(found)
-
-    processes.wait("emulator", is_up)
-    return EmulatorClient(found[0])
 
 
 def _connect(emulator: EmulatorClient, gate: Gate) -> str:
@@ -135,8 +119,8 @@ def _work(site: Site, groups: Sequence[Sequence[str]], chaos: Chaos, tell: _Tell
     deadline_s, told_s, done = time.monotonic() + _LIMIT_S, 0.0, 0.0
     while (state := stack.state(_DAG_ID, _RUN_ID)) not in ("success", "failed"):
         stack.check()
-        if not site.is_frozen:
-            jobs = site.emulator.jobs
+        if not site.drs.is_away:
+            jobs = site.drs.client.jobs
             done = sum(bool(job["prechecks"]) + bool(job["starts"]) for job in jobs) / (2 * len(jobs))
         chaos.go_on(done)
         if time.monotonic() > told_s + _TELL_S:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_provider_drs.emulator import EmulatorClient
+from cluster.drs import Drs
 from cluster.gate import Gate
 from cluster.plan import Blow
-from cluster.processes import Processes
 from cluster.stack import TRIGGERERS, WORKERS, ClusterStack
 
 
@@ -18,19 +16,15 @@ class Site:
     """
     What can be hit.
 
-    :param emulator: DRS, past the gate.
-    :param processes: what DRS runs in.
-    :param gate: the way to DRS.
+    :param drs: DRS itself.
+    :param gate: the way to it.
     :param groups: the number of the group of each job.
-    :param is_frozen: whether DRS answers nobody just now, nor whoever steers it.
     """
 
     stack: ClusterStack
-    emulator: EmulatorClient
-    processes: Processes
+    drs: Drs
     gate: Gate
     groups: Mapping[str, int]
-    is_frozen: bool = False
 
 
 class Wound:
@@ -41,9 +35,9 @@ class Wound:
         self.blow = blow
 
     @property
-    def has_hit(self) -> bool:
-        """Whether it did any harm."""
-        return True
+    def hits(self) -> set[str]:
+        """The names of what it has done any harm to."""
+        return {self.blow.name}
 
     def would_hit(self) -> bool:
         """Whether there is anything to hit just now."""
@@ -99,14 +93,26 @@ class Freeze(Wound):
 
     def strike(self) -> str:
         """Stop its process."""
-        self.site.is_frozen = True
-        self.site.processes.signal("emulator", signal.SIGSTOP)
+        self.site.drs.freeze()
         return ""
 
     def mend(self) -> str:
         """Let it go on."""
-        self.site.processes.signal("emulator", signal.SIGCONT)
-        self.site.is_frozen = False
+        self.site.drs.thaw()
+        return ""
+
+
+class Restart(Wound):
+    """DRS dies, with whatever it has in hand; its successor knows what it has done, and no tokens."""
+
+    def strike(self) -> str:
+        """Kill its process."""
+        self.site.drs.kill()
+        return ""
+
+    def mend(self) -> str:
+        """Start the next one."""
+        self.site.drs.start()
         return ""
 
 
@@ -118,13 +124,8 @@ class Shut(Wound):
         self.site.gate.shut()
         return ""
 
-    def may_mend(self) -> bool:
-        """Wait for a service that answers."""
-        return not self.site.is_frozen
-
     def mend(self) -> str:
-        """Open it, to a service that knows none of its tokens any more, as after a restart."""
-        self.site.emulator.revoke_tokens()
+        """Open it."""
         self.site.gate.open()
         return ""
 
@@ -136,29 +137,29 @@ class Fault(Wound):
     _spoiled = 0
 
     @property
-    def has_hit(self) -> bool:
-        """Whether it has spoiled any."""
-        return self._spoiled > 0
+    def hits(self) -> set[str]:
+        """Nothing, if nobody has called meanwhile."""
+        return {self.blow.name} if self._spoiled else set()
 
     def strike(self) -> str:
         """Switch it on."""
-        self._id = self.site.emulator.inject(**self.blow.fault)
+        self._id = self.site.drs.client.inject(**self.blow.fault)
         return ""
 
     def go_on(self) -> None:
         """Count what it has spoiled."""
-        if not self.site.is_frozen:
-            faults = self.site.emulator.faults
+        if not self.site.drs.is_away:
+            faults = self.site.drs.client.faults
             self._spoiled = next(int(each["done"]) for each in faults if each["id"] == self._id)
 
     def may_mend(self) -> bool:
         """Go on until something was spoiled."""
-        return self._spoiled > 0 and not self.site.is_frozen
+        return self._spoiled > 0 and not self.site.drs.is_away
 
     def mend(self) -> str:
         """Switch it off."""
         self.go_on()
-        self.site.emulator.remove_fault(self._id)
+        self.site.drs.client.remove_fault(self._id)
         return f"{self._spoiled} calls spoiled"
 
 
@@ -168,15 +169,15 @@ class Ambush(Fault):
     _victim: str | None = None
 
     @property
-    def has_hit(self) -> bool:
-        """Whether anybody was killed."""
-        return self._victim is not None
+    def hits(self) -> set[str]:
+        """Itself and the worker, if one was killed."""
+        return {self.blow.name, f"kill {self._victim}"} if self._victim else set()
 
     def go_on(self) -> None:
         """Kill whoever waits for the answer that will not come."""
         super().go_on()
-        if self._spoiled and self._victim is None and not self.site.is_frozen:
-            entries = self.site.emulator.journal("BatchStartJobs")
+        if self._spoiled and self._victim is None and not self.site.drs.is_away:
+            entries = self.site.drs.client.journal("BatchStartJobs")
             job_id = next(each for each in reversed(entries) if "hang" in each["faults"])["job_ids"][0]
             self._victim = self.site.stack.find_worker("start_group.start", self.site.groups[job_id])
             if self._victim:
@@ -198,6 +199,7 @@ class Ambush(Fault):
 KINDS: Mapping[str, type[Wound]] = {
     "kill": Kill,
     "freeze": Freeze,
+    "restart": Restart,
     "shut": Shut,
     "fault": Fault,
     "ambush": Ambush,

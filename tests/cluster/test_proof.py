@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cluster import chaos as chaos_module
 from cluster.chaos import Chaos, Struck
-from cluster.plan import make_plan, make_world
+from cluster.plan import Blow, make_plan, make_world
 from cluster.proof import count_calls, prove
 
 from airflow_provider_drs.emulator import Emulator
@@ -165,17 +167,14 @@ def test_a_plan_is_that_of_its_seed(seed: int) -> None:
     assert {"throttling", "server errors", "broken connections", "lost answers"} == {
         blow.target for blow in plan if blow.kind == "fault"
     }
-    assert {"freeze", "shut", "ambush"} <= {blow.kind for blow in plan}
+    assert {"freeze", "restart", "shut", "ambush"} <= {blow.kind for blow in plan}
     assert [blow.at for blow in plan] == sorted(blow.at for blow in plan)
     assert all(0 < blow.at < 0.9 and blow.lasts_s > 0 for blow in plan)
 
 
-class _Hit:
-    has_hit = True
-
-
-class _Missed:
-    has_hit = False
+class _Wound:
+    def __init__(self, *hits: str) -> None:
+        self.hits = set(hits)
 
 
 def test_what_nothing_has_hit_is_named() -> None:
@@ -184,11 +183,58 @@ def test_what_nothing_has_hit_is_named() -> None:
     chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
     for blow in plan:
         if blow.target == "throttling":
-            chaos.struck.append(Struck(blow, _Missed(), 0.0, ""))  # type: ignore[arg-type]
+            chaos.struck.append(Struck(blow, _Wound(), 0.0, ""))  # type: ignore[arg-type]
         elif blow.target != "scheduler":
-            chaos.struck.append(Struck(blow, _Hit(), 0.0, ""))  # type: ignore[arg-type]
+            chaos.struck.append(Struck(blow, _Wound(blow.name), 0.0, ""))  # type: ignore[arg-type]
 
     assert chaos.spared == ["fault throttling", "kill scheduler"]
+
+
+def test_a_worker_that_an_ambush_has_killed_was_not_spared() -> None:
+    """Whoever it was died with work in hand."""
+    plan = [Blow(0.1, "kill", "worker-1", 1), Blow(0.2, "ambush", "a worker", 1)]
+    chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
+    chaos.struck.append(Struck(plan[1], _Wound(plan[1].name, "kill worker-1"), 0.0, ""))  # type: ignore[arg-type]
+
+    assert chaos.spared == []
+
+
+def test_a_blow_with_nothing_to_hit_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for its chance; what is due after it falls meanwhile."""
+    idle, struck = {"worker-1"}, []
+
+    class Wound(_Wound):
+        def __init__(self, site: object, blow: Blow) -> None:
+            super().__init__(blow.name)
+            self.blow = blow
+
+        def would_hit(self) -> bool:
+            return self.blow.target not in idle
+
+        def strike(self) -> str:
+            struck.append(self.blow.target)
+            return ""
+
+        def go_on(self) -> None:
+            """Nothing to do."""
+
+        def may_mend(self) -> bool:
+            return False
+
+    monkeypatch.setattr(chaos_module, "KINDS", {"kill": Wound})
+    monkeypatch.setattr(chaos_module, "_PAUSE_S", 0)
+    plan = [Blow(at, "kill", each, 1) for at, each in ((0.1, "worker-1"), (0.2, "scheduler"), (0.9, "late"))]
+    site = SimpleNamespace(drs=SimpleNamespace(is_away=False))
+    chaos = Chaos(plan, site, tell=print)  # type: ignore[arg-type]
+    chaos.go_on(0.5)
+    chaos.go_on(0.5)
+    idle.clear()
+    chaos.go_on(0.5)
+    site.drs.is_away = True
+    chaos.go_on(1)
+
+    assert struck == ["scheduler", "worker-1"]
+    assert chaos.missed == ["kill late"]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,0 +1,167 @@
+"""An emulator that keeps its state in a file goes on where another one has ended, or was killed."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_drs.emulator import Emulator, EmulatorClient, state
+from airflow_provider_drs.emulator.__main__ import main
+from airflow_provider_drs.emulator.clock import Clock
+from airflow_provider_drs.emulator.server import Server
+from tests.emulator.caller import Caller
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return the file of a state that is yet to come."""
+    return tmp_path / "state"
+
+
+@contextmanager
+def _run(file: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], EmulatorClient]]:
+    command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--state", str(file)]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+[0-9]", process.stdout.readline())
+        assert found is not None
+        client = EmulatorClient(found[0])
+        yield process, client
+        client.close()
+        process.kill()
+
+
+def test_a_killed_process_has_forgotten_its_tokens_and_nothing_else(file: Path) -> None:
+    """What DRS has done it has done; the journal goes on; whoever calls has to log in again."""
+    with _run(file, "--clock", "manual") as (process, emulator):
+        call = Caller(emulator)
+        job_id, other_id = emulator.job_ids[:2]
+        call.precheck(job_id, other_id)
+        emulator.advance(60)
+        assert call.start(job_id) == [None]
+        emulator.set_verdict(other_id, "fail")
+        fault_id = emulator.inject("too_frequent", operation="BatchStopJobs")
+        told, jobs, now_s = emulator.journal(), emulator.jobs, emulator.now
+        process.send_signal(signal.SIGKILL)
+
+    with _run(file) as (_, emulator):
+        assert (emulator.jobs, emulator.now) == (jobs, now_s)
+        assert emulator.journal() == told
+        assert [fault["id"] for fault in emulator.faults] == [fault_id]
+        anew = Caller(emulator)
+        anew.precheck(other_id)
+        emulator.advance(60)
+        assert anew.result(other_id)["result"] is False
+        assert emulator.journal()[-1]["sequence"] > told[-1]["sequence"]
+        assert anew.send("BatchListJobStatus", {"jobs": [job_id]}, headers=call.headers).status_code == 403
+        for each in (call, anew):
+            each.close()
+
+
+def test_what_was_done_before_a_lost_answer_is_kept(file: Path) -> None:
+    """A process that dies between the work and the answer has done the work."""
+    with _run(file, "--precheck-seconds", "0") as (process, emulator):
+        call = Caller(emulator)
+        job_id = emulator.job_ids[0]
+        call.precheck(job_id)
+        emulator.inject("hang", operation="BatchStartJobs", apply=True)
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(call.start, job_id)
+            while not emulator.jobs[0]["starts"]:
+                pass
+            process.send_signal(signal.SIGKILL)
+            assert isinstance(answer.exception(), requests.ConnectionError)
+        call.close()
+
+    with _run(file) as (_, emulator):
+        assert emulator.jobs[0]["starts"] == 1
+        entry = emulator.journal("BatchStartJobs")[0]
+        assert (entry["applied"], entry["status"]) == (True, None)
+
+
+def test_an_emulator_in_a_test_goes_on_as_well(file: Path) -> None:
+    """Where it reads count, they are kept; a reset holds for the file, too."""
+    with Emulator(pace=2, state=file) as emulator:
+        call = Caller(emulator)
+        job_id = emulator.job_ids[0]
+        call.precheck(job_id)
+        assert call.result(job_id)["process"] == "50%"
+        call.close()
+    with Emulator(state=file) as emulator:
+        call = Caller(emulator)
+        assert call.result(job_id)["process"] == "100%"
+        emulator.reset()
+        call.close()
+    with Emulator(state=file) as emulator:
+        assert [job["prechecks"] for job in emulator.jobs] == [0] * 10
+        assert emulator.journal() == []
+
+
+@pytest.mark.parametrize(("clock", "passed_s"), [(Clock(speed=10), 600), (Clock(manual=True), 0)])
+def test_time_passes_while_nobody_serves(clock: Clock, passed_s: int) -> None:
+    """As in a cloud whose front door is shut for a minute; but a clock that stands still stands still."""
+    kept = clock.__getstate__()
+    later = Clock()
+    later.__setstate__(kept | {"at_s": kept["at_s"] - 60})
+
+    assert later.now() - kept["now_s"] == pytest.approx(passed_s, abs=60 if passed_s else 0)
+
+
+def test_only_its_owner_may_read_a_state(file: Path) -> None:
+    """A seeded job knows the passwords of its databases."""
+    with Emulator(state=file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not the state of an emulator"),
+        (b"{}", "not the state of an emulator"),
+        (pickle.dumps(print), "it holds a builtins.print"),
+        (pickle.dumps({1}), "another version has written this"),
+    ],
+)
+def test_what_is_no_state_is_refused_by_name(
+    content: bytes, words: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing that is in it is carried out."""
+    file.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main(["--state", str(file)])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert str(file) in said
+    assert file.read_bytes() == content
+
+
+def test_a_state_of_another_version_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than half understood."""
+    Server(state=file)
+    monkeypatch.setattr(state, "_VERSION", "0.0.0")
+
+    with pytest.raises(ValueError, match="another version has written this; remove it"):
+        Server(state=file)
+
+
+def test_a_file_that_cannot_be_written_is_found_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not with the first request."""
+    with pytest.raises(SystemExit):
+        main(["--state", str(tmp_path / "missing" / "state")])
+
+    assert "No such file or directory" in capsys.readouterr().err
