@@ -37,7 +37,8 @@ class Chaos:
     """
     Strikes when the work is so far, and mends after a while; call :meth:`go_on` again and again.
 
-    :param plan: the blows, in order. What finds nothing to hit when its time has come waits, and holds up nobody.
+    :param plan: the blows, in order. One that finds nothing to hit when its time has come waits, and holds up
+        nobody.
     :param tell: called with each line of what happens.
     """
 
