@@ -24,7 +24,7 @@ from benchmarks.figures import Figure, render_line, render_rst
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".run" / "benchmark"
-PARTS = ("calls", "waits", "faults", "report")
+PARTS = ("calls", "waits", "faults", "report", "mapping")
 
 
 def main(parts: Sequence[str]) -> int:

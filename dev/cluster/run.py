@@ -25,6 +25,8 @@ from cluster.wounds import Site
 
 _DAG_ID = "drs_start_many"
 _RUN_ID = "many"
+#: The task that writes the reports.
+_WAIT = "start_group.wait_until_passed"
 #: Seconds after which a run is given up.
 _LIMIT_S = 1200.0
 _POLL_S = 0.5
@@ -80,6 +82,7 @@ def run(line: str, size: Size, seed: int) -> bool:
                 took_s = time.monotonic() - began_s
                 chaos.mend_all()
                 tries = _count_tries(stack)
+                shown = stack.count_reported(_DAG_ID, _RUN_ID, _WAIT)
         journal, jobs = drs.client.journal(), drs.client.jobs
     # For whoever wants to see what a broken line is made of.
     (home / "journal.json").write_text(json.dumps({"journal": journal, "jobs": jobs}, indent=1))
@@ -88,6 +91,7 @@ def run(line: str, size: Size, seed: int) -> bool:
     lines = [
         *prove(durations_s, jobs, journal),
         Line("the run of the DAG has succeeded", state == "success", str(state)),
+        Line("jobs that the report page shows as passed", shown == size.jobs, f"{shown} of {size.jobs}"),
         # A run in which nothing broke would prove nothing.
         Line("parts and kinds of trouble that were spared", not spared, str(len(spared)), spared),
     ]

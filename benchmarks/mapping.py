@@ -1,0 +1,137 @@
+"""
+What a batch costs Airflow and DRS: as one task for all jobs, as a mapped task a group, and as one a job.
+
+The same DAG, which pre-checks, waits and starts, on a running Airflow, with as many jobs each time. What it
+has cost is kept as a table beside the figures.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from airflow_provider_drs.emulator import Emulator
+from benchmarks.figures import Figure
+
+if TYPE_CHECKING:
+    from airflow_stack import AirflowStack
+
+ROOT = Path(__file__).resolve().parent.parent
+DAG_ID = "drs_start_many"
+JOBS, GROUP, PRECHECK_S = 40, 10, 10
+#: What changes something at DRS.
+_WRITES = ("BatchCheckJobs", "BatchStartJobs")
+_KEPT = ROOT / "benchmarks" / "mapping.rst"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run has cost."""
+
+    what: str
+    tasks: int
+    cpu_s: float
+    took_s: float
+    xcoms: int
+    xcom_bytes: int
+    largest_xcom: int
+    writes: int
+    reads: int
+    tokens: int
+
+
+def measure() -> Iterable[Figure]:
+    """Take all figures, one after the other."""
+    sys.path.insert(0, str(ROOT / "dev"))
+    from airflow_stack import AirflowStack
+
+    sizes = {"one task for all": JOBS, f"groups of {GROUP}": GROUP, "one for each": 1}
+    jobs = [{"name": f"job-{number}"} for number in range(JOBS * len(sizes))]
+    with (
+        tempfile.TemporaryDirectory(prefix="airflow-drs-") as home,
+        Emulator(seeds=jobs, precheck_s=PRECHECK_S) as drs,
+    ):
+        environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json}
+        dags = ROOT / "tests" / "cluster" / "dags"
+        with AirflowStack(Path(sys.executable).parent, Path(home), dags, environment) as airflow:
+            airflow.unpause(DAG_ID)
+            ids = list(drs.job_ids)
+            costs = [
+                _run(airflow, drs, what, size, ids[JOBS * number : JOBS * (number + 1)])
+                for number, (what, size) in enumerate(sizes.items())
+            ]
+    _KEPT.write_text(_render(costs))
+    alone, grouped, single = costs
+    yield Figure("Mapping", f"calls that begin checks or start jobs, {JOBS} in {grouped.what} / in one task",
+                 grouped.writes / alone.writes, 1)  # fmt: skip
+    yield Figure("Mapping", f"largest XCom, {JOBS} jobs in {grouped.what} / in one task",
+                 grouped.largest_xcom / alone.largest_xcom, 0.3)  # fmt: skip
+    yield Figure("Mapping", f"Airflow's CPU, {JOBS} jobs in {grouped.what} / one task for each",
+                 grouped.cpu_s / single.cpu_s, 0.3)  # fmt: skip
+
+
+def _run(airflow: AirflowStack, drs: Emulator, what: str, size: int, job_ids: Sequence[str]) -> Cost:
+    drs.clear_journal()
+    run_id = what.replace(" ", "-")
+    groups = [job_ids[first : first + size] for first in range(0, len(job_ids), size)]
+    before_s = _spent_s()
+    airflow.trigger(DAG_ID, run_id, {"groups": groups})
+    state = airflow.wait(DAG_ID, run_id, timeout_s=900)
+    spent_s = _spent_s() - before_s
+    if state != "success":
+        raise RuntimeError(f"{run_id}: {state}")
+    calls = Counter(entry["operation"] for entry in drs.journal())
+    tokens = calls.pop("KeystoneCreateUserTokenByPassword")
+    writes = sum(calls.pop(each) for each in _WRITES)
+    tasks = "from task_instance where dag_id = ? and run_id = ?"
+    ((count, took_s),) = airflow.query(
+        f"select count(*), (julianday(max(end_date)) - julianday(min(start_date))) * 86400 {tasks}",
+        DAG_ID,
+        run_id,
+    )
+    ((xcoms, total, largest),) = airflow.query(
+        "select count(*), sum(length(value)), max(length(value)) from xcom where dag_id = ? and run_id = ?",
+        DAG_ID,
+        run_id,
+    )
+    return Cost(what, count, spent_s, took_s, xcoms, total, largest, writes, calls.total(), tokens)
+
+
+def _spent_s() -> float:
+    """Return the CPU seconds of all processes that this one has started, and of those that they have."""
+    spent_s = 0.0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            spent_s += sum(process.cpu_times()[:4])
+        except psutil.Error:
+            # Ended meanwhile; whoever has started it counts it from now on.
+            continue
+    return spent_s
+
+
+def _render(costs: Sequence[Cost]) -> str:
+    rows = [
+        ("", [cost.what for cost in costs]),
+        ("task instances", [str(cost.tasks) for cost in costs]),
+        ("CPU of Airflow, s", [f"{cost.cpu_s:.0f}" for cost in costs]),
+        (f"from first to last, s (of which {PRECHECK_S} are the pre-check)",
+         [f"{cost.took_s:.0f}" for cost in costs]),
+        ("XComs", [str(cost.xcoms) for cost in costs]),
+        ("all XComs, KB", [f"{cost.xcom_bytes / 1000:.0f}" for cost in costs]),
+        ("largest XCom, KB", [f"{cost.largest_xcom / 1000:.1f}" for cost in costs]),
+        ("calls that begin checks or start jobs", [str(cost.writes) for cost in costs]),
+        ("calls that read", [str(cost.reads) for cost in costs]),
+        ("tokens", [str(cost.tokens) for cost in costs]),
+    ]  # fmt: skip
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for name, cells in rows:
+        lines.append(f"   * - {name}")
+        lines += [f"     - {cell}" for cell in cells]
+    return "\n".join(lines) + "\n"
