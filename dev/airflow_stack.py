@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import environments
 import reaper
 from airflow_control import ConsoleControl, Control, RestControl
 from airflow_settings import free_port, write_settings
@@ -71,10 +73,7 @@ class AirflowStack:
     def __enter__(self) -> AirflowStack:
         """Start everything, and return when it is up."""
         try:
-            self.run("db", "migrate")
-            with self._database() as database:
-                # Readers and the writer do not lock each other out. The setting stays with the file.
-                database.execute("pragma journal_mode = wal")
+            self._make_database()
             components = ["scheduler", "triggerer"]
             for component in [*components, "api-server", "dag-processor"] if self.major == 3 else components:
                 self.start(component)
@@ -289,6 +288,21 @@ class AirflowStack:
     @property
     def _airflow(self) -> str:
         return str(self._bin_folder / "airflow")
+
+    def _make_database(self) -> None:
+        """Copy the empty database of this environment, which is made if it is missing or older than that."""
+        folder = self._bin_folder.parent
+        kept = ROOT / ".run" / "databases" / f"{folder.name}.db"
+        own = self.home / "airflow.db"
+        with environments.lock(kept.stem + "-database"):
+            if not kept.exists() or kept.stat().st_mtime < (folder / "stamp").stat().st_mtime:
+                self.run("db", "migrate")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                own.replace(kept)
+        shutil.copy(kept, own)
+        with self._database() as database:
+            # Readers and the writer do not lock each other out. The setting stays with the file.
+            database.execute("pragma journal_mode = wal")
 
     def _connect(self) -> None:
         if self.major == 3:
