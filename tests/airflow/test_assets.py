@@ -29,6 +29,9 @@ def test_a_batch_that_has_passed_is_started_and_no_other(site: Site) -> None:
 
     site.airflow.until(lambda: len(site.airflow.run_ids(STARTS)) > before, f"nothing triggers {STARTS}")
     (started,) = site.airflow.run_ids(STARTS)[before:]
+    site.airflow.wait_for_task(STARTS, started, "full_copy", ["deferred", "success"])
+    # The copy of the data takes no time.
+    site.drs.advance(3600)
     assert site.airflow.wait(STARTS, started) == "success", site.airflow.log(STARTS, started, "*")
     assert site.airflow.xcom(STARTS, started, "passed_jobs") == two
     assert _starts(site) == [1, 1, 0]
