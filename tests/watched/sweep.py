@@ -107,9 +107,8 @@ def _run(swept: Swept) -> None:
     drs, airflow, make = swept.drs, swept.airflow, swept.canaries.make
     drs.set_speed(20)
     drs.set_iam(password=make("password", awkward=True))
-    api = Api(airflow)
     for connection_id, connection in _connections(drs, make).items():
-        api.add_connection(connection_id, connection)
+        airflow.control.add_connection(connection_id, connection)
     _inject(drs, swept.canaries)
     for dag_id in (GOOD, BAD):
         airflow.unpause(dag_id)
@@ -196,12 +195,6 @@ class Api:
         else:
             self._session.auth = (USER, PASSWORD)
             self._url = f"{airflow.url}/api/v1"
-
-    def add_connection(self, connection_id: str, connection: dict[str, Any]) -> None:
-        """Put a connection into the database."""
-        body = {**connection, "connection_id": connection_id, "extra": json.dumps(connection["extra"])}
-        answer = self._session.post(f"{self._url}/connections", json=body, timeout=30)
-        assert answer.ok, answer.text
 
     def get(self, path: str) -> str:
         """Return an answer as it came."""
