@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,9 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import environments
 import reaper
 from airflow_control import ConsoleControl, Control, RestControl
+from airflow_database import make_database
 from airflow_settings import free_port, write_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +76,10 @@ class AirflowStack:
     def __enter__(self) -> AirflowStack:
         """Start everything, and return when it is up."""
         try:
-            self._make_database()
+            make_database(self.home / "airflow.db", self._bin_folder, lambda: self.run("db", "migrate"))
+            with self._database() as database:
+                # Readers and the writer do not lock each other out. The setting stays with the file.
+                database.execute("pragma journal_mode = wal")
             components = ["scheduler", "triggerer"]
             for component in [*components, "api-server", "dag-processor"] if self.major == 3 else components:
                 self.start(component)
@@ -296,21 +298,6 @@ class AirflowStack:
     @property
     def _airflow(self) -> str:
         return str(self._bin_folder / "airflow")
-
-    def _make_database(self) -> None:
-        """Copy the empty database of this environment, which is made if it is missing or older than that."""
-        folder = self._bin_folder.parent
-        kept = ROOT / ".run" / "databases" / f"{folder.name}.db"
-        own = self.home / "airflow.db"
-        with environments.lock(kept.stem + "-database"):
-            if not kept.exists() or kept.stat().st_mtime < (folder / "stamp").stat().st_mtime:
-                self.run("db", "migrate")
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                own.replace(kept)
-        shutil.copy(kept, own)
-        with self._database() as database:
-            # Readers and the writer do not lock each other out. The setting stays with the file.
-            database.execute("pragma journal_mode = wal")
 
     def _connect(self) -> None:
         if self.major == 3:

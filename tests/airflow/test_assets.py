@@ -15,7 +15,9 @@ def test_a_batch_that_has_passed_is_started_and_no_other(site: Site) -> None:
     """A failed check has no event and starts nothing; a passed one has one, which names its jobs."""
     for dag_id in (STARTS, CHECKS):
         site.airflow.unpause(dag_id)
+    # The run of the schedule goes first, and what it starts.
     site.airflow.wait(CHECKS, site.airflow.first_run(CHECKS))
+    site.airflow.wait(STARTS, site.airflow.first_run(STARTS))
     before = len(site.airflow.run_ids(STARTS))
     site.drs.reset()
     two = list(site.drs.job_ids[:2])
