@@ -66,6 +66,13 @@ class Run:
         """Return its state when it has ended."""
         return self.site.airflow.wait(self.dag_id, self.run_id)
 
+    def wait_for_poll(self) -> None:
+        """Return when somebody has asked for the results of its pre-checks once more."""
+        polls = self.calls["BatchCheckResults"]
+        self.site.airflow.until(
+            lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: nobody asks for results"
+        )
+
     def log(self, task_id: str = "*") -> str:
         """Return what a task has logged, or all of them."""
         return self.site.airflow.log(self.dag_id, self.run_id, task_id)

@@ -28,22 +28,16 @@ def begun(running_site: Site) -> dict[str, Run]:
     return {run.run_id: run for run in runs}
 
 
-def _wait_for_polls(run: Run) -> None:
-    """Return when the triggerer has asked once more."""
-    polls = run.calls["BatchCheckResults"]
-    run.site.airflow.until(lambda: run.calls["BatchCheckResults"] > polls, "the triggerer asks no more")
-
-
 def test_a_dead_triggerer_loses_no_wait(begun: dict[str, Run]) -> None:
     """Its successor goes on with the wait, and nothing is submitted or started again."""
     run = begun["dead-triggerer"]
     airflow = run.site.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "precheck", ["deferred"])
-    _wait_for_polls(run)
+    run.wait_for_poll()
 
     airflow.kill("triggerer")
     airflow.start("triggerer")
-    _wait_for_polls(run)
+    run.wait_for_poll()
     run.site.drs.advance(3600)
 
     assert run.wait() == "success", run.log()
