@@ -21,6 +21,10 @@ CHECKS := lint types imports licences audit unit unit-2 packaging docs + test-cl
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
+# Airflow is thousands of modules, and each of its parts imports most of them: compiled once, they are kept,
+# whatever the machine would have.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test lint types imports licences audit unit unit-2 airflow test-cluster packaging \
 	docs benchmark keystone env constraints clean
