@@ -14,10 +14,16 @@ PAGE := tests/report/running
 SWEEP := tests/security/test_running_sweep.py
 # Tests that share something slow to start are a group, and stay together.
 PARALLEL := -n 2 --dist loadgroup
+# The Airflows of tests/airflow and those of $(SWEEP) and $(PAGE), of two lines each, wait side by side.
+WAITING := -n 4 --dist loadgroup
 # Two rows of checks, side by side: one that computes, and one that waits for half of its time.
 CHECKS := lint types imports licences audit unit unit-2 packaging docs + test-cluster airflow
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
+
+# Airflow is thousands of modules, and each of its parts imports most of them: compiled once, they are kept,
+# whatever the machine would have.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test lint types imports licences audit unit unit-2 airflow test-cluster packaging \
@@ -70,7 +76,7 @@ unit-2: $(ENV2) ## Run the tests of the Airflow face on Airflow 2.11
 	$(BIN2)/pytest -q $(REPORT) $(PARALLEL) --ignore $(PAGE) $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example DAGs in a whole Airflow, 2.11 and 3.x
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) tests/airflow $(SWEEP) $(PAGE)
+	$(BIN)/pytest -q $(REPORT) $(WAITING) tests/airflow $(SWEEP) $(PAGE)
 
 test-cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs with Celery while all else fails; prove that each started once
 	DRS_CLUSTER=1 $(BIN)/pytest -q -n 2 -rfEP -o faulthandler_timeout=1500 $(REPORT) tests/cluster/test_cluster.py

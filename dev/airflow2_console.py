@@ -14,6 +14,15 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 
+def add_connection(connection_id: str, connection: dict[str, Any]) -> None:
+    """Put a connection into the database."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.add(Connection(conn_id=connection_id, **connection))
+
+
 def unpause(dag_id: str) -> None:
     """Let a DAG run."""
     from airflow.models import DagModel
@@ -60,7 +69,7 @@ def links(dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, s
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (unpause, trigger, clear, xcom, links)
+    each.__name__: each for each in (add_connection, unpause, trigger, clear, xcom, links)
 }
 
 

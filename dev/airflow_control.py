@@ -15,6 +15,9 @@ from airflow_settings import PASSWORD, USER
 class Control(Protocol):
     """What both lines can be asked to do."""
 
+    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
+        """Put a connection into the database; its extra is an object."""
+
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run."""
 
@@ -57,6 +60,11 @@ class RestControl:
             return False
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return True
+
+    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
+        """Put a connection into the database; its extra is an object."""
+        body = {**connection, "connection_id": connection_id, "extra": json.dumps(connection["extra"])}
+        self._call("POST", "connections", body)
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run."""
@@ -136,6 +144,11 @@ class ConsoleControl:
                 text=True,
                 start_new_session=True,
             )
+
+    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
+        """Put a connection into the database; its extra is an object."""
+        # Not through the API: that writes what it is sent, extras too, into the log of who did what.
+        self._call("add_connection", connection_id=connection_id, connection=dict(connection))
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run."""

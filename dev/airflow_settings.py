@@ -33,6 +33,9 @@ _AIRFLOW_3 = {
     # A worker that was killed is missed after so many seconds.
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 15,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
+    # For so long a task's process that has ended can go unnoticed, and keeps its worker. And a trigger that
+    # fires meanwhile fails the task: to the scheduler it seems to have ended in the middle of its next turn.
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 60,
     "DAG_PROCESSOR__REFRESH_INTERVAL": 60,
 }

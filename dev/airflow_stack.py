@@ -22,14 +22,19 @@ from typing import Any
 
 import reaper
 from airflow_control import ConsoleControl, Control, RestControl
+from airflow_database import make_database
 from airflow_settings import free_port, write_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 _FINISHED = frozenset({"success", "failed"})
 #: Seconds after which a component that does not come up is given up.
-_START_S = 180.0
+_START_S = 300.0
+#: Seconds after which what a test waits for is given up. Long: a busy machine is no failure.
+_PATIENCE_S = 600.0
 _POLL_S = 0.2
+#: States in which no process of a task is left, and somebody else wakes it.
+_ASLEEP = frozenset({"deferred", "awaiting_input"})
 
 
 class AirflowStack:
@@ -71,7 +76,7 @@ class AirflowStack:
     def __enter__(self) -> AirflowStack:
         """Start everything, and return when it is up."""
         try:
-            self.run("db", "migrate")
+            make_database(self.home / "airflow.db", self._bin_folder, lambda: self.run("db", "migrate"))
             with self._database() as database:
                 # Readers and the writer do not lock each other out. The setting stays with the file.
                 database.execute("pragma journal_mode = wal")
@@ -158,7 +163,7 @@ class AirflowStack:
         self.control.trigger(dag_id, run_id, conf or {})
         return run_id
 
-    def first_run(self, dag_id: str, timeout_s: float = 60.0) -> str:
+    def first_run(self, dag_id: str, timeout_s: float = _PATIENCE_S) -> str:
         """
         Return the run that the schedule has made after the DAG was unpaused.
 
@@ -181,7 +186,7 @@ class AirflowStack:
         """Return the links of a task as the UI gets them, by their names."""
         return self.control.links(dag_id, run_id, task_id, map_index)
 
-    def wait(self, dag_id: str, run_id: str, timeout_s: float = 180.0) -> str:
+    def wait(self, dag_id: str, run_id: str, timeout_s: float = _PATIENCE_S) -> str:
         """
         Return the state of a run when it has ended.
 
@@ -191,20 +196,24 @@ class AirflowStack:
         return str(self.state(dag_id, run_id))
 
     def wait_for_task(
-        self, dag_id: str, run_id: str, task_id: str, states: Sequence[str], timeout_s: float = 90.0
+        self, dag_id: str, run_id: str, task_id: str, states: Sequence[str], timeout_s: float = _PATIENCE_S
     ) -> None:
         """
         Return when a task is in one of some states.
 
+        One that sleeps can be woken then: Airflow fails a task that goes on before its scheduler has noticed
+        that it went to sleep.
+
         :raises TimeoutError: it does not get there.
         """
-        self.until(
-            lambda: self.task_states(dag_id, run_id).get(task_id) in states,
-            f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}",
-            timeout_s,
-        )
 
-    def until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float = 90.0) -> None:
+        def is_there() -> bool:
+            state = self.task_states(dag_id, run_id).get(task_id)
+            return state in states and (state not in _ASLEEP or self._has_noticed(dag_id, run_id, task_id))
+
+        self.until(is_there, f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}", timeout_s)
+
+    def until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float = _PATIENCE_S) -> None:
         """
         Return when something is so.
 
@@ -308,6 +317,15 @@ class AirflowStack:
         for file, trace in self.query("select filename, stacktrace from import_error"):
             raise RuntimeError(f"{file} cannot be imported:\n{trace}")
         return bool(self.query("select 1 from serialized_dag where dag_id = ?", dag_id))
+
+    def _has_noticed(self, dag_id: str, run_id: str, task_id: str) -> bool:
+        """Tell whether the scheduler knows that a process of a task has ended; that is in its log alone."""
+        name, _, index = task_id.rstrip("]").partition("[")
+        key = re.compile(
+            rf"Received executor event .*\(dag_id='{re.escape(dag_id)}', task_id='{re.escape(name)}', "
+            rf"run_id='{re.escape(run_id)}', try_number=\d+, map_index={index or -1}\)"
+        )
+        return bool(key.search((self.home / "scheduler.out").read_text(errors="replace")))
 
     def _task_rows(self, column: str, dag_id: str, run_id: str) -> list[tuple[Any, ...]]:
         return self.query(

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Before the first import of Airflow: it reads its configuration then.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -24,6 +24,10 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.transport.tokens import TOKENS
+from tests.watched import LINES
+
+if TYPE_CHECKING:
+    from tests.watched.stack import Watched
 
 Connect = Callable[..., None]
 
@@ -131,3 +135,11 @@ def _render(entry: Any) -> str:
 def context() -> dict[str, Any]:
     """Return what a task is given."""
     return {"ti": FakeTaskInstance()}
+
+
+@pytest.fixture(scope="session", params=LINES)
+def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Return a running Airflow 2.11, then a 3.x, and what was seen while DAGs ran in it."""
+    from tests.watched.stack import run
+
+    yield from run(request.param, tmp_path_factory.mktemp("watched"))

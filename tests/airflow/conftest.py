@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,57 @@ class Site:
 
     airflow: AirflowStack
     drs: Emulator
-    bin_folder: Path
+
+    def run(self, dag_id: str, run_id: str, job_ids: Sequence[str]) -> Run:
+        """Begin a run of a DAG that takes the ids of its jobs as a parameter."""
+        self.airflow.unpause(dag_id)
+        self.airflow.trigger(dag_id, run_id, {"job_ids": list(job_ids)})
+        return Run(self, dag_id, run_id, tuple(job_ids))
+
+
+@dataclass
+class Run:
+    """
+    A run that goes on beside others.
+
+    :param job_ids: jobs that no other run has.
+    """
+
+    site: Site
+    dag_id: str
+    run_id: str
+    job_ids: tuple[str, ...]
+
+    @property
+    def starts(self) -> list[int]:
+        """How often each of its jobs was started."""
+        return [job["starts"] for job in self.site.drs.jobs if job["id"] in self.job_ids]
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many requests about its jobs DRS has got, by operation."""
+        journal = self.site.drs.journal()
+        return Counter(entry["operation"] for entry in journal if set(self.job_ids) & set(entry["job_ids"]))
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """The state of each of its tasks."""
+        return self.site.airflow.task_states(self.dag_id, self.run_id)
+
+    def wait(self) -> str:
+        """Return its state when it has ended."""
+        return self.site.airflow.wait(self.dag_id, self.run_id)
+
+    def wait_for_poll(self) -> None:
+        """Return when somebody has asked for the results of its pre-checks once more."""
+        polls = self.calls["BatchCheckResults"]
+        self.site.airflow.until(
+            lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: nobody asks for results"
+        )
+
+    def log(self, task_id: str = "*") -> str:
+        """Return what a task has logged, or all of them."""
+        return self.site.airflow.log(self.dag_id, self.run_id, task_id)
 
 
 # Each line is a group of its own, so that the two run side by side.
@@ -42,7 +93,7 @@ def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     with Emulator(precheck_s=3) as drs:
         environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json, **make_environment()}
         with AirflowStack(bin_folder, home, dags, environment) as airflow:
-            yield Site(airflow, drs, bin_folder)
+            yield Site(airflow, drs)
 
 
 @pytest.fixture

@@ -6,91 +6,102 @@ import pytest
 from airflow_control import RestControl
 
 from airflow_provider_drs.hooks.drs import DrsHook
-from tests.airflow.conftest import Site
+from tests.airflow.conftest import Run, Site
 
-DAG_ID = "drs_approved_alarms"
 ITEM = "srcTriggerAndEventCheck"
+#: The runs, and the DAG of each; all of them wait side by side.
+RUNS = {
+    "approved": "drs_approved_alarms",
+    "rejected": "drs_approved_alarms",
+    "unanswered": "drs_unanswered",
+    "changed": "drs_approved_alarms",
+    "spotless": "drs_approved_alarms",
+}
 
 
-@pytest.fixture
-def asking(site: Site) -> Site:
-    """Return the site with an alarm for a person to look at."""
+def _wait_for_question(run: Run) -> RestControl:
+    """Return what the question can be read and answered with, as soon as it is asked."""
+    airflow = run.site.airflow
+    airflow.wait_for_task(run.dag_id, run.run_id, "approve", ["awaiting_input", "deferred"])
+    assert isinstance(airflow.control, RestControl)
+    return airflow.control
+
+
+def _answer(run: Run, option: str) -> None:
+    _wait_for_question(run).answer(run.dag_id, run.run_id, "approve", option)
+
+
+@pytest.fixture(scope="module")
+def begun(running_site: Site) -> dict[str, Run]:
+    """Begin all runs, each with two jobs, of which the second has an alarm."""
+    site, drs = running_site, running_site.drs
     if site.airflow.major < 3:
         pytest.skip("Airflow 2 cannot ask a person")
-    site.drs.set_verdict(site.drs.job_ids[1], "alarm", items=[ITEM])
-    return site
+    drs.reset()
+    pairs = [drs.job_ids[n : n + 2] for n in range(0, 2 * len(RUNS), 2)]
+    for run_id, pair in zip(RUNS, pairs, strict=True):
+        if run_id != "spotless":
+            drs.set_verdict(pair[1], "alarm", items=[ITEM])
+    return {
+        run_id: site.run(dag_id, run_id, pair)
+        for (run_id, dag_id), pair in zip(RUNS.items(), pairs, strict=True)
+    }
 
 
-def _starts(site: Site) -> list[int]:
-    return [job["starts"] for job in site.drs.jobs][:3]
-
-
-def _ask(site: Site, run_id: str) -> RestControl:
-    control = site.airflow.control
-    assert isinstance(control, RestControl)
-    site.airflow.unpause(DAG_ID)
-    site.airflow.trigger(DAG_ID, run_id)
-    site.airflow.wait_for_task(DAG_ID, run_id, "approve", ["awaiting_input", "deferred"])
-    return control
-
-
-def test_what_a_person_approves_starts(asking: Site) -> None:
+def test_what_a_person_approves_starts(begun: dict[str, Run]) -> None:
     """The person sees job, item, reason, meaning and hint; until the answer nothing starts."""
-    control = _ask(asking, "approved")
+    run = begun["approved"]
+    control = _wait_for_question(run)
 
-    table = control.question(DAG_ID, "approved", "approve")["body"]
-    for part in (asking.drs.job_ids[1], ITEM, "what to do"):
+    table = control.question(run.dag_id, run.run_id, "approve")["body"]
+    for part in (run.job_ids[1], ITEM, "what to do"):
         assert part in table
-    assert _starts(asking) == [0, 0, 0]
+    assert run.starts == [0, 0]
 
-    control.answer(DAG_ID, "approved", "approve", "Approve")
-    assert asking.airflow.wait(DAG_ID, "approved") == "success", asking.airflow.log(DAG_ID, "approved", "*")
-    assert _starts(asking) == [1, 1, 1]
+    _answer(run, "Approve")
+    assert run.wait() == "success", run.log()
+    assert run.starts == [1, 1]
 
 
-def test_what_a_person_rejects_does_not_start(asking: Site) -> None:
+def test_what_a_person_rejects_does_not_start(begun: dict[str, Run]) -> None:
     """And the run fails, so that somebody sees it."""
-    control = _ask(asking, "rejected")
+    run = begun["rejected"]
+    _answer(run, "Reject")
 
-    control.answer(DAG_ID, "rejected", "approve", "Reject")
-
-    assert asking.airflow.wait(DAG_ID, "rejected") == "failed"
-    assert asking.airflow.task_states(DAG_ID, "rejected")["start"] == "upstream_failed"
-    assert _starts(asking) == [0, 0, 0]
+    assert (run.wait(), run.tasks["start"]) == ("failed", "upstream_failed")
+    assert run.starts == [0, 0]
 
 
-def test_what_nobody_answers_does_not_start(asking: Site) -> None:
+def test_what_nobody_answers_does_not_start(begun: dict[str, Run]) -> None:
     """The time for an answer is up."""
-    asking.airflow.unpause("drs_unanswered")
-    run_id = asking.airflow.trigger("drs_unanswered", "unanswered")
+    run = begun["unanswered"]
 
-    assert asking.airflow.wait("drs_unanswered", run_id) == "failed"
-
-    assert asking.airflow.task_states("drs_unanswered", run_id)["start"] == "upstream_failed"
-    assert _starts(asking) == [0, 0, 0]
+    assert (run.wait(), run.tasks["start"]) == ("failed", "upstream_failed")
+    assert run.starts == [0, 0]
 
 
-def test_an_alarm_that_nobody_has_seen_starts_nothing(asking: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alarm_that_nobody_has_seen_starts_nothing(
+    begun: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The pre-check was run again while the person thought about it."""
-    control = _ask(asking, "changed")
-    asking.drs.set_verdict(asking.drs.job_ids[0], "alarm", duration_s=0)
-    monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", asking.drs.connection_json)
+    run = begun["changed"]
+    drs = run.site.drs
+    _wait_for_question(run)
+    drs.set_verdict(run.job_ids[0], "alarm", duration_s=0)
+    monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs.connection_json)
     with DrsHook() as hook:
-        hook.precheck_jobs(asking.drs.job_ids[:1])
+        hook.precheck_jobs(run.job_ids[:1])
 
-    control.answer(DAG_ID, "changed", "approve", "Approve")
+    _answer(run, "Approve")
 
-    assert asking.airflow.wait(DAG_ID, "changed") == "failed"
-    assert _starts(asking) == [0, 0, 0]
+    assert run.wait() == "failed"
+    assert run.starts == [0, 0]
 
 
-def test_without_alarms_nobody_is_asked(asking: Site) -> None:
+def test_without_alarms_nobody_is_asked(begun: dict[str, Run]) -> None:
     """The jobs start by themselves."""
-    asking.drs.reset()
-    asking.airflow.unpause(DAG_ID)
-    run_id = asking.airflow.trigger(DAG_ID, "spotless")
+    run = begun["spotless"]
 
-    assert asking.airflow.wait(DAG_ID, run_id) == "success", asking.airflow.log(DAG_ID, run_id, "*")
-
-    assert asking.airflow.task_states(DAG_ID, run_id)["approve"] == "skipped"
-    assert _starts(asking) == [1, 1, 1]
+    assert run.wait() == "success", run.log()
+    assert run.tasks["approve"] == "skipped"
+    assert run.starts == [1, 1]

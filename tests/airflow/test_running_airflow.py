@@ -6,16 +6,112 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from tests.airflow.conftest import Site
+from tests.airflow.conftest import Run, Site
 
 STORY = "drs_batch_precheck"
 MAPPED = "drs_nightly_precheck_mapped"
+#: A pre-check of so many seconds is over when the time of the emulator is moved on.
+LONG_S = 10_000
+
+
+@pytest.fixture(scope="module")
+def begun(running_site: Site) -> dict[str, Run]:
+    """Begin all runs, each with jobs of its own; the one of the schedule has those that the DAG names."""
+    site, drs = running_site, running_site.drs
+    drs.reset()
+    scheduled = drs.job_ids
+    failing, rescheduled = (tuple(drs.seed_job() for _ in range(n)) for n in (3, 2))
+    drs.set_verdict(failing[2], "fail", items=["srcBinlogFormatCheck"])
+    for job_id in rescheduled:
+        drs.set_verdict(job_id, "pass", duration_s=5 * LONG_S)
+    site.airflow.unpause(STORY)
+    runs = (
+        Run(site, STORY, site.airflow.first_run(STORY), scheduled),
+        site.run(STORY, "one-job-fails", failing),
+        site.run("drs_rescheduled", "rescheduled", rescheduled),
+    )
+    return {run.run_id.partition("__")[0]: run for run in runs}
+
+
+def test_killed_waits_resume_and_nothing_is_done_twice(begun: dict[str, Run]) -> None:
+    """The worker dies in the middle of each wait; the next try goes on where DRS stands."""
+    site = begun["scheduled"].site
+    job_ids = [site.drs.seed_job() for _ in range(10)]
+    for job_id in job_ids:
+        site.drs.set_verdict(job_id, "pass", duration_s=LONG_S)
+    # The worker waits for an answer until it is killed: it cannot be quicker than we are.
+    site.drs.inject("hang", operation="BatchStartJobs", job_id=job_ids[0], apply=True)
+    run = site.run("drs_killed_waits", "killed", job_ids)
+
+    _kill_when(run, "precheck", lambda: run.calls["BatchCheckResults"] >= 4)
+    # What comes next may have been sent by the dead one; what comes then was not. A retry takes over a check
+    # that still runs, and none that is over.
+    for _ in range(2):
+        run.wait_for_poll()
+    site.drs.advance(LONG_S)
+    _kill_when(run, "start", lambda: run.calls["BatchStartJobs"] >= 1)
+
+    assert run.wait() == "success", run.log()
+    assert run.starts == [1] * 10
+    assert run.calls["BatchCheckJobs"] == 1
+    tries = {task_id: site.airflow.tries(run.dag_id, run.run_id, task_id) for task_id in run.tasks}
+    assert tries == {"precheck": 2, "start": 2}
+
+
+def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:
+    airflow = run.site.airflow
+    airflow.until(is_time, f"{task_id} never came so far")
+    os.kill(airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
+
+
+def test_the_story_on_its_schedule(begun: dict[str, Run]) -> None:
+    """The schedule makes the run; all pass, and each job is started once. Ten jobs cost one call a step."""
+    run = begun["scheduled"]
+
+    assert run.wait() == "success", run.log("precheck")
+
+    assert run.tasks == dict.fromkeys(("precheck", "wait_until_passed", "start"), "success")
+    assert run.starts == [1] * 10
+    calls = run.calls
+    assert (calls["BatchCheckJobs"], calls["BatchStartJobs"]) == (1, 1)
+    # What the jobs are is read before the pre-check, and again before the start.
+    assert (calls["BatchListJobDetails"], calls["BatchListJobStatus"]) == (2, 0)
+    assert run.site.drs.connection["password"] not in run.log()
+
+
+def test_a_failed_check_holds_everything_back_and_is_explained(begun: dict[str, Run]) -> None:
+    """No start reaches DRS, and the log says what to mend."""
+    run = begun["one-job-fails"]
+
+    assert run.wait() == "failed"
+
+    assert run.tasks == {"precheck": "success", "wait_until_passed": "failed", "start": "upstream_failed"}
+    assert run.starts == [0] * 3
+    log = run.log("wait_until_passed")
+    for part in (
+        run.job_ids[2],
+        "srcBinlogFormatCheck",
+        "Set binlog_format=ROW on the source",
+        "row-based.html",
+    ):
+        assert part in log
+
+
+def test_rescheduled_waits_and_softened_time_outs(begun: dict[str, Run]) -> None:
+    """Mode reschedule comes to the same verdicts; soft_fail skips a time-out."""
+    run = begun["rescheduled"]
+    run.site.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the hasty one waits on")
+    assert run.tasks["patient"] in ("up_for_reschedule", "scheduled", "queued", "running")
+
+    run.site.drs.advance(5 * LONG_S)
+    run.wait()
+
+    assert run.tasks == {"precheck": "success", "patient": "success", "hasty": "skipped"}
 
 
 def _starts(site: Site) -> list[int]:
@@ -24,44 +120,6 @@ def _starts(site: Site) -> list[int]:
 
 def _calls(site: Site) -> Counter[str]:
     return Counter(entry["operation"] for entry in site.drs.journal())
-
-
-def test_the_story_on_its_schedule(site: Site) -> None:
-    """The schedule makes the run; all pass, and each job is started once. Ten jobs cost one call a step."""
-    site.airflow.unpause(STORY)
-    run_id = site.airflow.first_run(STORY)
-
-    assert site.airflow.wait(STORY, run_id) == "success", site.airflow.log(STORY, run_id, "precheck")
-
-    assert site.airflow.task_states(STORY, run_id) == dict.fromkeys(
-        ("precheck", "wait_until_passed", "start"), "success"
-    )
-    assert _starts(site) == [1] * 10
-    calls = _calls(site)
-    assert (calls["BatchCheckJobs"], calls["BatchStartJobs"]) == (1, 1)
-    # What the jobs are is read before the pre-check, and again before the start.
-    assert (calls["BatchListJobDetails"], calls["BatchListJobStatus"]) == (2, 0)
-    assert site.drs.connection["password"] not in site.airflow.log(STORY, run_id, "*")
-
-
-def test_a_failed_check_holds_everything_back_and_is_explained(site: Site) -> None:
-    """No start reaches DRS, and the log says what to mend."""
-    bad = site.drs.job_ids[2]
-    site.drs.set_verdict(bad, "fail", items=["srcBinlogFormatCheck"])
-    site.airflow.unpause(STORY)
-    run_id = site.airflow.trigger(STORY, "one-job-fails")
-
-    assert site.airflow.wait(STORY, run_id) == "failed"
-
-    assert site.airflow.task_states(STORY, run_id) == {
-        "precheck": "success",
-        "wait_until_passed": "failed",
-        "start": "upstream_failed",
-    }
-    assert _starts(site) == [0] * 10
-    log = site.airflow.log(STORY, run_id, "wait_until_passed")
-    for part in (bad, "srcBinlogFormatCheck", "Set binlog_format=ROW on the source", "row-based.html"):
-        assert part in log
 
 
 def test_mapped_groups_start_what_passed_and_report_the_rest(site: Site) -> None:
@@ -85,48 +143,6 @@ def test_dags_test_runs_the_story(site: Site) -> None:
     site.airflow.run("dags", "test", STORY)
 
     assert _starts(site) == [1] * 10
-
-
-def test_killed_waits_resume_and_nothing_is_done_twice(site: Site) -> None:
-    """The worker dies in the middle of each wait; the next try goes on where DRS stands."""
-    dag_id = "drs_killed_waits"
-    site.drs.set_verdict(None, "pass", duration_s=25)
-    site.airflow.unpause(dag_id)
-    run_id = site.airflow.trigger(dag_id, "killed")
-
-    _kill_when(site, dag_id, run_id, "precheck", lambda: _calls(site)["BatchCheckResults"] >= 4)
-    _kill_when(site, dag_id, run_id, "start", lambda: _calls(site)["BatchStartJobs"] >= 1)
-
-    assert site.airflow.wait(dag_id, run_id) == "success", site.airflow.log(dag_id, run_id, "*")
-    assert _starts(site) == [1] * 10
-    assert _calls(site)["BatchCheckJobs"] == 1
-    tries = dict(site.airflow.query("select task_id, try_number from task_instance where dag_id = ?", dag_id))
-    assert tries == {"precheck": 2, "start": 2}
-
-
-def _kill_when(site: Site, dag_id: str, run_id: str, task_id: str, condition: Any) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, (
-            f"{task_id} never came so far: {site.airflow.task_states(dag_id, run_id)}"
-        )
-        time.sleep(0.2)
-    statement = "select pid from task_instance where dag_id = ? and run_id = ? and task_id = ?"
-    ((pid,),) = site.airflow.query(statement, dag_id, run_id, task_id)
-    os.kill(pid, signal.SIGKILL)
-
-
-def test_rescheduled_waits_and_softened_time_outs(site: Site) -> None:
-    """Mode reschedule comes to the same verdicts; soft_fail skips a time-out."""
-    dag_id = "drs_rescheduled"
-    site.drs.set_verdict(None, "pass", duration_s=20)
-    site.airflow.unpause(dag_id)
-    run_id = site.airflow.trigger(dag_id, "rescheduled")
-
-    site.airflow.wait(dag_id, run_id)
-
-    states = site.airflow.task_states(dag_id, run_id)
-    assert states == {"precheck": "success", "patient": "success", "hasty": "skipped"}
 
 
 @pytest.mark.parametrize(("command", "text"), [("list", "airflow-provider-drs"), ("hooks", "drs_conn_id")])

@@ -209,7 +209,7 @@ def test_faults_of_the_service(
     drs: Drs, emulator: Emulator, connect: Any, fault: dict[str, Any], code: int
 ) -> None:
     """It cannot be reached, or does not let us: a sentence, and a document for scripts."""
-    connect({"retry_timeout": 1})
+    connect({"retry_timeout": 0.2})
     emulator.inject(operation="BatchListJobStatus", times=10_000, **fault)
 
     done = drs("status", emulator.job_ids[0], "--json")

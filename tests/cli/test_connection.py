@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_database import make_database
 
 from airflow_provider_drs.cli.commands import VARIABLES
 from airflow_provider_drs.cli.connection import find_settings
@@ -100,7 +102,9 @@ def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) ->
         command = [sys.executable, "-W", "ignore", "-m", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    assert airflow("airflow", "db", "migrate").returncode == 0
+    make_database(
+        tmp_path / "airflow.db", Path(sys.executable).parent, lambda: airflow("airflow", "db", "migrate")
+    )
     added = airflow("airflow", "connections", "add", "kept", "--conn-json", emulator.connection_json)
     assert added.returncode == 0, added.stderr
 

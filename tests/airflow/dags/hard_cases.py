@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, TriggerRule
+from airflow.providers.common.compat.sdk import DAG, Param, TriggerRule
 
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 
-JOB_IDS = [f"{n:08x}-d0c5-4a11-8a11-{n:07x}jb{100 + n}" for n in range(1, 4)]
-BEGIN = pendulum.datetime(2026, 1, 1, tz="UTC")
-# Airflow fails a task whose trigger fires before the scheduler has noticed the deferral; on a busy machine
-# that takes it some seconds.
-DEFERRED = {"deferrable": True, "poke_interval": 5}
+JOB_IDS: Any = "{{ params.job_ids }}"
+DAG_OPTIONS: dict[str, Any] = {
+    "schedule": None,
+    "start_date": pendulum.datetime(2026, 1, 1, tz="UTC"),
+    "params": {"job_ids": Param([], type="array")},
+    # Airflow fails a task whose trigger fires before the scheduler has noticed the deferral; on a busy
+    # machine that takes it some seconds. A verdict is final.
+    "default_args": {"retries": 2, "retry_delay": pendulum.duration(seconds=1)},
+}
+DEFERRED: dict[str, Any] = {"deferrable": True, "poke_interval": 5}
 
-with DAG(dag_id="drs_deferred_operators", schedule=None, start_date=BEGIN):
+with DAG("drs_deferred_operators", **DAG_OPTIONS):
     precheck = DrsBatchPrecheckOperator(
         task_id="precheck", job_ids=JOB_IDS, wait_for_completion=True, **DEFERRED
     )
     start = DrsStartJobsOperator(task_id="start", job_ids=precheck.output, wait_for_start=True, **DEFERRED)
 
-with DAG(dag_id="drs_softened", schedule=None, start_date=BEGIN):
+with DAG("drs_softened", **DAG_OPTIONS):
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS)
     wait_until_passed = DrsPrecheckSensor(
         task_id="wait_until_passed", job_ids=precheck.output, soft_fail=True, **DEFERRED
@@ -29,7 +36,7 @@ with DAG(dag_id="drs_softened", schedule=None, start_date=BEGIN):
     start = DrsStartJobsOperator(task_id="start", job_ids=JOB_IDS, trigger_rule=TriggerRule.NONE_FAILED)
     wait_until_passed >> start
 
-with DAG(dag_id="drs_cleared", schedule=None, start_date=BEGIN):
+with DAG("drs_cleared", **DAG_OPTIONS):
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS)
     wait_until_passed = DrsPrecheckSensor(task_id="wait_until_passed", job_ids=precheck.output, **DEFERRED)
     start = DrsStartJobsOperator(task_id="start", job_ids=wait_until_passed.output)

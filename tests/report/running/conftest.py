@@ -1,18 +1,13 @@
-"""A whole Airflow of each line behind a path prefix, with reports in it, and who may see them."""
+"""The reports of a running Airflow of each line, and who may see them."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-import airflow_settings
-import environments
 import pytest
 import requests
 from airflow_stack import AirflowStack
@@ -21,22 +16,13 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from report_seeds import DAG_ID, TASK_ID, Seeds, make_report
 
 from airflow_provider_drs.emulator import Emulator
+from tests.watched import LINES
+from tests.watched.main_job import FAILED_RUN
+from tests.watched.stack import PREFIX, USERS, Watched
 
 ROOT = Path(__file__).parents[3]
-AUTH = Path(__file__).parent / "auth"
-#: Let Airflow 3 tell users and DAGs apart. Airflow 2 does.
-_SETTINGS = {
-    "AIRFLOW__CORE__AUTH_MANAGER": "picky_auth.PickyAuthManager",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,stranger:viewer,blind:viewer",
-    "PYTHONPATH": str(AUTH),
-}
 SCREENSHOTS = ROOT / ".run" / "screenshots"
-#: What a reverse proxy would have in front.
-PREFIX = "/team/airflow"
-USERS = ("admin", "viewer", "stranger", "blind")
 OTHER_DAG = "another_dag"
-FAILED_RUN, PASSED_RUN, WAITING_RUN = "one-job-fails", "all-pass", "still-waiting"
-FAILED_JOB = 2
 
 
 @dataclass
@@ -72,17 +58,17 @@ def place(run_id: str, task_id: str = TASK_ID, dag_id: str = DAG_ID) -> dict[str
     return {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": -1}
 
 
-LINES = [pytest.param(line, marks=pytest.mark.xdist_group(line)) for line in ("airflow-2", "airflow-3")]
-
-
-@pytest.fixture(scope="session", params=LINES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="session")
+def site(watched: Watched) -> Site:
     """Return a running Airflow 2.11, then a 3.x."""
-    yield from _run(request.param, tmp_path_factory.mktemp(request.param))
+    site = Site(watched.airflow, watched.drs, Seeds(watched.airflow, FAILED_RUN))
+    site.seeds.add("its-only-run", make_report(2, 10, failed=1), days_ago=1, dag_id=OTHER_DAG)
+    site.sessions.update({who: _log_in(site, who, watched.passwords[who]) for who in USERS})
+    return site
 
 
 #: For what is the same on both lines.
-ON_3 = pytest.mark.parametrize("site", LINES[1:], indirect=True)
+ON_3 = pytest.mark.parametrize("watched", LINES[1:], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -179,56 +165,6 @@ def _make_visit(site: Site, browser: Browser, who: str | None) -> Visit:
 def _listen(visit: Visit, message: ConsoleMessage) -> None:
     if "Content Security Policy" in message.text or message.text.startswith("Uncaught"):
         visit.complaints.append(message.text)
-
-
-def _run(line: str, home: Path) -> Iterator[Site]:
-    dags = home / "dags"
-    dags.mkdir()
-    shutil.copy(ROOT / "dags" / f"{DAG_ID}.py", dags)
-    bin_folder = environments.make(line)
-    with Emulator(precheck_s=2) as drs:
-        environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json}
-        environment |= _SETTINGS if line == "airflow-3" else {}
-        with AirflowStack(bin_folder, home, dags, environment, prefix=PREFIX) as airflow:
-            site = Site(airflow, drs, Seeds(airflow, FAILED_RUN))
-            passwords = _make_users(site, bin_folder)
-            _make_runs(site)
-            site.sessions.update({who: _log_in(site, who, passwords[who]) for who in USERS})
-            yield site
-
-
-def _make_users(site: Site, bin_folder: Path) -> dict[str, str]:
-    if site.airflow.major == 3:
-        # The auth manager has made those that were missing.
-        found: dict[str, str] = json.loads((site.airflow.home / "passwords.json").read_text())
-        return found
-    command = [bin_folder / "python", AUTH / "add_users.py", airflow_settings.PASSWORD]
-    done = subprocess.run(command, env=site.airflow.environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    site.airflow.start("webserver")
-    site.airflow.wait_for_url("/health")
-    return dict.fromkeys(USERS, airflow_settings.PASSWORD)
-
-
-def _make_runs(site: Site) -> None:
-    """Let the main job run: all jobs pass, one fails, one run waits. Another DAG has a report, too."""
-    airflow, drs = site.airflow, site.drs
-    airflow.unpause(DAG_ID)
-    # The run of the schedule goes first, and is none of those that the tests are about.
-    airflow.wait(DAG_ID, airflow.first_run(DAG_ID))
-    drs.reset()
-    airflow.wait(DAG_ID, airflow.trigger(DAG_ID, PASSED_RUN))
-    drs.reset()
-    drs.set_verdict(drs.job_ids[FAILED_JOB], "fail", items=["srcBinlogFormatCheck"])
-    drs.set_verdict(drs.job_ids[5], "alarm")
-    airflow.wait(DAG_ID, airflow.trigger(DAG_ID, FAILED_RUN))
-    drs.reset()
-    for job_id in drs.job_ids[4:]:
-        drs.set_verdict(job_id, "pass", duration_s=100_000)
-    airflow.trigger(DAG_ID, WAITING_RUN)
-    airflow.wait_for_task(DAG_ID, WAITING_RUN, TASK_ID, ["deferred"])
-    drs.advance(40_000)
-    site.seeds.add("its-only-run", make_report(2, 10, failed=1), days_ago=1, dag_id=OTHER_DAG)
 
 
 def _open_session() -> requests.Session:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.report.running.conftest import DAG_ID, FAILED_RUN, OTHER_DAG, Site, place
+from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
+from tests.watched.main_job import FAILED_RUN
+from tests.watched.sweep import GOOD
 
 pytestmark = pytest.mark.airflow
 
@@ -54,8 +56,8 @@ def test_no_placeholder_stands_for_all_dags(site: Site, dag_id: str) -> None:
 @pytest.mark.parametrize(
     ("who", "dag_ids"),
     [
-        ("admin", {DAG_ID, OTHER_DAG}),
-        ("viewer", {DAG_ID, OTHER_DAG}),
+        ("admin", {DAG_ID, OTHER_DAG, GOOD}),
+        ("viewer", {DAG_ID, OTHER_DAG, GOOD}),
         ("stranger", {OTHER_DAG}),
         ("blind", set()),
     ],

@@ -10,16 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import iam
-from tests.report.running.conftest import (
-    DAG_ID,
-    FAILED_JOB,
-    FAILED_RUN,
-    OTHER_DAG,
-    PASSED_RUN,
-    WAITING_RUN,
-    Site,
-    place,
-)
+from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
+from tests.watched.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_RUN
 
 pytestmark = pytest.mark.airflow
 

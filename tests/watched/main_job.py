@@ -1,0 +1,84 @@
+"""The main job, four times: on its schedule, with all jobs well, with one that fails, and one that waits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_stack import AirflowStack
+from report_seeds import DAG_ID, TASK_ID
+
+from airflow_provider_drs.emulator import Emulator
+from tests.watched.statsd import Statsd
+
+PASSED_RUN, FAILED_RUN, WAITING_RUN = "all-pass", "one-job-fails", "still-waiting"
+FAILED_JOB, ALARM_JOB = 2, 5
+ALARM = "srcTriggerAndEventCheck"
+
+
+@dataclass
+class Story:
+    """
+    What Airflow told others of the runs that have ended.
+
+    :param well: the run of the schedule, in which one job has an alarm.
+    :param sent: how many requests of each kind DRS has got.
+    :param metrics: the lines that statsd got.
+    :param lineage: what OpenLineage was told, a line each.
+    """
+
+    well: str = ""
+    sent: Counter[str] = field(default_factory=Counter)
+    metrics: list[str] = field(default_factory=list)
+    lineage: str = ""
+
+    def events(self, run_id: str, task_id: str, kind: str) -> list[dict[str, Any]]:
+        """Return the events of a kind that OpenLineage was told of a task."""
+        return [
+            each
+            for each in map(json.loads, self.lineage.splitlines())
+            if each["job"]["name"] == f"{DAG_ID}.{task_id}"
+            and each["eventType"] == kind
+            and run_id in json.dumps(each["run"])
+        ]
+
+
+def run(airflow: AirflowStack, drs: Emulator, lineage: Path, statsd: Statsd) -> Story:
+    """Let the job run three times, and return what was told of it."""
+    story = Story()
+    drs.set_verdict(drs.job_ids[1], "alarm", items=[ALARM])
+    airflow.unpause(DAG_ID)
+    story.well = airflow.first_run(DAG_ID)
+    _wait(airflow, drs, story, story.well, "success")
+    _wait(airflow, drs, story, airflow.trigger(DAG_ID, PASSED_RUN), "success")
+    drs.set_verdict(drs.job_ids[FAILED_JOB], "fail", items=["srcBinlogFormatCheck"])
+    drs.set_verdict(drs.job_ids[ALARM_JOB], "alarm", items=[ALARM])
+    drs.inject("status", status=503, operation="BatchCheckResults", times=2)
+    _wait(airflow, drs, story, airflow.trigger(DAG_ID, FAILED_RUN), "failed")
+
+    def is_told() -> bool:
+        story.lineage = lineage.read_text()
+        return bool(story.events(FAILED_RUN, TASK_ID, "FAIL"))
+
+    airflow.until(is_told, "the last event is not there")
+    story.metrics = statsd.read()
+    return story
+
+
+def begin_to_wait(airflow: AirflowStack, drs: Emulator) -> None:
+    """Begin a run that goes on: some jobs have passed, the pre-checks of the others are nearly half done."""
+    for job_id in drs.job_ids[4:]:
+        drs.set_verdict(job_id, "pass", duration_s=100_000)
+    airflow.trigger(DAG_ID, WAITING_RUN)
+    airflow.wait_for_task(DAG_ID, WAITING_RUN, TASK_ID, ["deferred"])
+    drs.advance(40_000)
+
+
+def _wait(airflow: AirflowStack, drs: Emulator, story: Story, run_id: str, state: str) -> None:
+    """Wait for a run, and leave DRS as if it had just been started."""
+    assert airflow.wait(DAG_ID, run_id) == state, airflow.log(DAG_ID, run_id, "*")
+    story.sent.update(entry["operation"] for entry in drs.journal())
+    drs.reset()

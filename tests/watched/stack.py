@@ -1,0 +1,102 @@
+"""The Airflow that is watched, and the order in which its DAGs run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import airflow_settings
+import environments
+from airflow_stack import ROOT, AirflowStack
+
+from airflow_provider_drs.emulator import Emulator
+from tests.watched import main_job, sweep
+from tests.watched.statsd import Statsd
+
+TESTS = ROOT / "tests"
+AUTH = TESTS / "report" / "running" / "auth"
+#: What a reverse proxy would have in front.
+PREFIX = "/team/airflow"
+USERS = ("admin", "viewer", "stranger", "blind")
+_SETTINGS = {
+    # Let Airflow 3 tell users and DAGs apart. Airflow 2 does.
+    "airflow-3": {
+        "AIRFLOW__CORE__AUTH_MANAGER": "picky_auth.PickyAuthManager",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,stranger:viewer,blind:viewer",
+        "PYTHONPATH": str(AUTH),
+    },
+    # Scripts log in to Airflow 2 by a password.
+    "airflow-2": {
+        "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"
+    },
+}
+
+
+@dataclass
+class Watched:
+    """
+    A running Airflow, and what was seen while its DAGs ran.
+
+    :param drs: the DRS of the main job.
+    :param passwords: by user.
+    """
+
+    airflow: AirflowStack
+    drs: Emulator
+    passwords: dict[str, str]
+    story: main_job.Story
+    swept: sweep.Swept
+
+
+def run(line: str, home: Path) -> Iterator[Watched]:
+    """Start an Airflow, run everything in it, and yield it."""
+    dags = home / "dags"
+    dags.mkdir()
+    shutil.copy(ROOT / "dags" / f"{main_job.DAG_ID}.py", dags)
+    shutil.copy(TESTS / "security" / "dags" / "swept.py", dags)
+    bin_folder = environments.make(line)
+    lineage, statsd = home / "lineage.jsonl", Statsd()
+    lineage.touch()
+    with Emulator(precheck_s=8) as drs, Emulator(precheck_s=1) as swept_drs:
+        environment = {
+            "AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json,
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+            **_SETTINGS[line],
+            **_tell(lineage, statsd),
+        }
+        with AirflowStack(bin_folder, home, dags, environment, prefix=PREFIX) as airflow:
+            passwords = _make_users(airflow, bin_folder)
+            # First, and alone: every call to DRS is counted.
+            story = main_job.run(airflow, drs, lineage, statsd)
+            main_job.begin_to_wait(airflow, drs)
+            with sweep.run(airflow, swept_drs) as swept:
+                yield Watched(airflow, drs, passwords, story, swept)
+    statsd.close()
+
+
+def _tell(lineage: Path, statsd: Statsd) -> dict[str, str]:
+    file = {"type": "file", "log_file_path": str(lineage), "append": True}
+    return {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(file),
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+    }
+
+
+def _make_users(airflow: AirflowStack, bin_folder: Path) -> dict[str, str]:
+    if airflow.major == 3:
+        # The auth manager has made those that were missing.
+        found: dict[str, str] = json.loads((airflow.home / "passwords.json").read_text())
+        return found
+    command = [bin_folder / "python", AUTH / "add_users.py", airflow_settings.PASSWORD]
+    done = subprocess.run(command, env=airflow.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    airflow.start("webserver")
+    airflow.wait_for_url("/health")
+    return dict.fromkeys(USERS, airflow_settings.PASSWORD)

@@ -1,0 +1,222 @@
+"""
+A DAG that goes well and one whose tasks fail, with secrets in every connection, and what can be seen of it.
+
+All it logs is logged, at level DEBUG; the connections are in Airflow's database, where it encrypts them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from airflow_settings import PASSWORD, USER
+from airflow_stack import AirflowStack
+from cryptography.fernet import Fernet
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.iam import Iam
+from tests.security.canaries import Canaries
+
+RUN = "swept"
+GOOD, BAD = "swept_success", "swept_failures"
+_SAMPLE_S = 0.05
+
+
+@dataclass
+class Swept:
+    """
+    What there is to search when both DAGs have run.
+
+    :param states: how each run has ended.
+    :param command_lines: every command line that any process had.
+    :param waits: what the database had of triggers, decrypted, and of events; both are deleted when a task
+        has gone on.
+    """
+
+    airflow: AirflowStack
+    drs: Emulator
+    canaries: Canaries
+    states: dict[str, str] = field(default_factory=dict)
+    command_lines: set[bytes] = field(default_factory=set)
+    waits: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def run(airflow: AirflowStack, drs: Emulator) -> Iterator[Swept]:
+    """Run both DAGs, and return what there is to search; tokens are listened for until the end."""
+    swept = Swept(airflow, drs, Canaries())
+    with pytest.MonkeyPatch.context() as patch:
+        _listen_for_tokens(swept.canaries, patch)
+        with _Samples(swept):
+            _run(swept)
+        yield swept
+
+
+def _listen_for_tokens(canaries: Canaries, patch: pytest.MonkeyPatch) -> None:
+    issue = Iam.issue
+
+    def listen(self: Iam, *arguments: Any, **options: Any) -> Any:
+        token, document = issue(self, *arguments, **options)
+        canaries.add(f"token {len(canaries.by_name)}", token)
+        return token, document
+
+    patch.setattr(Iam, "issue", listen)
+
+
+class _Samples:
+    """Collect what is soon gone, over and over: command lines of processes, and rows about waits."""
+
+    def __init__(self, swept: Swept) -> None:
+        self._swept = swept
+        self._key = Fernet(swept.airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(_SAMPLE_S):
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self._swept.command_lines.add(file.read_bytes())
+                except OSError:
+                    # It has ended meanwhile.
+                    continue
+            query = self._swept.airflow.query
+            for (kwargs,) in query("select kwargs from trigger"):
+                # Airflow encrypts those that are not a task's.
+                is_clear = kwargs.startswith("{")
+                self._swept.waits.add(kwargs if is_clear else self._key.decrypt(kwargs.encode()).decode())
+            for (kwargs,) in query("select next_kwargs from task_instance where next_kwargs is not null"):
+                self._swept.waits.add(str(kwargs))
+
+
+def _run(swept: Swept) -> None:
+    drs, airflow, make = swept.drs, swept.airflow, swept.canaries.make
+    drs.set_speed(20)
+    drs.set_iam(password=make("password", awkward=True))
+    for connection_id, connection in _connections(drs, make).items():
+        airflow.control.add_connection(connection_id, connection)
+    _inject(drs, swept.canaries)
+    for dag_id in (GOOD, BAD):
+        airflow.unpause(dag_id)
+        airflow.trigger(dag_id, RUN)
+    for dag_id in (GOOD, BAD):
+        swept.states[dag_id] = airflow.wait(dag_id, RUN, timeout_s=600)
+
+
+def _connections(drs: Emulator, make: Callable[..., str]) -> dict[str, dict[str, Any]]:
+    right, keys = drs.connection, drs.connection_with_keys
+    proxy = f"http://user:{make('proxy')}@127.0.0.1:9"
+    return {
+        "swept": {**right, "password": _of(make, "password")},
+        "wrong_password": {**right, "password": make("wrong-password", awkward=True)},
+        "wrong_token": {**keys, "password": make("given-token"), "extra": {**keys["extra"], "auth": "token"}},
+        "wrong_keys": {**keys, "password": make("secret-key")},
+        "no_proxy": {
+            **right,
+            "password": make("password-behind-proxy"),
+            "extra": {**right["extra"], "proxy": proxy, "retry_timeout": 1},
+        },
+        "there": _database("there", make),
+        "here": _database("here", make),
+    }
+
+
+def _of(make: Callable[..., str], name: str) -> str:
+    """Return a secret that was made before."""
+    known: Canaries = make.__self__  # type: ignore[attr-defined]
+    return known.by_name[name]
+
+
+def _database(name: str, make: Callable[..., str]) -> dict[str, Any]:
+    certificate = make(f"{name}-certificate")
+    return {
+        "conn_type": "mysql",
+        "host": "192.0.2.1",
+        "port": 3306,
+        "login": "root",
+        "password": make(f"{name}-password", awkward=True),
+        "extra": {
+            "inst_id": "in01",
+            "region": "eu-de",
+            "ssl_cert": f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n",
+            "ssl_cert_password": make(f"{name}-certificate-password"),
+        },
+    }
+
+
+def _inject(drs: Emulator, canaries: Canaries) -> None:
+    secret = canaries.by_name
+    told = {
+        "db_password": secret["there-password"],
+        "ssl_cert_password": secret["here-certificate-password"],
+        "X-Auth-Token": secret["given-token"],
+    }
+    text = f"cannot connect with {json.dumps(told)} to http://root:{secret['here-password']}@192.0.2.1"
+    ids = drs.job_ids
+    drs.inject("gateway_401", operation="BatchStopJobs", times=None)
+    drs.inject("expire_token", operation="BatchCheckResults", job_id=ids[1], after=1, times=None)
+    drs.inject("job_error", operation="BatchValidateConnections", job_id=ids[2], message=text, times=None)
+    body = json.dumps({"error_code": "DRS.M09999", "error_msg": text})
+    drs.inject("status", operation="BatchResetPassword", status=400, body=body, times=None)
+    moved = f"http://root:{secret['there-password']}@192.0.2.1/?token={secret['given-token']}"
+    drs.inject("redirect", operation="BatchDeleteJobs", job_id=ids[4], location=moved, times=None)
+    drs.set_verdict(ids[1], "pass", duration_s=10_000)
+    # Only a job that is there already is paused, given a new password, or deleted.
+    for job_id, status in ((ids[0], "INCRE_TRANSFER_STARTED"), (ids[3], "INCRE_TRANSFER_STARTED")):
+        drs.set_job(job_id, status=status)
+    drs.set_job(ids[4], status="RELEASE_RESOURCE_COMPLETE")
+
+
+class Api:
+    """Airflow's public REST API, of either line."""
+
+    def __init__(self, airflow: AirflowStack) -> None:
+        self._session = requests.Session()
+        self._session.trust_env = False
+        if airflow.major == 3:
+            body = {"username": USER, "password": PASSWORD}
+            login = self._session.post(f"{airflow.url}/auth/token", json=body, timeout=30)
+            self._session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+            self._url = f"{airflow.url}/api/v2"
+        else:
+            self._session.auth = (USER, PASSWORD)
+            self._url = f"{airflow.url}/api/v1"
+
+    def get(self, path: str) -> str:
+        """Return an answer as it came."""
+        answer = self._session.get(f"{self._url}/{path}", timeout=30)
+        assert answer.ok, (path, answer.text)
+        return answer.text
+
+    def read_all(self, dag_id: str) -> Iterator[tuple[str, str]]:
+        """Yield everything that it tells of a run, and where."""
+        run = f"dags/{dag_id}/dagRuns/{RUN}"
+        instances = self.get(f"{run}/taskInstances")
+        yield run, self.get(run)
+        yield f"{run}/taskInstances", instances
+        yield dag_id, self.get(f"dags/{dag_id}/details")
+        for instance in json.loads(instances)["task_instances"]:
+            task = f"{run}/taskInstances/{instance['task_id']}"
+            yield task, self.get(task)
+            yield f"{task}/tries", self.get(f"{task}/tries")
+            if instance["try_number"]:
+                yield f"{task}/logs", self.get(f"{task}/logs/{instance['try_number']}")
+            entries = self.get(f"{task}/xcomEntries")
+            yield f"{task}/xcomEntries", entries
+            for entry in json.loads(entries)["xcom_entries"]:
+                path = f"{task}/xcomEntries/{entry['key']}"
+                yield path, self.get(path)
