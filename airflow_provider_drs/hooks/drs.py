@@ -222,18 +222,22 @@ class DrsHook(_DrsHookBase):
         from airflow_provider_drs.transport.diagnosis import State, diagnose
 
         connection = self.get_connection(self.drs_conn_id)
+        # The form of Airflow 2 names each field twice.
+        is_form = any(name.startswith("extra__drs__") for name in connection.extra_dejson)
         try:
             findings = diagnose(self._read_settings(connection))
         except DrsConfigError as error:
-            # Airflow tests a form under an id that it makes up; whoever reads this knows which one it is.
-            text = str(error).removeprefix(f"connection {self.drs_conn_id!r}: ")
-            # That form, of Airflow 2, names each field twice.
-            is_form = any(name.startswith("extra__drs__") for name in connection.extra_dejson)
-            return False, text + (_NOT_SENT if is_form and not connection.password else "")
+            hint = _NOT_SENT if is_form and not connection.password else ""
+            return False, self._drop_id(str(error)) + hint
         if findings[-1].state is State.BAD:
-            return False, str(findings[-1])
+            return False, self._drop_id(str(findings[-1]))
         warnings = [f" {each}" for each in findings if each.state is State.WARNING]
         return True, f"The connection works: {findings[-1].seen}{''.join(warnings)}"
+
+    def _drop_id(self, text: str) -> str:
+        """Airflow tests a form under an id that it makes up; whoever reads this knows which one it is."""
+        own = f"connection {self.drs_conn_id!r}"
+        return text.removeprefix(f"{own}: ").replace(f" of {own}", "")
 
     get_job_statuses = blocking(operations.get_job_statuses)
     get_job_details = blocking(operations.get_job_details)
