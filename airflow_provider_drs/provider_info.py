@@ -124,10 +124,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    # Not the extra: without a field for it the Test button of Airflow 2.11 fails, and says nothing.
-    "hidden-fields": ["schema", "port"],
+    # Not the extra: without a field for it the Test button of Airflow 2.11 fails, and says nothing. Nor the
+    # port: that of Airflow 3.3.1 and 3.3.2 refuses a connection without one.
+    "hidden-fields": ["schema"],
     "relabeling": {
         "host": "DRS endpoint",
+        "port": "Port of the endpoint",
         "login": "User or access key",
         "password": "Password or secret key",
         "extra": "Extra, as JSON (the fields below are enough)",
@@ -135,6 +137,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
     # Airflow 3 shows those of its own fields only.
     "placeholders": {
         "host": "empty: follows from cloud and region",
+        "port": "443",
         "login": "IAM user name, or access key; empty with a token",
         "password": "of the IAM user; or secret key; or token",
         "region": "eu-de",

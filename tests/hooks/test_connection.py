@@ -146,14 +146,14 @@ def test_a_tick_is_sent_as_the_connection_reads_it() -> None:
     assert "checked" not in _make_form()["allow_http"]()
 
 
-def test_the_form_shows_the_extra() -> None:
-    """Without it the Test button of Airflow 2.11 does nothing; the fields that DRS has no use for are hidden."""
-    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema", "port"]
+def test_the_form_shows_what_test_buttons_need() -> None:
+    """Without the extra that of Airflow 2.11 does nothing, and that of 3.3.2 wants a port."""
+    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema"]
 
 
 def test_placeholders_are_for_fields_that_there_are() -> None:
     """The form of Airflow 2 stops at the first one without a field."""
-    known = {"host", "login", "password", *CONNECTION_FIELDS}
+    known = {"host", "port", "login", "password", *CONNECTION_FIELDS}
 
     assert DrsHook.get_ui_field_behaviour()["placeholders"].keys() <= known
 
