@@ -71,7 +71,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     ),
     "domain_id": _text(_ACCOUNT, "Account id (domain)", "Instead of the account name."),
     "project_name": _text(
-        _ACCOUNT, "Project name", "Of the project that has the jobs, for example eu-de_shop. Empty: the region."
+        _ACCOUNT,
+        "Project name",
+        "Of the project with the jobs, for example eu-de_shop. Empty: the region.",
     ),
     "project_id": _text(
         _ACCOUNT, "Project id", "Instead of the project name. Needed with keys or a token; else IAM tells it."
@@ -111,7 +113,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         {"en-us": "en-us: English", "zh-cn": "zh-cn: Chinese"},
     ),
     "connect_timeout": _number("Connect timeout", "Seconds to wait for a connection.", 10, minimum=1),
-    "read_timeout": _number("Read timeout", "Seconds to wait for the next bytes of an answer.", 60, minimum=1),
+    "read_timeout": _number("Read timeout", "Seconds to wait for bytes of an answer.", 60, minimum=1),
     "retry_timeout": _number(
         "Retry timeout", "Seconds that one call may take, all its tries together.", 300, minimum=1
     ),

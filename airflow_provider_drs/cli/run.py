@@ -141,7 +141,7 @@ def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
-    # What makes no sense is said at once; an instant that is over matters only if there is something to start.
+    # What makes no sense is said at once; an instant that is over matters if there is something to start.
     begins_s = (_read_instant(arguments.at, now_s=0.0) or 0) / 1000
     with _Session(arguments, screen) as session:
         answers = dict(session.run(admit_starts, job_ids, alarms.at(time.time())))
@@ -154,9 +154,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
         if arguments.wait and not _pick_errors(answers):
             watch = watch_action("start_jobs", started)
             until_then_s = max(0.0, begins_s - time.time())
-            session.wait(
-                watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout
-            )
+            session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
             if not watch.is_over:
                 raise TimeIsUp(
                     f"Not running yet: {', '.join(watch.pending)}. drs status shows where they are."

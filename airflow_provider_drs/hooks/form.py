@@ -55,7 +55,8 @@ class _Choice:
             row.format(value, " selected" if value == chosen else "", text)
             for value, text in self._choices.items()
         ]
-        return Markup("<select {}>{}</select>").format(_name(field), Markup("").join(rows))
+        opening = Markup('<select id="{}" name="{}" class="form-control">').format(field.id, field.name)
+        return opening + Markup("").join(rows) + Markup("</select>")
 
 
 def _draw_secret(field: Any, **options: Any) -> str:
@@ -65,22 +66,15 @@ def _draw_secret(field: Any, **options: Any) -> str:
     # What is stored is not shown. Airflow keeps it for this word, and would delete it for none.
     typed = field.raw_data[0] if field.raw_data else SENSITIVE_FIELD_PLACEHOLDER
     is_stored = field.data and typed == SENSITIVE_FIELD_PLACEHOLDER
-    value = {"value": SENSITIVE_FIELD_PLACEHOLDER} if is_stored else {}
-    return Markup("<input {}>").format(_name(field, type="password", autocomplete="new-password", **value))
+    drawn = Markup('<input type="password" autocomplete="new-password" id="{}" name="{}" value="{}" {}>')
+    shown = SENSITIVE_FIELD_PLACEHOLDER if is_stored else ""
+    return drawn.format(field.id, field.name, shown, Markup('class="form-control"'))
 
 
 def _draw_tick(field: Any, **options: Any) -> str:
     from markupsafe import Markup
 
     # The Test button sends the value as it stands here.
-    return Markup("<input {}>").format(
-        _name(field, form_control=False, type="checkbox", value="true", checked=bool(field.data))
+    return Markup('<input type="checkbox" id="{}" name="{}" value="true"{}>').format(
+        field.id, field.name, " checked" if field.data else ""
     )
-
-
-def _name(field: Any, *, form_control: bool = True, **attributes: Any) -> Any:
-    from markupsafe import Markup
-    from wtforms.widgets import html_params
-
-    shape = {"class_": "form-control"} if form_control else {}
-    return Markup(html_params(id=field.id, name=field.name, **shape, **attributes))

@@ -135,13 +135,14 @@ def _assert_item(job: JobDetails, item: CheckItem) -> Assertion:
 
 def assert_comparison(job: JobDetails, result: ComparisonResult) -> dict[Dataset, list[Assertion]]:
     """Return what a comparison says of both ends of a job: of each the verdict, and what differs where."""
-    broken = [f"{kind} {word}" for kind, word in result.statuses.items() if word != SUCCESSFUL]
+    said = [f"{result.compared} compared, {len(result.differences)} differences"]
+    said += [f"{kind} {word}" for kind, word in result.statuses.items() if word != SUCCESSFUL]
     verdict = Assertion(
         assertion="drs_comparison",
         success=result.is_consistent,
         name=f"{job.name}: drs_comparison",
         severity="error",
-        description=", ".join([f"{result.compared} compared, {len(result.differences)} differences", *broken]),
+        description=", ".join(said),
     )
     found: dict[Dataset, list[Assertion]] = {}
     for end, server in _find_servers(job).items():

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_drs.protocol.comparisons import ComparisonResult
 from airflow_provider_drs.protocol.configuration import read_objects
 from airflow_provider_drs.protocol.jobs import JobDetails
-from airflow_provider_drs.protocol.comparisons import ComparisonResult
 from airflow_provider_drs.protocol.lineage import (
     Dataset,
     assert_comparison,

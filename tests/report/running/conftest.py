@@ -187,7 +187,10 @@ def _run(line: str, home: Path) -> Iterator[Site]:
     shutil.copy(ROOT / "dags" / f"{DAG_ID}.py", dags)
     bin_folder = environments.make(line)
     with Emulator(precheck_s=2) as drs:
-        environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json}
+        environment = {
+            "AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json,
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        }
         environment |= _SETTINGS if line == "airflow-3" else {}
         with AirflowStack(bin_folder, home, dags, environment, prefix=PREFIX) as airflow:
             site = Site(airflow, drs, Seeds(airflow, FAILED_RUN))
