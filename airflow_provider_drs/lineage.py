@@ -1,5 +1,6 @@
 """
-What OpenLineage is told: which databases a task has moved data between, and what a pre-check says of them.
+What OpenLineage is told: which databases a task has moved data between, and what a pre-check or a comparison
+says of them.
 
 It is found out while the task has its connection, and only where OpenLineage is installed and told where to
 send events to: one call for the jobs' details, which must not take long and may fail.
@@ -14,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.protocol.batches import Limits
 from airflow_provider_drs.protocol.jobs import JobDetails
-from airflow_provider_drs.protocol.lineage import ENDS, Assertion, Dataset, assert_precheck, find_objects
+from airflow_provider_drs.protocol.lineage import (
+    ENDS,
+    Assertion,
+    Dataset,
+    assert_comparison,
+    assert_precheck,
+    count_rows,
+    find_objects,
+)
 from airflow_provider_drs.protocol.operations import get_job_details
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.protocol.comparisons import ComparisonResult
     from airflow_provider_drs.protocol.reports import JobReport
 
     Lineage: TypeAlias = OperatorLineage[Any, Any]
@@ -75,6 +85,22 @@ def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | Non
     return _tell(hook, [report.job_id for report in reports], make)
 
 
+def tell_comparisons(hook: DrsHook, results: Sequence[ComparisonResult]) -> Lineage | None:
+    """Return what comparisons say of the data at both ends of their jobs. Never fails."""
+
+    def make(details: Mapping[str, JobDetails]) -> Lineage:
+        found: dict[Dataset, list[Assertion]] = {}
+        rows: dict[Dataset, int] = {}
+        for result in results:
+            if job := details.get(result.job_id):
+                for dataset, said in assert_comparison(job, result).items():
+                    found.setdefault(dataset, []).extend(said)
+                rows |= count_rows(job, result)
+        return _make_lineage(found, {}, rows)
+
+    return _tell(hook, [result.job_id for result in results], make)
+
+
 def _tell(
     hook: DrsHook, job_ids: Iterable[str], make: Callable[[Mapping[str, JobDetails]], Lineage]
 ) -> Lineage | None:
@@ -103,12 +129,17 @@ def _read_details(hook: DrsHook, job_ids: Sequence[str]) -> dict[str, JobDetails
     return {job_id: job for job_id, job in answers.items() if isinstance(job, JobDetails)}
 
 
-def _make_lineage(inputs: Mapping[Dataset, Sequence[Assertion]], outputs: Iterable[Dataset]) -> Lineage:
+def _make_lineage(
+    inputs: Mapping[Dataset, Sequence[Assertion]],
+    outputs: Iterable[Dataset],
+    rows: Mapping[Dataset, int] | None = None,
+) -> Lineage:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
 
+    counts = rows or {}
     made = [
-        InputDataset(each.namespace, each.name, inputFacets=_make_facets(said))
+        InputDataset(each.namespace, each.name, inputFacets=_make_facets(said, counts.get(each)))
         for each, said in inputs.items()
     ]
     return OperatorLineage(
@@ -116,9 +147,10 @@ def _make_lineage(inputs: Mapping[Dataset, Sequence[Assertion]], outputs: Iterab
     )
 
 
-def _make_facets(said: Sequence[Assertion]) -> dict[str, Any]:
+def _make_facets(said: Sequence[Assertion], rows: int | None) -> dict[str, Any]:
     import attrs
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
+    from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as metrics
 
     # Earlier clients know no severity and no description.
     known = {each.name for each in attrs.fields(quality.Assertion)}
@@ -126,5 +158,11 @@ def _make_facets(said: Sequence[Assertion]) -> dict[str, Any]:
         quality.Assertion(**{name: value for name, value in asdict(each).items() if name in known})
         for each in said
     ]
-    facet = quality.DataQualityAssertionsDatasetFacet(assertions=made)
-    return {"dataQualityAssertions": facet} if made else {}
+    facets: dict[str, Any] = {}
+    if made:
+        facets["dataQualityAssertions"] = quality.DataQualityAssertionsDatasetFacet(assertions=made)
+    if rows is not None:
+        facets["dataQualityMetrics"] = metrics.DataQualityMetricsInputDatasetFacet(
+            columnMetrics={}, rowCount=rows
+        )
+    return facets

@@ -6,6 +6,7 @@ Airflow calls this before its own settings exist: import nothing of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_drs import __version__
@@ -13,76 +14,143 @@ from airflow_provider_drs import __version__
 _INTEGRATION = "Data Replication Service (DRS)"
 
 
-def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+#: In Airflow 3.2 and later a section can be folded; earlier versions have the same order without headings.
+_ACCOUNT, _NETWORK, _CALLS = "Cloud and account", "Endpoints and network", "Calls"
 
 
-def _number(label: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {"label": label, "description": description, "schema": {"type": ["integer", "null"], **schema}}
-
-
-def _flag(label: str, description: str) -> dict[str, Any]:
+def _field(kind: str, section: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {
         "label": label,
         "description": description,
-        "schema": {"type": ["boolean", "null"], "default": False},
+        "schema": {"type": [kind, "null"], "section": section, **schema},
     }
+
+
+def _text(section: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return _field("string", section, label, description, **schema)
+
+
+def _choice(section: str, label: str, description: str, choices: Mapping[str, str]) -> dict[str, Any]:
+    """Return a field with choices, the first of which is the default, and what each is called."""
+    words = [*choices]
+    shown = dict(choices)
+    return _text(section, label, description, default=words[0], enum=words, values_display=shown)
+
+
+def _number(label: str, description: str, default: int, **schema: Any) -> dict[str, Any]:
+    return _field("integer", _CALLS, label, description, default=default, **schema)
 
 
 #: The fields that a connection has in its extra, as Airflow 3.2 and later read them for the form in the UI.
 #: Earlier versions ask the hook, which answers from this table.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    "auth": _text(
+    "auth": _choice(
+        _ACCOUNT,
         "Authentication",
-        "password: IAM user and password. aksk: access key as login, secret key as password. "
-        "token: an IAM token as password.",
-        default="password",
-        enum=["password", "aksk", "token"],
+        "What user and password above are. With keys or a token the project id is needed, too.",
+        {
+            "password": "password: IAM user and password",
+            "aksk": "aksk: access key and secret key",
+            "token": "token: an IAM token, as password",
+        },
     ),
-    "cloud": _text(
+    "cloud": _choice(
+        _ACCOUNT,
         "Cloud",
-        "Whose endpoints to derive from the region: Open Telekom Cloud or Huawei Cloud.",
-        default="otc",
-        enum=["otc", "huaweicloud"],
+        "The endpoints of DRS and IAM follow from cloud and region.",
+        {"otc": "otc: Open Telekom Cloud", "huaweicloud": "huaweicloud: Huawei Cloud"},
     ),
-    "region": _text("Region", "For example eu-de or eu-nl."),
-    "domain_name": _text("Domain name", "The account that owns the IAM user. Give this or the domain id."),
-    "domain_id": _text("Domain id", "Instead of the domain name."),
-    "project_name": _text("Project name", "Scope of the token. Default: the region."),
-    "project_id": _text("Project id", "Scope of the calls. Needed with aksk and token; else IAM tells it."),
+    "region": _text(
+        _ACCOUNT, "Region", "Where the jobs are, for example eu-de or eu-nl.", examples=["eu-de", "eu-nl"]
+    ),
+    "domain_name": _text(
+        _ACCOUNT,
+        "Account name (domain)",
+        "The account that owns the IAM user, for example OTC-EU-DE-00000000001000000000. "
+        "Give this or the account id.",
+    ),
+    "domain_id": _text(_ACCOUNT, "Account id (domain)", "Instead of the account name."),
+    "project_name": _text(
+        _ACCOUNT,
+        "Project name",
+        "Of the project with the jobs, for example eu-de_shop. Empty: the region.",
+    ),
+    "project_id": _text(
+        _ACCOUNT, "Project id", "Instead of the project name. Needed with keys or a token; else IAM tells it."
+    ),
     "iam_endpoint": _text(
-        "IAM endpoint", "IAM base URL, if it is not the one that follows from region and cloud."
-    ),
-    "language": _text(
-        "Language", "Language of the service's messages.", default="en-us", enum=["en-us", "zh-cn"]
-    ),
-    "verify": _text("Verify TLS", "true, false, or the path of a CA bundle.", default="true"),
-    "proxy": _text("Proxy", "Proxy URL. HTTPS_PROXY and NO_PROXY of the environment work too."),
-    "connect_timeout": _number("Connect timeout", "Seconds to wait for a connection.", default=10),
-    "read_timeout": _number("Read timeout", "Seconds to wait for bytes of an answer.", default=60),
-    "retry_timeout": _number(
-        "Retry timeout", "Seconds that one call may take, all tries together.", default=300
-    ),
-    "batch_size": _number(
-        "Batch size", "Jobs per writing call, 1 to 100.", default=10, minimum=1, maximum=100
-    ),
-    "poll_batch_size": _number(
-        "Poll batch size", "Jobs per reading call, 1 to 100.", default=50, minimum=1, maximum=100
+        _NETWORK, "IAM endpoint", "Base URL of IAM, if it is not the one that follows from cloud and region."
     ),
     "console_url": _text(
-        "Console URL", "Base URL of the cloud's console, for links, if it is not the one of the cloud."
+        _NETWORK, "Console URL", "Base URL of the cloud's console, for links, if it is not the usual one."
     ),
-    "allow_http": _flag("Allow plain http", "Send credentials over http to other hosts than this one."),
+    "verify": _text(
+        _NETWORK,
+        "Verify TLS",
+        "true, false, or the path of a CA bundle on the machines that run Airflow.",
+        default="true",
+        examples=["true", "false", "/etc/ssl/certs/ca-certificates.crt"],
+    ),
+    # It may have a password in it.
+    "proxy": _text(
+        _NETWORK,
+        "Proxy",
+        "URL of a proxy, for example http://user:password@proxy.example:3128. "
+        "Empty: HTTPS_PROXY and NO_PROXY of the environment.",
+        format="password",
+    ),
+    "allow_http": _field(
+        "boolean",
+        _NETWORK,
+        "Allow plain http",
+        "Send credentials without TLS to other machines than this one. Not for production.",
+        default=False,
+    ),
+    "language": _choice(
+        _CALLS,
+        "Language",
+        "Language of the service's messages.",
+        {"en-us": "en-us: English", "zh-cn": "zh-cn: Chinese"},
+    ),
+    "connect_timeout": _number("Connect timeout", "Seconds to wait for a connection.", 10, minimum=1),
+    "read_timeout": _number("Read timeout", "Seconds to wait for bytes of an answer.", 60, minimum=1),
+    "retry_timeout": _number(
+        "Retry timeout", "Seconds that one call may take, all its tries together.", 300, minimum=1
+    ),
+    "batch_size": _number(
+        "Batch size", "Jobs in one call that changes something, 1 to 100.", 10, minimum=1, maximum=100
+    ),
+    "poll_batch_size": _number(
+        "Poll batch size", "Jobs in one call that reads, 1 to 100.", 50, minimum=1, maximum=100
+    ),
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["schema", "port", "extra"],
+    # Not the extra: without a field for it the Test button of Airflow 2.11 fails, and says nothing. Nor the
+    # port: that of Airflow 3.3.1 and 3.3.2 refuses a connection without one.
+    "hidden-fields": ["schema"],
     "relabeling": {
         "host": "DRS endpoint",
+        "port": "Port of the endpoint",
         "login": "User or access key",
-        "password": "Password, secret key or token",
+        "password": "Password or secret key",
+        "extra": "Extra, as JSON (the fields below are enough)",
     },
-    "placeholders": {"host": "empty: derived from region and cloud", "login": "IAM user name"},
+    # Airflow 3 shows those of its own fields only.
+    "placeholders": {
+        "host": "empty: follows from cloud and region",
+        "port": "443",
+        "login": "IAM user name, or access key; empty with a token",
+        "password": "of the IAM user; or secret key; or token",
+        "region": "eu-de",
+        "domain_name": "OTC-EU-DE-00000000001000000000",
+        "domain_id": "empty: the account name says it",
+        "project_name": "empty: as the region",
+        "project_id": "empty: IAM tells it",
+        "iam_endpoint": "empty: follows from cloud and region",
+        "console_url": "empty: that of the cloud",
+        "proxy": "empty: that of the environment, or none",
+    },
 }
 
 

@@ -14,7 +14,9 @@ from airflow_provider_drs.operators.drs import (
     DrsSelectObjectsOperator,
     DrsStartJobsOperator,
 )
+from airflow_provider_drs.protocol.comparisons import Order
 from airflow_provider_drs.sensors.drs import (
+    DrsDataComparisonSensor,
     DrsJobStatusSensor,
     DrsPrecheckSensor,
     DrsReplicationDelaySensor,
@@ -130,6 +132,45 @@ def test_a_failed_pre_check_is_told(emulator: Emulator, context: dict[str, Any],
         "drs_precheck": False,
         "srcBinlogFormatCheck": False,
     }
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("differences", [[], ["shop.orders"]])
+def test_a_comparison_is_told(
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    differences: list[str],
+) -> None:
+    """Of both ends the verdict; of a table that differs its difference, and how many rows it has."""
+    monkeypatch.setattr("time.sleep", lambda _: emulator.advance(11))
+    job_id = emulator.seed_job(
+        status="INCRE_TRANSFER_STARTED",
+        db_use_type="cloudDataGuard",
+        engine_type="cloudDataGuard-mysql",
+        differences=differences,
+    )
+    with DrsHook() as hook:
+        made = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": []}))
+    task = DrsDataComparisonSensor(task_id="c", comparisons=[made[job_id].to_dict()], poke_interval=0.01)
+
+    if differences:
+        with pytest.raises(AirflowFailException):
+            task.execute(context)
+    else:
+        task.execute(context)
+
+    told = {
+        (each.namespace, each.name): each.inputFacets
+        for each in task.get_openlineage_facets_on_complete(None).inputs
+    }
+    verdicts = {place: facets["dataQualityAssertions"].assertions[0] for place, facets in told.items()}
+    assert {verdicts[end, "*"].success for end in (SOURCE, TARGET)} == {not differences}
+    assert {name for _, name in told} == ({"*", "shop.*", "shop.orders"} if differences else {"*"})
+    if differences:
+        assert verdicts[SOURCE, "shop.orders"].assertion == "drs_comparison_lines"
+        rows = [told[end, "shop.orders"]["dataQualityMetrics"].rowCount for end in (SOURCE, TARGET)]
+        assert rows[0] - rows[1] == 1
 
 
 def test_without_openlineage_it_costs_nothing(

@@ -141,17 +141,20 @@ def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
-    start_time_ms = _read_instant(arguments.at)
+    # What makes no sense is said at once; an instant that is over matters if there is something to start.
+    begins_s = (_read_instant(arguments.at, now_s=0.0) or 0) / 1000
     with _Session(arguments, screen) as session:
         answers = dict(session.run(admit_starts, job_ids, alarms.at(time.time())))
         ready = [job_id for job_id in job_ids if job_id not in answers]
         if ready and not _pick_errors(answers):
+            start_time_ms = _read_instant(arguments.at, now_s=time.time())
             answers |= session.run(operations.start_jobs, ready, start_time_ms, check_preconditions=False)
         kept_back = [job_id for job_id in job_ids if job_id not in answers]
         started = [job_id for job_id in answers if job_id not in _pick_errors(answers)]
         if arguments.wait and not _pick_errors(answers):
             watch = watch_action("start_jobs", started)
-            session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
+            until_then_s = max(0.0, begins_s - time.time())
+            session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
             if not watch.is_over:
                 raise TimeIsUp(
                     f"Not running yet: {', '.join(watch.pending)}. drs status shows where they are."
@@ -212,11 +215,11 @@ def _read_alarms(arguments: argparse.Namespace, screen: Screen) -> AlarmPolicy:
     return policy
 
 
-def _read_instant(text: str | None) -> int | None:
+def _read_instant(text: str | None, *, now_s: float) -> int | None:
     if text is None:
         return None
     try:
-        return read_start_time_ms(datetime.fromisoformat(text), now_s=time.time())
+        return read_start_time_ms(datetime.fromisoformat(text), now_s=now_s)
     except ValueError as error:
         raise DrsConfigError(f"--at: {error}") from None
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_NOT_SENT = " This form does not send a password or proxy that is stored: to test it, type it again."
+
 
 class _DrsHookBase(BaseHook):
     """What both hooks share: the connection's form, reading it, and what was learned from earlier calls."""
@@ -161,9 +163,9 @@ class DrsHook(_DrsHookBase):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return which of Airflow's own fields the form shows, and under which names."""
-        from airflow_provider_drs.hooks.form import FIELD_BEHAVIOUR
+        from airflow_provider_drs.hooks.form import describe_fields
 
-        return FIELD_BEHAVIOUR
+        return describe_fields()
 
     def __enter__(self) -> DrsHook:
         """Return the hook."""
@@ -219,14 +221,23 @@ class DrsHook(_DrsHookBase):
         """
         from airflow_provider_drs.transport.diagnosis import State, diagnose
 
+        connection = self.get_connection(self.drs_conn_id)
+        # The form of Airflow 2 names each field twice.
+        is_form = any(name.startswith("extra__drs__") for name in connection.extra_dejson)
         try:
-            findings = diagnose(self._read_settings(self.get_connection(self.drs_conn_id)))
+            findings = diagnose(self._read_settings(connection))
         except DrsConfigError as error:
-            return False, str(error)
+            hint = _NOT_SENT if is_form and not connection.password else ""
+            return False, self._drop_id(str(error)) + hint
         if findings[-1].state is State.BAD:
-            return False, str(findings[-1])
+            return False, self._drop_id(str(findings[-1]))
         warnings = [f" {each}" for each in findings if each.state is State.WARNING]
-        return True, f"Connection {self.drs_conn_id!r} works: {findings[-1].seen}{''.join(warnings)}"
+        return True, f"The connection works: {findings[-1].seen}{''.join(warnings)}"
+
+    def _drop_id(self, text: str) -> str:
+        """Airflow tests a form under an id that it makes up; whoever reads this knows which one it is."""
+        own = f"connection {self.drs_conn_id!r}"
+        return text.removeprefix(f"{own}: ").replace(f" of {own}", "")
 
     get_job_statuses = blocking(operations.get_job_statuses)
     get_job_details = blocking(operations.get_job_details)

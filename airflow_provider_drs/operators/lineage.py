@@ -43,5 +43,13 @@ class HasLineage:
         if isinstance(watch, PrecheckWatch):
             self._lineage = lineage.tell_prechecks(self._open_hook(), watch.reports)
 
+    def _tell_comparisons(self, watch: Watch) -> None:
+        """Tell what comparisons say of the data at both ends of jobs."""
+        from airflow_provider_drs import lineage
+        from airflow_provider_drs.protocol.watches import ComparisonWatch
+
+        if isinstance(watch, ComparisonWatch):
+            self._lineage = lineage.tell_comparisons(self._open_hook(), watch.ended)
+
     def _open_hook(self) -> DrsHook:
         raise NotImplementedError

@@ -1,5 +1,5 @@
 """
-The databases of a job as datasets, and its pre-check as what was asserted of them.
+The databases of a job as datasets, and its pre-check, or a comparison, as what was asserted of them.
 
 The names are those of OpenLineage (https://openlineage.io/docs/spec/naming), which has none for MongoDB: it
 is called like the others here.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_drs.protocol.checks import explain
+from airflow_provider_drs.protocol.comparisons import SUCCESSFUL, ComparisonResult
 from airflow_provider_drs.protocol.jobs import JobDetails
 from airflow_provider_drs.protocol.prechecks import ALARM_WORD, CheckItem, Verdict
 from airflow_provider_drs.protocol.reports import JobReport, summarise
@@ -39,9 +40,10 @@ class Dataset:
 @dataclass(frozen=True, slots=True)
 class Assertion:
     """
-    What a pre-check says of a dataset.
+    What a pre-check, or a comparison, says of a dataset.
 
-    :param assertion: the check item, or ``drs_precheck`` for its verdict.
+    :param assertion: the check item; ``drs_precheck`` for the verdict of them all; ``drs_comparison``, and
+        the same with a kind for a single difference.
     :param name: the same with the job's name.
     :param severity: ``warn`` for what does not keep a job from its start, else ``error``.
     """
@@ -128,4 +130,59 @@ def _assert_item(job: JobDetails, item: CheckItem) -> Assertion:
         name=f"{job.name}: {item.item}",
         severity="warn" if item.result == ALARM_WORD else "error",
         description=explain(item.item).meaning,
+    )
+
+
+def assert_comparison(job: JobDetails, result: ComparisonResult) -> dict[Dataset, list[Assertion]]:
+    """Return what a comparison says of both ends of a job: of each the verdict, and what differs where."""
+    said = [f"{result.compared} compared, {len(result.differences)} differences"]
+    said += [f"{kind} {word}" for kind, word in result.statuses.items() if word != SUCCESSFUL]
+    verdict = Assertion(
+        assertion="drs_comparison",
+        success=result.is_consistent,
+        name=f"{job.name}: drs_comparison",
+        severity="error",
+        description=", ".join(said),
+    )
+    found: dict[Dataset, list[Assertion]] = {}
+    for end, server in _find_servers(job).items():
+        found[Dataset(server)] = [verdict]
+        for row in result.differences:
+            place = Dataset(server, _name_place(row, end))
+            found.setdefault(place, []).append(_assert_difference(job, row))
+    return found
+
+
+def count_rows(job: JobDetails, result: ComparisonResult) -> dict[Dataset, int]:
+    """Return how many rows each table has, of those that differ: a comparison names no others."""
+    return {
+        Dataset(server, _name_place(row, end)): row[f"{end}_row_num"]
+        for end, server in _find_servers(job).items()
+        for row in result.differences
+        if isinstance(row.get(f"{end}_row_num"), int)
+    }
+
+
+def _find_servers(job: JobDetails) -> dict[str, str]:
+    found = {end: find_server(job, end) for end in ENDS}
+    return {end: server for end, server in found.items() if server}
+
+
+def _name_place(row: Mapping[str, Any], end: str) -> str:
+    """Return what a row of a comparison is about: a table, a database, or all that a server has."""
+    database, table = (
+        row.get(f"{end}_{what}_name") or row.get(f"{_SOURCE}_{what}_name") for what in ("db", "table")
+    )
+    return f"{database}.{table or EVERYTHING}" if database else EVERYTHING
+
+
+def _assert_difference(job: JobDetails, row: Mapping[str, Any]) -> Assertion:
+    kind = f"drs_comparison_{row['kind']}"
+    words = [str(value) for name, value in row.items() if name.endswith(("_compare_result", "object_type"))]
+    return Assertion(
+        assertion=kind,
+        success=False,
+        name=f"{job.name}: {kind}",
+        severity="error",
+        description=" ".join(words),
     )

@@ -383,7 +383,7 @@ class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
         return is_over
 
 
-class DrsDataComparisonSensor(_DrsSensor):
+class DrsDataComparisonSensor(_DrsSensor, HasLineage):
     """
     Wait until comparisons of data have ended, and return the ids of the jobs whose data is consistent.
 
@@ -409,3 +409,7 @@ class DrsDataComparisonSensor(_DrsSensor):
 
         listed = gate.read_objects(self.comparisons, "comparisons")
         return ComparisonWatch([Comparison.from_dict(each) for each in listed])
+
+    def _judge(self, watch: Watch, context: Context) -> list[str]:
+        self._tell_comparisons(watch)
+        return super()._judge(watch, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,28 @@ def test_a_start_in_the_future(drs: Drs, emulator: Emulator) -> None:
 
     assert drs("start", emulator.job_ids[0], "--at", "2099-01-01T00:00:00+01:00").code == 0
     assert "WAITING_FOR_START" in drs("status", emulator.job_ids[0]).out
+
+
+def test_an_instant_that_is_over_does_not_matter_to_jobs_that_run(drs: Drs, emulator: Emulator) -> None:
+    """A command that is given again adopts them, as a task does that is tried again."""
+    _pass(drs, emulator.job_ids[0])
+    drs("start", emulator.job_ids[0])
+
+    again = drs("start", emulator.job_ids[0], "--at", "2020-01-01T00:00:00Z")
+    senseless = drs("start", emulator.job_ids[0], "--at", "2020-01-01T00:00:00")
+
+    assert (again.code, "started before" in again.out) == (0, True)
+    assert senseless.code == 2
+
+
+def test_a_wait_for_a_start_in_the_future_begins_with_it(drs: Drs, emulator: Emulator) -> None:
+    """The time-out counts from there, else every such wait would be given up."""
+    _pass(drs, emulator.job_ids[0])
+    at = datetime.fromtimestamp(emulator.now + 60, UTC).isoformat()
+
+    done = drs("start", emulator.job_ids[0], "--at", at, "--wait", "--timeout", "0.001")
+
+    assert (done.code, done.err) == (0, "")
 
 
 def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,16 +79,25 @@ def test_a_hook_can_be_used_after_it_was_closed(emulator: Emulator) -> None:
         assert len(hook.get_job_statuses(emulator.job_ids)) == 10
 
 
+def _make_form(**stored: Any) -> Any:
+    """Return the form of Airflow before 3.2, as it is shown for a connection."""
+    pytest.importorskip("flask_appbuilder")
+    wtforms = pytest.importorskip("wtforms")
+    form = type("Form", (wtforms.Form,), DrsHook.get_connection_form_widgets())()
+    for name, value in stored.items():
+        form[name].data = value
+    return form
+
+
 def test_the_form_has_every_field_of_the_connection() -> None:
     """On Airflow 3.2 and later as data; before, the hook makes widgets that say the same."""
     described = get_provider_info()["connection-types"][0]
     assert described["conn-fields"] == CONNECTION_FIELDS
-    hidden, *_ = (value for name, value in described["ui-field-behaviour"].items() if "hidden" in name)
-    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == hidden
-    pytest.importorskip("flask_appbuilder")
-    wtforms = pytest.importorskip("wtforms")
+    assert DrsHook.get_ui_field_behaviour() == {
+        name.replace("-", "_"): value for name, value in described["ui-field-behaviour"].items()
+    }
 
-    form = type("Form", (wtforms.Form,), DrsHook.get_connection_form_widgets())()
+    form = _make_form()
 
     shown = {
         field.name: (field.label.text, field.description, field.default, _choices(field)) for field in form
@@ -98,7 +107,77 @@ def test_the_form_has_every_field_of_the_connection() -> None:
         for name, each in CONNECTION_FIELDS.items()
     }
     kinds = {field.name: type(field).__name__.removesuffix("Field").lower() for field in form}
-    assert kinds == {name: each["schema"]["type"][0] for name, each in CONNECTION_FIELDS.items()}
+    assert kinds == {
+        name: each["schema"].get("format") or each["schema"]["type"][0]
+        for name, each in CONNECTION_FIELDS.items()
+    }
+
+
+def test_choices_are_a_list_to_choose_from() -> None:
+    """Each with its name, and what is stored is chosen, however it is spelt; what it is called is escaped."""
+    drawn = _make_form(auth="AKSK")["auth"]()
+
+    assert drawn.startswith("<select ")
+    assert 'class="form-control"' in drawn
+    assert '<option value="aksk" selected>aksk: access key and secret key</option>' in drawn
+    assert drawn.count(" selected") == 1
+    assert '<option value="otc" selected>' in _make_form()["cloud"]()
+
+
+def test_a_stored_proxy_is_not_shown() -> None:
+    """It may have a password in it; the form has the word for which Airflow keeps what is stored."""
+    pytest.importorskip("airflow.www.views")
+
+    drawn = _make_form(proxy="http://user:canary-not-real@proxy.example")["proxy"]()
+
+    assert 'type="password"' in drawn
+    assert "canary" not in drawn
+    assert "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER" in drawn
+    assert "RATHER_LONG" not in _make_form()["proxy"]()
+
+
+def test_a_tick_is_sent_as_the_connection_reads_it() -> None:
+    """The Test button of Airflow 2 sends what is in the page, and not what the form makes of it."""
+    drawn = _make_form(allow_http=True)["allow_http"]()
+
+    assert 'type="checkbox"' in drawn
+    assert 'value="true"' in drawn
+    assert "checked" in drawn
+    assert "checked" not in _make_form()["allow_http"]()
+
+
+def test_the_form_shows_what_test_buttons_need() -> None:
+    """Without the extra that of Airflow 2.11 does nothing, and that of 3.3.2 wants a port."""
+    assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema"]
+
+
+def test_placeholders_are_for_fields_that_there_are() -> None:
+    """The form of Airflow 2 stops at the first one without a field."""
+    known = {"host", "port", "login", "password", *CONNECTION_FIELDS}
+
+    assert DrsHook.get_ui_field_behaviour()["placeholders"].keys() <= known
+
+
+@pytest.mark.parametrize("extra", [{"region": ""}, {"verify": "/no/such/file"}])
+def test_an_answer_names_no_connection(connect: Any, extra: dict[str, Any]) -> None:
+    """Airflow tests a form under an id that it makes up, and that nobody knows."""
+    connect(extra)
+
+    works, message = DrsHook().test_connection()
+
+    assert not works
+    assert "drs_default" not in message
+
+
+def test_a_password_that_a_form_does_not_send_is_to_be_typed_again(connect: Any) -> None:
+    """Airflow 2.11 neither shows nor sends what is stored."""
+    connect({"extra__drs__region": "eu-de"}, password="")
+
+    works, message = DrsHook().test_connection()
+
+    assert not works
+    assert message.startswith("password is empty;")
+    assert message.endswith("type it again.")
 
 
 def test_airflow_finds_the_form() -> None:

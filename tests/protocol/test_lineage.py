@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_drs.protocol.comparisons import ComparisonResult
 from airflow_provider_drs.protocol.configuration import read_objects
 from airflow_provider_drs.protocol.jobs import JobDetails
-from airflow_provider_drs.protocol.lineage import Dataset, assert_precheck, find_objects, find_server
+from airflow_provider_drs.protocol.lineage import (
+    Dataset,
+    assert_comparison,
+    assert_precheck,
+    count_rows,
+    find_objects,
+    find_server,
+)
 from airflow_provider_drs.protocol.prechecks import CheckItem, PrecheckResult, read_alarm_policy
 from airflow_provider_drs.protocol.reports import report_job
 
@@ -105,3 +113,69 @@ def test_a_job_that_needs_no_check_has_a_verdict_and_no_items() -> None:
     said = assert_precheck(_job(), report_job("j", None, read_alarm_policy("allow")))
 
     assert [(each.assertion, each.success) for each in said["source"]] == [("drs_precheck", True)]
+
+
+ROW = {
+    "kind": "lines",
+    "source_db_name": "shop",
+    "source_table_name": "orders",
+    "target_table_name": "orders_new",
+    "source_row_num": 10,
+    "target_row_num": 9,
+    "line_compare_result": "INCONSISTENT",
+}
+COUNTED = {"kind": "objects", "object_type": "TABLE", "object_compare_result": "INCONSISTENT"}
+DATABASE = {"kind": "lines", "source_db_name": "shop", "line_compare_result": "INCONSISTENT"}
+
+
+def _compare(*differences: dict[str, Any], **statuses: str) -> ComparisonResult:
+    return ComparisonResult("j", statuses or {"lines": "SUCCESSFUL"}, 3, differences)
+
+
+def test_a_comparison_asserts_something_of_both_ends() -> None:
+    """The verdict of each server, and what differs of the table, database or server that has it."""
+    source, target = "mysql://192.0.2.1:3306", "mysql://192.0.2.2:3306"
+
+    found = assert_comparison(_job(SOURCE, TARGET), _compare(COUNTED, DATABASE, ROW))
+
+    assert {place: [(each.assertion, each.success) for each in said] for place, said in found.items()} == {
+        Dataset(server, name): said
+        for server, table in ((source, "shop.orders"), (target, "shop.orders_new"))
+        for name, said in (
+            ("*", [("drs_comparison", False), ("drs_comparison_objects", False)]),
+            ("shop.*", [("drs_comparison_lines", False)]),
+            (table, [("drs_comparison_lines", False)]),
+        )
+    }
+    assert found[Dataset(source)][1].description == "TABLE INCONSISTENT"
+    assert found[Dataset(source, "shop.orders")][0].name == "orders: drs_comparison_lines"
+
+
+@pytest.mark.parametrize(
+    ("result", "success", "description"),
+    [
+        (_compare(), True, "3 compared, 0 differences"),
+        (_compare(ROW), False, "3 compared, 1 differences"),
+        (_compare(lines="CANCELLED"), False, "3 compared, 0 differences, lines CANCELLED"),
+    ],
+)
+def test_a_verdict_on_data_says_what_it_rests_on(
+    result: ComparisonResult, success: bool, description: str
+) -> None:
+    """What could not be compared is not consistent; an end that is not known is told nothing of."""
+    ((place, (verdict,)),) = [
+        (place, said[:1]) for place, said in assert_comparison(_job(SOURCE), result).items()
+    ][:1]
+
+    assert place == Dataset("mysql://192.0.2.1:3306")
+    assert (verdict.success, verdict.description) == (success, description)
+
+
+def test_rows_are_counted_where_they_differ() -> None:
+    """A comparison names no other tables, and counts rows of tables alone."""
+    counted = count_rows(_job(SOURCE, TARGET), _compare(ROW, DATABASE, COUNTED))
+
+    assert counted == {
+        Dataset("mysql://192.0.2.1:3306", "shop.orders"): 10,
+        Dataset("mysql://192.0.2.2:3306", "shop.orders_new"): 9,
+    }

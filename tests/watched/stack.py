@@ -65,6 +65,8 @@ def run(line: str, home: Path) -> Iterator[Watched]:
         environment = {
             "AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json,
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+            # The Test button.
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             **_SETTINGS[line],
             **_tell(lineage, statsd),
         }

@@ -53,6 +53,12 @@ class ComparisonWatch(Watch):
                 found[job_id] = _explain(answer)
         return found
 
+    @property
+    def ended(self) -> list[ComparisonResult]:
+        """What the comparisons that have ended have found."""
+        found = (each for each in self._answers.values() if isinstance(each, ComparisonResult))
+        return [each for each in found if each.is_over]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values. A result is read again, rather than carried along."""
         return {

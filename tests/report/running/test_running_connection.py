@@ -1,0 +1,302 @@
+"""The form of a connection in a browser, and what testing one answers, on a running Airflow of each line."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+from playwright.sync_api import Page, expect
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.iam import ACCESS_KEY, SECRET_KEY
+from airflow_provider_drs.emulator.world import PROJECT_ID
+from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
+from tests.report.running.conftest import LINES, ON_3, Site, Visit
+from tests.security.servers import Received, RecordingServer, grant, respond
+
+pytestmark = pytest.mark.airflow
+
+ON_2 = pytest.mark.parametrize("site", LINES[:1], indirect=True)
+SECRET = "canary-41-not-real"
+PROXY = f"http://somebody:{SECRET}@127.0.0.1:9"
+SECTIONS = dict.fromkeys(each["schema"]["section"] for each in CONNECTION_FIELDS.values())
+CHOICES = CONNECTION_FIELDS["auth"]["schema"]["values_display"]
+
+
+@pytest.fixture
+def form(visit: Visit) -> Iterator[Visit]:
+    """Return an admin's browser, for the pages of Airflow itself: a script of 2.11 fails on each form."""
+    yield visit
+    visit.complaints[:] = [each for each in visit.complaints if "setting 'autocomplete'" not in each]
+
+
+def _open_form(visit: Visit, conn_id: str) -> Page:
+    """Open the form for a new connection of our type."""
+    page = visit.page
+    if visit.site.airflow.major == 2:
+        page.goto(f"{visit.site.url}/connection/add")
+        page.locator("#conn_id").fill(conn_id)
+        page.locator("#conn_type").evaluate("e => $(e).val('drs').trigger('change')")
+        return page
+    page.goto(f"{visit.site.url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    page.locator("input[name=connection_id]").fill(conn_id)
+    page.get_by_role("dialog").get_by_role("combobox").click()
+    page.keyboard.type("Data Repl")
+    page.keyboard.press("Enter")
+    return page
+
+
+def _fill(visit: Visit, **changes: str) -> None:
+    """Fill the form with what leads to the emulator, and with some changes."""
+    connection = visit.site.drs.connection
+    own = {name: connection[name] for name in ("host", "login", "password")}
+    values = own | {"port": "443"} | connection["extra"] | changes
+    is_2 = visit.site.airflow.major == 2
+    for section, names in _group(values).items():
+        if section and not is_2:
+            visit.page.get_by_role("button", name=section).click()
+        for name in names:
+            field = f"#extra__drs__{name}" if section else f"#{name}"
+            if not is_2:
+                field = f"#element_{name}" if section else f"input[name={name}]"
+            visit.page.locator(field).fill(values[name])
+
+
+def _group(names: Any) -> dict[str | None, list[str]]:
+    """Return names of fields by the section that they are in, Airflow's own before the others."""
+    found: dict[str | None, list[str]] = {None: []} | {section: [] for section in SECTIONS}
+    for name in names:
+        place = CONNECTION_FIELDS.get(name)
+        found[place["schema"]["section"] if place else None].append(name)
+    return {section: names for section, names in found.items() if names}
+
+
+def _describe(site: Site, **changes: Any) -> dict[str, Any]:
+    """Return a connection to the emulator as the API takes it."""
+    fields = {**site.drs.connection, **changes}
+    extra = {**site.drs.connection["extra"], **changes.get("extra", {})}
+    return {**fields, "connection_id": "never_kept", "extra": json.dumps(extra)}
+
+
+def _call(site: Site, method: str, path: str, **options: Any) -> requests.Response:
+    version = "v1" if site.airflow.major == 2 else "v2"
+    session = site.sessions["admin"]
+    token = {"Authorization": f"Bearer {session.cookies.get('_token')}"} if version == "v2" else {}
+    headers = token | options.pop("headers", {})
+    return session.request(method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=60, **options)
+
+
+@ON_2
+def test_the_form_of_airflow_2(form: Visit) -> None:
+    """Every field with its name and its help, choices as lists, hints in empty fields, a hidden proxy."""
+    page = _open_form(form, "looked_at")
+
+    for name, field in CONNECTION_FIELDS.items():
+        expect(page.locator(f"label[for=extra__drs__{name}]")).to_have_text(field["label"])
+        expect(page.locator(f"#extra__drs__{name} ~ .help-block")).to_have_text(field["description"])
+        hint = FIELD_BEHAVIOUR["placeholders"].get(name, "")
+        assert (page.locator(f"#extra__drs__{name}").get_attribute("placeholder") or "") == hint
+    expect(page.locator("#extra__drs__auth option")).to_have_text(list(CHOICES.values()))
+    expect(page.locator("#extra__drs__proxy")).to_have_attribute("type", "password")
+    for name, label in FIELD_BEHAVIOUR["relabeling"].items():
+        expect(page.locator(f"label[for={name}]")).to_have_text(label)
+    expect(page.locator("#schema")).to_be_hidden()
+    form.shoot("connection-airflow-2")
+
+
+@ON_3
+def test_the_form_of_airflow_3(form: Visit) -> None:
+    """The same, in sections that can be folded."""
+    form.set_theme("light")
+    page = _open_form(form, "looked_at")
+    for name, label in FIELD_BEHAVIOUR["relabeling"].items():
+        if name != "extra":
+            expect(page.get_by_role("dialog").get_by_text(label, exact=True)).to_be_visible()
+            hint = FIELD_BEHAVIOUR["placeholders"][name]
+            expect(page.locator(f"input[name={name}]")).to_have_attribute("placeholder", hint)
+    expect(page.locator("input[name=url_schema]")).to_have_count(0)
+
+    for section in SECTIONS:
+        page.get_by_role("button", name=section).click()
+        fields = [each for each in CONNECTION_FIELDS.values() if each["schema"]["section"] == section]
+        for field in fields:
+            expect(page.get_by_text(field["label"], exact=True)).to_be_visible()
+            expect(page.get_by_text(field["description"], exact=True)).to_be_visible()
+        form.shoot(f"connection-airflow-3-{section.split()[0].lower()}")
+    page.get_by_role("button", name="Endpoints and network").click()
+    expect(page.locator("#element_proxy")).to_have_attribute("type", "password")
+    page.get_by_role("button", name="Cloud and account").click()
+    page.locator("#element_auth input").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option")).to_have_text(list(CHOICES.values()))
+
+
+@ON_2
+def test_the_test_button_of_airflow_2(form: Visit) -> None:
+    """It answers in the form, before anything is kept; what was ticked is understood."""
+    page = _open_form(form, "tested_first")
+    _fill(form)
+    page.locator("#extra__drs__allow_http").check()
+
+    page.locator("#test-connection").click()
+    expect(page.locator(".alert-success")).to_contain_text("The connection works")
+    page.locator("#extra__drs__domain_name").fill("another-account")
+    page.locator("#test-connection").click()
+
+    expect(page.locator(".alert-success")).to_contain_text("domain 'another-account'")
+    expect(page.locator(".alert-success")).to_contain_text("Check login, password, domain_name")
+
+
+@ON_2
+def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(form: Visit) -> None:
+    """A proxy may have a password in it; editing something else leaves it as it is."""
+    page = _open_form(form, "kept_on_2")
+    _fill(form, proxy=PROXY)
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_load_state()
+
+    airflow = form.site.airflow
+
+    def proxy() -> str:
+        ((kept,),) = airflow.query("select extra from connection where conn_id = ?", "kept_on_2")
+        extra = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"]).decrypt(kept)
+        return str(json.loads(extra)["proxy"])
+
+    first = proxy()
+    page.goto(f"{form.site.url}/connection/list/?_flt_3_conn_id=kept_on_2")
+    page.locator("a[href*='/connection/edit/']").last.click()
+    page.locator("#conn_id").wait_for()
+    seen = page.content()
+    page.locator("#test-connection").click()
+    expect(page.locator(".alert-success")).to_contain_text("password is empty")
+    expect(page.locator(".alert-success")).to_contain_text("type it again")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_load_state()
+
+    assert SECRET not in seen
+    assert (first, proxy()) == (PROXY, PROXY)
+
+
+@ON_3
+def test_the_test_button_of_airflow_3(form: Visit) -> None:
+    """It is in the list of connections, and shows the same answer."""
+    page = _open_form(form, "kept_on_3")
+    _fill(form)
+    page.get_by_role("button", name="Save").click()
+    row = page.get_by_role("row", name="kept_on_3")
+    row.get_by_role("button", name="Test Connection").click()
+
+    expect(page.get_by_role("status").filter(has_text="works")).to_contain_text(
+        "The connection works: IAM accepts the credentials, and DRS answers."
+    )
+
+
+#: What is wrong, and what the answer says of it and of what to do.
+ANSWERS = [
+    ({"extra": {"region": ""}}, "extra.region is missing; give it"),
+    ({"host": "https://drs.eu-xx.invalid"}, "DRS name: .*cannot be resolved.*extra.region"),
+    ({"host": "http://127.0.0.1:9"}, "DRS connection: no connection to 127.0.0.1:9.*the firewall"),
+    (
+        {"extra": {"proxy": PROXY}},
+        "through the proxy 127.0.0.1:9 of extra.proxy.*Check the proxy",
+    ),
+    ({"extra": {"domain_name": "somebody"}}, "refuses user 'drs-user' of domain 'somebody'.*domain_name"),
+]
+
+
+@pytest.mark.parametrize(("changes", "answer"), ANSWERS)
+def test_an_answer_says_what_to_do(site: Site, changes: dict[str, Any], answer: str) -> None:
+    """Of either line's API, as the buttons use it; and it gives no secret away."""
+    found = _ask(site, **changes)
+
+    assert re.search(answer, found, re.DOTALL), found
+    assert SECRET not in found
+
+
+def _ask(site: Site, **changes: Any) -> str:
+    """Test a connection that does not work, and return the answer."""
+    found = _call(site, "POST", "connections/test", json=_describe(site, **changes)).json()
+    assert found["status"] is False
+    return str(found["message"])
+
+
+def test_a_role_that_is_missing(site: Site) -> None:
+    """Which permissions, and who gives them."""
+    fault = site.drs.inject("no_permission", operation="BatchListJobStatus")
+    try:
+        answer = _ask(site)
+    finally:
+        site.drs.remove_fault(fault)
+
+    assert answer.startswith("DRS permission: DRS refuses the user 'drs-user'")
+    assert "Ask the account's administrator" in answer
+
+
+def test_a_project_that_is_not_there(site: Site) -> None:
+    """Those that the user may use are listed."""
+
+    def respond_as_iam(request: Received) -> bytes:
+        if request.line.startswith(b"GET"):
+            return respond(200, {"projects": [{"name": "eu-de_crm", "id": "1234"}]})
+        return respond(401, {"error": {}}) if b'"scope"' in request.body else grant("token-not-real")
+
+    with RecordingServer(respond_as_iam) as iam:
+        answer = _ask(site, extra={"iam_endpoint": iam.url, "project_name": "eu-de_shop"})
+
+    assert "no project 'eu-de_shop' for it. It may use eu-de_crm (1234)." in answer
+    assert "ask for a role in that project" in answer
+
+
+def test_an_authority_that_nobody_trusts(site: Site, tmp_path: Path) -> None:
+    """Whose certificate it is, and the field for the bundle."""
+    with Emulator(tls=tmp_path) as secure:
+        answer = _ask(site, host=secure.url)
+
+    assert answer.startswith("DRS TLS: the certificate was issued by")
+    assert "Set extra.verify to the path of a bundle with that authority" in answer
+
+
+def test_a_clock_that_is_wrong(site: Site) -> None:
+    """Signatures of another hour are refused, whatever the keys."""
+    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
+    extra = {"auth": "aksk", "project_id": PROJECT_ID}
+
+    with RecordingServer(lambda _: respond(200, {}, Date=in_an_hour)) as drs:
+        answer = _ask(site, host=drs.url, login=ACCESS_KEY, password=SECRET_KEY, extra=extra)
+
+    assert answer.startswith("DRS clock: this machine's clock is ")
+    assert "Set it" in answer
+
+
+@ON_3
+@pytest.mark.parametrize(
+    ("changes", "state", "answer"),
+    [
+        ({}, "success", "The connection works"),
+        ({"password": SECRET}, "failed", "IAM credentials: .*Check login, password"),
+    ],
+)
+def test_a_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answer: str) -> None:
+    """Airflow 3.3 runs it where tasks run; whoever asked for it finds the same answer by a token."""
+    asked = _call(site, "POST", "connections/enqueue-test", json=_describe(site, **changes))
+    assert asked.status_code == 202, asked.text
+    headers = {"Airflow-Connection-Test-Token": asked.json()["token"]}
+    deadline_s = time.monotonic() + 60
+
+    found: dict[str, Any] = {"result_message": None}
+    while not found["result_message"] and time.monotonic() < deadline_s:
+        time.sleep(0.3)
+        found = _call(site, "GET", "connections/enqueue-test", headers=headers).json()
+
+    assert found["state"] == state
+    assert re.search(answer, found["result_message"])
+    assert SECRET not in found["result_message"]
