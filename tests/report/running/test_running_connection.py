@@ -19,12 +19,13 @@ from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.emulator.iam import ACCESS_KEY, SECRET_KEY
 from airflow_provider_drs.emulator.world import PROJECT_ID
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
-from tests.report.running.conftest import LINES, ON_3, Site, Visit
+from tests.report.running.conftest import ON_3, Site, Visit
 from tests.security.servers import Received, RecordingServer, grant, respond
+from tests.watched import LINES
 
 pytestmark = pytest.mark.airflow
 
-ON_2 = pytest.mark.parametrize("site", LINES[:1], indirect=True)
+ON_2 = pytest.mark.parametrize("watched", LINES[:1], indirect=True)
 SECRET = "canary-41-not-real"
 PROXY = f"http://somebody:{SECRET}@127.0.0.1:9"
 SECTIONS = dict.fromkeys(each["schema"]["section"] for each in CONNECTION_FIELDS.values())
