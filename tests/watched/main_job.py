@@ -17,6 +17,8 @@ from tests.watched.statsd import Statsd
 PASSED_RUN, FAILED_RUN, WAITING_RUN = "all-pass", "one-job-fails", "still-waiting"
 FAILED_JOB, ALARM_JOB = 2, 5
 ALARM = "srcTriggerAndEventCheck"
+#: Pre-checks of so many seconds go on until the time of the emulator is moved.
+LONG_S = 3600
 
 
 @dataclass
@@ -78,7 +80,9 @@ def begin_to_wait(airflow: AirflowStack, drs: Emulator) -> None:
 
 
 def _wait(airflow: AirflowStack, drs: Emulator, story: Story, run_id: str, state: str) -> None:
-    """Wait for a run, and leave DRS as if it had just been started."""
+    """Let a run wait in the triggerer, then end, and leave DRS as if it had just been started."""
+    airflow.wait_for_task(DAG_ID, run_id, TASK_ID, ["deferred"])
+    drs.advance(LONG_S)
     assert airflow.wait(DAG_ID, run_id) == state, airflow.log(DAG_ID, run_id, "*")
     story.sent.update(entry["operation"] for entry in drs.journal())
     drs.reset()

@@ -61,7 +61,7 @@ def run(line: str, home: Path) -> Iterator[Watched]:
     bin_folder = environments.make(line)
     lineage, statsd = home / "lineage.jsonl", Statsd()
     lineage.touch()
-    with Emulator(precheck_s=8) as drs, Emulator(precheck_s=1) as swept_drs:
+    with Emulator(precheck_s=main_job.LONG_S) as drs, Emulator(precheck_s=1) as swept_drs:
         environment = {
             "AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json,
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
