@@ -30,7 +30,7 @@ def main() -> None:
         with AirflowStack(BIN, Path(home), ROOT / "dags", environment) as airflow, run_browser() as browser:
             runs = make_runs(airflow, drs)
             page = browser.new_page(viewport={"width": 1200, "height": 800})
-            _log_in(page, airflow.url)
+            log_in(page, airflow.url)
             _take(page, "report-failed", report_url(airflow, runs["one failed"]), "light")
             _take(page, "report-waiting", report_url(airflow, runs["waiting"]), "light")
             tab = f"{airflow.url}/dags/{DAG_ID}/runs/{runs['one failed']}/tasks/{SENSOR}/plugin/drs-precheck"
@@ -58,7 +58,8 @@ def _take(page: Page, name: str, address: str, theme: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
-def _log_in(page: Page, url: str) -> None:
+def log_in(page: Page, url: str) -> None:
+    """Log in as the admin of a stack."""
     page.goto(f"{url}/auth/login")
     page.fill("input[name=username]", USER)
     page.fill("input[name=password]", PASSWORD)

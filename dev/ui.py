@@ -26,7 +26,9 @@ _LONG_S = 100_000
 
 def main() -> int:
     """Return 0 when somebody has had enough of it."""
-    return run_in_folder(_show, interrupted=0)
+    code = run_in_folder(_show, interrupted=0)
+    print("Stopped: Airflow, the emulator, and all that they kept are gone.")
+    return code
 
 
 def _show(home: Path) -> int:
@@ -45,9 +47,13 @@ def _show(home: Path) -> int:
             print("The run that waits goes on if the time of the emulator does:")
             print(f"  curl -X POST {url}/_emulator/advance -d '{{\"seconds\": 20000}}'")
             print("Stop with Ctrl-C.", flush=True)
-            while True:
-                time.sleep(1)
-                airflow.check()
+            try:
+                while True:
+                    time.sleep(1)
+                    airflow.check()
+            except KeyboardInterrupt:
+                print("\nStopping ...", flush=True)
+                raise
 
 
 def make_runs(airflow: AirflowStack, emulator: EmulatorClient) -> dict[str, str]:
