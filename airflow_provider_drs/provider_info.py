@@ -95,7 +95,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "proxy": _text(
         _NETWORK,
         "Proxy",
-        "URL of a proxy, for example http://user:password@proxy.example:3128. "
+        "URL of a proxy, for example http://proxy.example:3128; user:password@ goes before the host. "
         "Empty: HTTPS_PROXY and NO_PROXY of the environment.",
         format="password",
     ),

@@ -222,11 +222,11 @@ class DrsHook(_DrsHookBase):
         from airflow_provider_drs.transport.diagnosis import State, diagnose
 
         connection = self.get_connection(self.drs_conn_id)
-        # The form of Airflow 2 names each field twice.
-        is_form = any(name.startswith("extra__drs__") for name in connection.extra_dejson)
         try:
             findings = diagnose(self._read_settings(connection))
         except DrsConfigError as error:
+            # The form of Airflow 2 names each field twice.
+            is_form = "extra__drs__" in str(connection.extra)
             hint = _NOT_SENT if is_form and not connection.password else ""
             return False, self._drop_id(str(error)) + hint
         if findings[-1].state is State.BAD:

@@ -28,6 +28,7 @@ OTHER_HOSTS = frozenset(
         "console.huaweicloud.com",
         "console.otc.t-systems.com",
         "docs.otc.t-systems.com",
+        "github.com",
         "keepachangelog.com",
         "openlineage.io",
         "proxy.example",
