@@ -21,6 +21,7 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.transport.tokens import TOKENS
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from tests.watched.stack import Watched
 
 Connect = Callable[..., None]
+
+# How long an example takes says nothing on a machine that others use as well.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

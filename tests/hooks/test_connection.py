@@ -1,7 +1,11 @@
+"""The connection: what its Test button answers, what its form has, and what is refused."""
+
 from __future__ import annotations
 
 from typing import Any
 
+# A connection of Airflow 2 can only be made where the tables that it is related to are known.
+import airflow.models.dag  # noqa: F401
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
