@@ -65,9 +65,17 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Return a function that makes ``drs_default`` a connection to the emulator, with changes."""
+    """
+    Return a function that makes ``drs_default`` a connection to the emulator, with changes.
+
+    Who gives up soon has a token already: on a busy machine a login may take longer.
+    """
+    from airflow_provider_drs.hooks.drs import DrsHook
 
     def make(extra: dict[str, Any] | None = None, **fields: Any) -> None:
+        if extra and "retry_timeout" in extra and not fields:
+            with DrsHook() as hook:
+                hook.get_conn()._grant()
         connection = {**emulator.connection, **fields}
         connection["extra"] = {**connection["extra"], **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))

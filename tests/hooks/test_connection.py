@@ -38,7 +38,7 @@ def test_a_good_connection_tests_well(emulator: Emulator) -> None:
 )
 def test_a_bad_one_says_which_part_failed(connect: Any, change: dict[str, Any], text: str) -> None:
     """And why."""
-    connect({"retry_timeout": 0.1}, **change)
+    connect({"retry_timeout": 0.6}, **change)
 
     works, message = DrsHook().test_connection()
 

@@ -292,7 +292,7 @@ def test_trying_again_ends_with_the_budget(
     emulator: Emulator, hook: Any, connect: Any, fault: dict[str, Any], error_class: type[DrsError]
 ) -> None:
     """What stays broken becomes an error that says what it was."""
-    connect({"retry_timeout": 0.2})
+    connect({"retry_timeout": 0.6})
     emulator.inject(operation=READ, times=None, **fault)
 
     with pytest.raises(error_class) as caught:

@@ -132,7 +132,7 @@ def test_what_is_missing_is_named(
     fields = {name: places.get(value, value) for name, value in fields.items()}
     extra = {name: places.get(value, value) for name, value in extra.items()}
 
-    found, text = _worst(_settings(emulator, extra | {"retry_timeout": 0.2}, **fields))
+    found, text = _worst(_settings(emulator, extra | {"retry_timeout": 0.6}, **fields))
 
     assert (found, says in text) == (step, True), text
 
@@ -158,7 +158,7 @@ def test_what_drs_refuses_is_explained(
     """A permission is not a password."""
     emulator.inject(fault, operation="BatchListJobStatus", times=None, **options)
 
-    found, text = _worst(_settings(emulator, {"retry_timeout": 0.2}))
+    found, text = _worst(_settings(emulator, {"retry_timeout": 0.6}))
 
     assert (found, says in text) == (step, True), text
 

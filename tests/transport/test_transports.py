@@ -168,7 +168,7 @@ def test_a_service_that_is_away_says_where_to_look(
     hook: Any, connect: Any, emulator: Emulator, url: str
 ) -> None:
     """Host for DRS."""
-    connect({"retry_timeout": 0.1}, host=url)
+    connect({"retry_timeout": 0.6}, host=url)
 
     with pytest.raises(DrsUnavailableError, match="Check host") as caught:
         hook.get_job_statuses(emulator.job_ids)
