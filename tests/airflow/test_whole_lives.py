@@ -133,7 +133,8 @@ def test_hard_times(fast: Site) -> None:
     _wait(fast, run_id, migration)
     _wait(fast, run_id, cutover, "failed")
 
-    assert fast.airflow.tries(migration, run_id, "start") == 2
+    # Lost answers may cost a try as well.
+    assert fast.airflow.tries(migration, run_id, "start") >= 2
     assert "was started before" in fast.airflow.log(migration, run_id, "start")
     applied = Counter(entry["operation"] for entry in fast.drs.journal() if entry["applied"])
     assert (applied["BatchCreateJobs"], applied["BatchStartJobs"]) == (1, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,6 @@ SECRET = "canary-41-not-real"
 PROXY = f"http://somebody:{SECRET}@127.0.0.1:9"
 SECTIONS = dict.fromkeys(each["schema"]["section"] for each in CONNECTION_FIELDS.values())
 CHOICES = CONNECTION_FIELDS["auth"]["schema"]["values_display"]
-
-
-@pytest.fixture
-def form(visit: Visit) -> Iterator[Visit]:
-    """Return an admin's browser, for the pages of Airflow itself: a script of 2.11 fails on each form."""
-    yield visit
-    visit.complaints[:] = [each for each in visit.complaints if "setting 'autocomplete'" not in each]
 
 
 def _open_form(visit: Visit, conn_id: str) -> Page:
@@ -97,9 +89,9 @@ def _call(site: Site, method: str, path: str, **options: Any) -> requests.Respon
 
 
 @ON_2
-def test_the_form_of_airflow_2(form: Visit) -> None:
+def test_the_form_of_airflow_2(visit: Visit) -> None:
     """Every field with its name and its help, choices as lists, hints in empty fields, a hidden proxy."""
-    page = _open_form(form, "looked_at")
+    page = _open_form(visit, "looked_at")
 
     for name, field in CONNECTION_FIELDS.items():
         expect(page.locator(f"label[for=extra__drs__{name}]")).to_have_text(field["label"])
@@ -111,14 +103,14 @@ def test_the_form_of_airflow_2(form: Visit) -> None:
     for name, label in FIELD_BEHAVIOUR["relabeling"].items():
         expect(page.locator(f"label[for={name}]")).to_have_text(label)
     expect(page.locator("#schema")).to_be_hidden()
-    form.shoot("connection-airflow-2")
+    visit.shoot("connection-airflow-2")
 
 
 @ON_3
-def test_the_form_of_airflow_3(form: Visit) -> None:
+def test_the_form_of_airflow_3(visit: Visit) -> None:
     """The same, in sections that can be folded."""
-    form.set_theme("light")
-    page = _open_form(form, "looked_at")
+    visit.set_theme("light")
+    page = _open_form(visit, "looked_at")
     for name, label in FIELD_BEHAVIOUR["relabeling"].items():
         if name != "extra":
             expect(page.get_by_role("dialog").get_by_text(label, exact=True)).to_be_visible()
@@ -132,7 +124,7 @@ def test_the_form_of_airflow_3(form: Visit) -> None:
         for field in fields:
             expect(page.get_by_text(field["label"], exact=True)).to_be_visible()
             expect(page.get_by_text(field["description"], exact=True)).to_be_visible()
-        form.shoot(f"connection-airflow-3-{section.split()[0].lower()}")
+        visit.shoot(f"connection-airflow-3-{section.split()[0].lower()}")
     page.get_by_role("button", name="Endpoints and network").click()
     expect(page.locator("#element_proxy")).to_have_attribute("type", "password")
     page.get_by_role("button", name="Cloud and account").click()
@@ -142,10 +134,10 @@ def test_the_form_of_airflow_3(form: Visit) -> None:
 
 
 @ON_2
-def test_the_test_button_of_airflow_2(form: Visit) -> None:
+def test_the_test_button_of_airflow_2(visit: Visit) -> None:
     """It answers in the form, before anything is kept; what was ticked is understood."""
-    page = _open_form(form, "tested_first")
-    _fill(form)
+    page = _open_form(visit, "tested_first")
+    _fill(visit)
     page.locator("#extra__drs__allow_http").check()
 
     page.locator("#test-connection").click()
@@ -158,14 +150,14 @@ def test_the_test_button_of_airflow_2(form: Visit) -> None:
 
 
 @ON_2
-def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(form: Visit) -> None:
+def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(visit: Visit) -> None:
     """A proxy may have a password in it; editing something else leaves it as it is."""
-    page = _open_form(form, "kept_on_2")
-    _fill(form, proxy=PROXY)
+    page = _open_form(visit, "kept_on_2")
+    _fill(visit, proxy=PROXY)
     page.get_by_role("button", name="Save").click()
     page.wait_for_load_state()
 
-    airflow = form.site.airflow
+    airflow = visit.site.airflow
 
     def proxy() -> str:
         ((kept,),) = airflow.query("select extra from connection where conn_id = ?", "kept_on_2")
@@ -173,7 +165,7 @@ def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(form: Visit) -> Non
         return str(json.loads(extra)["proxy"])
 
     first = proxy()
-    page.goto(f"{form.site.url}/connection/list/?_flt_3_conn_id=kept_on_2")
+    page.goto(f"{visit.site.url}/connection/list/?_flt_3_conn_id=kept_on_2")
     page.locator("a[href*='/connection/edit/']").last.click()
     page.locator("#conn_id").wait_for()
     seen = page.content()
@@ -188,10 +180,10 @@ def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(form: Visit) -> Non
 
 
 @ON_3
-def test_the_test_button_of_airflow_3(form: Visit) -> None:
+def test_the_test_button_of_airflow_3(visit: Visit) -> None:
     """It is in the list of connections, and shows the same answer."""
-    page = _open_form(form, "kept_on_3")
-    _fill(form)
+    page = _open_form(visit, "kept_on_3")
+    _fill(visit)
     page.get_by_role("button", name="Save").click()
     row = page.get_by_role("row", name="kept_on_3")
     row.get_by_role("button", name="Test Connection").click()
