@@ -17,7 +17,7 @@ PARALLEL := -n 2 --dist loadgroup
 # The Airflows of tests/airflow and those of $(SWEEP) and $(PAGE), of two lines each, wait side by side.
 WAITING := -n 4 --dist loadgroup
 # Two rows of checks, side by side: one that computes, and one that waits for half of its time.
-CHECKS := lint types imports licences audit unit unit-2 packaging docs + test-cluster airflow
+CHECKS := lint types imports licences audit unit unit-2 + test-cluster airflow packaging docs
 # dev/checks.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 

@@ -29,7 +29,7 @@ def headers(emulator: Emulator) -> Any:
 
 @schema.parametrize()
 @settings(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
