@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import requests
-from airflow_settings import PASSWORD, USER
+from airflow_settings import ANSWER_S, PASSWORD, USER
 
 
 class Control(Protocol):
@@ -84,7 +84,9 @@ class RestControl:
         """Return an XCom; ``None`` if there is none."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         found = self._session.get(
-            f"{self._url}/api/v2/{path}", params={"map_index": map_index, "stringify": "false"}, timeout=30
+            f"{self._url}/api/v2/{path}",
+            params={"map_index": map_index, "stringify": "false"},
+            timeout=ANSWER_S,
         )
         return None if found.status_code == 404 else found.json()["value"]
 
@@ -117,7 +119,7 @@ class RestControl:
         params: Mapping[str, Any] | None = None,
     ) -> Any:
         answer = self._session.request(
-            method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=30
+            method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=ANSWER_S
         )
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")

@@ -14,6 +14,10 @@ _SECRET = "for-tests-only-and-long-enough-for-a-signature-0123456789abcdef"
 _PORTS = (20_000, 32_000)
 
 #: Settings of both Airflow lines, as section__option.
+_LOCK_S = 60
+#: Seconds that whoever asks Airflow has to wait for an answer: it may have to wait for its database first.
+ANSWER_S = 2 * _LOCK_S
+
 _COMMON = {
     "CORE__LOAD_EXAMPLES": False,
     "CORE__EXECUTOR": "LocalExecutor",
@@ -60,7 +64,7 @@ def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str,
     :param url: where the API server, or the webserver, is to be.
     """
     # Several processes write; the ones that find the database locked wait for their turn.
-    database = f"sqlite:///{home}/airflow.db?timeout=60"
+    database = f"sqlite:///{home}/airflow.db?timeout={_LOCK_S}"
     settings = {
         **_COMMON,
         "CORE__DAGS_FOLDER": dags,

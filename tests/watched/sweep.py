@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import requests
-from airflow_settings import PASSWORD, USER
+from airflow_settings import ANSWER_S, PASSWORD, USER
 from airflow_stack import AirflowStack
 from cryptography.fernet import Fernet
 
@@ -189,7 +189,7 @@ class Api:
         self._session.trust_env = False
         if airflow.major == 3:
             body = {"username": USER, "password": PASSWORD}
-            login = self._session.post(f"{airflow.url}/auth/token", json=body, timeout=30)
+            login = self._session.post(f"{airflow.url}/auth/token", json=body, timeout=ANSWER_S)
             self._session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
             self._url = f"{airflow.url}/api/v2"
         else:
@@ -198,7 +198,7 @@ class Api:
 
     def get(self, path: str) -> str:
         """Return an answer as it came."""
-        answer = self._session.get(f"{self._url}/{path}", timeout=30)
+        answer = self._session.get(f"{self._url}/{path}", timeout=ANSWER_S)
         assert answer.ok, (path, answer.text)
         return answer.text
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
+from airflow_settings import ANSWER_S
 from airflow_stack import AirflowStack
 from browser import run_browser
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -42,7 +43,7 @@ class Site:
     def get(self, what: str, who: str | None = "admin", **query: object) -> requests.Response:
         """Ask for something below ``/drs/``, as somebody or as nobody."""
         session = self.sessions[who] if who else _open_session()
-        return session.get(f"{self.url}/drs/{what}", params=query, timeout=30, allow_redirects=False)
+        return session.get(f"{self.url}/drs/{what}", params=query, timeout=ANSWER_S, allow_redirects=False)
 
     def get_report(self, run_id: str, who: str | None = "admin", **query: object) -> requests.Response:
         """Ask for the report of the sensor in a run."""
@@ -183,14 +184,14 @@ def _log_in(site: Site, who: str, password: str) -> requests.Session:
     session = _open_session()
     if site.airflow.major == 3:
         body = {"username": who, "password": password}
-        answer = session.post(f"{site.url}/auth/token", json=body, timeout=30)
+        answer = session.post(f"{site.url}/auth/token", json=body, timeout=ANSWER_S)
         answer.raise_for_status()
         session.cookies.set("_token", answer.json()["access_token"], domain="127.0.0.1", path=f"{PREFIX}/")
         return session
-    page = session.get(f"{site.url}/login/", timeout=30)
+    page = session.get(f"{site.url}/login/", timeout=ANSWER_S)
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
     assert token, page.text[:2000]
     form = {"username": who, "password": password, "csrf_token": token.group(1)}
-    answer = session.post(f"{site.url}/login/", data=form, timeout=30, allow_redirects=False)
+    answer = session.post(f"{site.url}/login/", data=form, timeout=ANSWER_S, allow_redirects=False)
     assert answer.status_code == 302, answer.text[:2000]
     return session

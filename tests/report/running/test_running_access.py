@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from airflow_settings import ANSWER_S
 
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_RUN
@@ -40,7 +41,7 @@ def test_one_who_may_read_another_dag_sees_that_one(site: Site, what: str) -> No
 def test_a_dag_named_twice_is_judged_by_the_one_that_is_shown(site: Site, dag_ids: tuple[str, str]) -> None:
     """Nobody smuggles a DAG past the check by naming one that is allowed beside it."""
     query = f"dag_id={dag_ids[0]}&dag_id={dag_ids[1]}&run_id={FAILED_RUN}&task_id=wait_until_passed"
-    answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=30)
+    answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=ANSWER_S)
 
     assert "srcBinlogFormatCheck" not in answer.text
 
@@ -99,7 +100,7 @@ def test_a_token_does_as_well_as_a_cookie(site: Site) -> None:
     token = site.sessions["viewer"].cookies["_token"]
     headers = {"Authorization": f"Bearer {token}"}
     answer = site.sessions["blind"].get(
-        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=30
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=ANSWER_S
     )
 
     # What is said aloud goes before the cookie.
@@ -111,7 +112,7 @@ def test_a_wrong_token_opens_nothing(site: Site, token: str) -> None:
     """Nor one that says itself that it is not signed."""
     headers = {"Cookie": f"_token={token}; session={token}"}
     answer = site.sessions["blind"].get(
-        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=30
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=ANSWER_S
     )
 
     assert answer.status_code in (401, 403)

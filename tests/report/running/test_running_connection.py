@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from airflow_settings import ANSWER_S
 from cryptography.fernet import Fernet
 from playwright.sync_api import Page, expect
 
@@ -85,7 +86,9 @@ def _call(site: Site, method: str, path: str, **options: Any) -> requests.Respon
     session = site.sessions["admin"]
     token = {"Authorization": f"Bearer {session.cookies.get('_token')}"} if version == "v2" else {}
     headers = token | options.pop("headers", {})
-    return session.request(method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=60, **options)
+    return session.request(
+        method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=ANSWER_S, **options
+    )
 
 
 @ON_2

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from airflow_settings import ANSWER_S
 
 from airflow_provider_drs.emulator import iam
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
@@ -209,15 +210,15 @@ def test_the_overview_shows_the_latest_first_page_by_page(site: Site) -> None:
 def test_airflow_offers_the_page(site: Site) -> None:
     """As a tab of a task and under Browse in Airflow 3, under Browse in Airflow 2."""
     if site.airflow.major == 2:
-        home = site.sessions["admin"].get(f"{site.url}/home", timeout=30)
+        home = site.sessions["admin"].get(f"{site.url}/home", timeout=ANSWER_S)
         assert "/team/airflow/drs/report" in home.text
         return
-    answer = site.sessions["admin"].get(f"{site.url}/api/v2/plugins", timeout=30)
+    answer = site.sessions["admin"].get(f"{site.url}/api/v2/plugins", timeout=ANSWER_S)
     (plugin,) = (each for each in answer.json()["plugins"] if each["name"] == "drs_report")
     views = {view["destination"]: view for view in plugin["external_views"]}
     assert views["nav"]["category"] == "browse"
     assert "task_id={TASK_ID}" in views["task_instance"]["href"]
-    errors = site.sessions["admin"].get(f"{site.url}/api/v2/plugins/importErrors", timeout=30)
+    errors = site.sessions["admin"].get(f"{site.url}/api/v2/plugins/importErrors", timeout=ANSWER_S)
     assert errors.json()["import_errors"] == []
 
 
@@ -236,7 +237,7 @@ def test_its_files_are_served_behind_the_prefix(site: Site, file: str) -> None:
 def test_the_page_of_the_task_is_linked(site: Site) -> None:
     """Relative to Airflow's base URL."""
     page = site.get_report(FAILED_RUN).json()["task"]["page"]
-    answer = site.sessions["admin"].get(f"{site.url}/{page}", timeout=30)
+    answer = site.sessions["admin"].get(f"{site.url}/{page}", timeout=ANSWER_S)
 
     assert answer.status_code == 200
     assert DAG_ID in page
