@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
 import requests
 from airflow_settings import ANSWER_S, PASSWORD, USER
+
+#: How often Airflow is asked for something that it fails at.
+_TRIES = 5
 
 
 class Control(Protocol):
@@ -118,9 +122,13 @@ class RestControl:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Any:
-        answer = self._session.request(
-            method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=ANSWER_S
-        )
+        for _ in range(_TRIES):
+            answer = self._session.request(
+                method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=ANSWER_S
+            )
+            # With SQLite, Airflow's server can lock itself out, and has done nothing then.
+            if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                break
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
         return answer.json()

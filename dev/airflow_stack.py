@@ -23,7 +23,7 @@ from typing import Any
 import reaper
 from airflow_control import ConsoleControl, Control, RestControl
 from airflow_database import make_database
-from airflow_settings import free_port, write_settings
+from airflow_settings import free_port, hurry, write_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,7 +117,7 @@ class AirflowStack:
         with (self.home / f"{component}.out").open("ab") as output:
             self._processes[component] = subprocess.Popen(
                 [self._airflow, component, *arguments.get(component, [])],
-                env=self.environment,
+                env=hurry(self.environment) if component == "api-server" else self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
