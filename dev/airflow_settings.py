@@ -60,7 +60,10 @@ _AIRFLOW_2 = {
 def hurry(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a server, which waits less for a locked database."""
     name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-    return {**environment, name: environment[name].replace(f"={_LOCK_S}", f"={_SERVER_LOCK_S}")}
+    return {
+        **environment,
+        name: environment[name].replace(f"?timeout={_LOCK_S}", f"?timeout={_SERVER_LOCK_S}"),
+    }
 
 
 def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str, str]:

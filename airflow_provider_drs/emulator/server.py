@@ -97,11 +97,7 @@ class Server:
         )
         self._iam_url = iam_url
         self._tell = tell
-        self._state_file = Path(state) if state else None
         first = self._begin()
-        if self._state_file is not None:
-            # Now, while whoever has named the file still listens.
-            write_state(read_state(self._state_file) or first, self._state_file)
         if certfile and tls:
             raise ValueError("a certificate is either given, or made in the folder for tls")
         if control_key == "":
@@ -114,6 +110,10 @@ class Server:
         self.control_key = control_key
         self._service: Service | None = None
         self._runner: web.AppRunner | None = None
+        self._state_file = Path(state) if state else None
+        if self._state_file is not None:
+            # Now, while whoever has named the file still listens.
+            write_state(read_state(self._state_file) or first, self._state_file)
 
     async def start(self, host: str, port: int) -> str:
         """Listen, and return the URL."""

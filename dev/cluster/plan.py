@@ -71,8 +71,8 @@ def make_plan(seed: int, components: Sequence[str], *, rounds: int) -> list[Blow
     """
     dice = random.Random(seed)  # noqa: S311
     blows = [Blow(0, "kill", each, dice.uniform(2, 5)) for each in [*components] * rounds]
-    # Longer than a caller waits for an answer, so that some give up, and what they sent is done later.
     blows += [Blow(0, "restart", "DRS", dice.uniform(2, 6)) for _ in range(rounds)]
+    # Longer than a caller waits for an answer, so that some give up, and what they sent is done later.
     blows.append(Blow(0, "freeze", "DRS", dice.uniform(8, 12)))
     blows.append(Blow(0, "shut", "the way to DRS", dice.uniform(4, 8)))
     blows.append(Blow(0, "ambush", "a worker that starts jobs", dice.uniform(2, 5), _HANG))

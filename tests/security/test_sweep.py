@@ -20,7 +20,6 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.emulator.__main__ import _print_request
-from airflow_provider_drs.emulator.iam import Iam
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.hooks.endpoints import read_endpoint
 from airflow_provider_drs.operators import drs as operators
@@ -31,8 +30,8 @@ from tests.conftest import HookInLoop
 from tests.operators.test_whole_life import ACTIONS, SPEC
 from tests.security.canaries import Canaries
 from tests.security.conftest import Use
+from tests.security.planted import listen_for_tokens, make_database
 
-PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 
 
@@ -82,9 +81,9 @@ def sweep(
     make = sweep.canaries.make
     emulator.set_iam(password=make("password", awkward=True))
     use({**emulator.connection, "password": sweep.canaries.by_name["password"]})
-    _listen_for_tokens(sweep.canaries, monkeypatch)
+    listen_for_tokens(sweep.canaries, monkeypatch)
     for name in ("there", "here"):
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(_database(name, make)))
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(make_database(name, sweep.canaries)))
     echo = {"db_password": make("echo", awkward=True), "ssl_cert_password": make("echo-of-certificate")}
     monkeypatch.setattr("airflow_provider_drs.emulator.views._SECRET_ECHO", echo)
     # asyncio then says more, also which coroutines take long.
@@ -106,33 +105,6 @@ def _structlog() -> AbstractContextManager[Any]:
         # Airflow 2.11 logs with logging alone.
         return nullcontext([])
     return capture_logs()
-
-
-def _listen_for_tokens(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> None:
-    issue = Iam.issue
-
-    def listen(self: Iam, *arguments: Any, **options: Any) -> Any:
-        token, document = issue(self, *arguments, **options)
-        canaries.add(f"token {len(canaries.by_name)}", token)
-        return token, document
-
-    monkeypatch.setattr(Iam, "issue", listen)
-
-
-def _database(name: str, make: Callable[..., str]) -> dict[str, Any]:
-    return {
-        "conn_type": "mysql",
-        "host": "192.0.2.1",
-        "port": 3306,
-        "login": "root",
-        "password": make(f"{name}-password", awkward=True),
-        "extra": {
-            "inst_id": "in01",
-            "region": "eu-de",
-            "ssl_cert": PEM.format(make(f"{name}-certificate")),
-            "ssl_cert_password": make(f"{name}-certificate-password"),
-        },
-    }
 
 
 @pytest.fixture(params=["requests", "aiohttp"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,8 @@ from airflow_stack import AirflowStack
 from cryptography.fernet import Fernet
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.iam import Iam
 from tests.security.canaries import Canaries
+from tests.security.planted import listen_for_tokens, make_database
 
 RUN = "swept"
 GOOD, BAD = "swept_success", "swept_failures"
@@ -53,21 +53,10 @@ def run(airflow: AirflowStack, drs: Emulator) -> Iterator[Swept]:
     """Run both DAGs, and return what there is to search; tokens are listened for until the end."""
     swept = Swept(airflow, drs, Canaries())
     with pytest.MonkeyPatch.context() as patch:
-        _listen_for_tokens(swept.canaries, patch)
+        listen_for_tokens(swept.canaries, patch)
         with _Samples(swept):
             _run(swept)
         yield swept
-
-
-def _listen_for_tokens(canaries: Canaries, patch: pytest.MonkeyPatch) -> None:
-    issue = Iam.issue
-
-    def listen(self: Iam, *arguments: Any, **options: Any) -> Any:
-        token, document = issue(self, *arguments, **options)
-        canaries.add(f"token {len(canaries.by_name)}", token)
-        return token, document
-
-    patch.setattr(Iam, "issue", listen)
 
 
 class _Samples:
@@ -104,10 +93,10 @@ class _Samples:
 
 
 def _run(swept: Swept) -> None:
-    drs, airflow, make = swept.drs, swept.airflow, swept.canaries.make
+    drs, airflow = swept.drs, swept.airflow
     drs.set_speed(20)
-    drs.set_iam(password=make("password", awkward=True))
-    for connection_id, connection in _connections(drs, make).items():
+    drs.set_iam(password=swept.canaries.make("password", awkward=True))
+    for connection_id, connection in _connections(drs, swept.canaries).items():
         airflow.control.add_connection(connection_id, connection)
     _inject(drs, swept.canaries)
     for dag_id in (GOOD, BAD):
@@ -117,11 +106,11 @@ def _run(swept: Swept) -> None:
         swept.states[dag_id] = airflow.wait(dag_id, RUN, timeout_s=600)
 
 
-def _connections(drs: Emulator, make: Callable[..., str]) -> dict[str, dict[str, Any]]:
-    right, keys = drs.connection, drs.connection_with_keys
+def _connections(drs: Emulator, canaries: Canaries) -> dict[str, dict[str, Any]]:
+    right, keys, make = drs.connection, drs.connection_with_keys, canaries.make
     proxy = f"http://user:{make('proxy')}@127.0.0.1:9"
     return {
-        "swept": {**right, "password": _of(make, "password")},
+        "swept": {**right, "password": canaries.by_name["password"]},
         "wrong_password": {**right, "password": make("wrong-password", awkward=True)},
         "wrong_token": {**keys, "password": make("given-token"), "extra": {**keys["extra"], "auth": "token"}},
         "wrong_keys": {**keys, "password": make("secret-key")},
@@ -130,31 +119,8 @@ def _connections(drs: Emulator, make: Callable[..., str]) -> dict[str, dict[str,
             "password": make("password-behind-proxy"),
             "extra": {**right["extra"], "proxy": proxy, "retry_timeout": 1},
         },
-        "there": _database("there", make),
-        "here": _database("here", make),
-    }
-
-
-def _of(make: Callable[..., str], name: str) -> str:
-    """Return a secret that was made before."""
-    known: Canaries = make.__self__  # type: ignore[attr-defined]
-    return known.by_name[name]
-
-
-def _database(name: str, make: Callable[..., str]) -> dict[str, Any]:
-    certificate = make(f"{name}-certificate")
-    return {
-        "conn_type": "mysql",
-        "host": "192.0.2.1",
-        "port": 3306,
-        "login": "root",
-        "password": make(f"{name}-password", awkward=True),
-        "extra": {
-            "inst_id": "in01",
-            "region": "eu-de",
-            "ssl_cert": f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n",
-            "ssl_cert_password": make(f"{name}-certificate-password"),
-        },
+        "there": make_database("there", canaries),
+        "here": make_database("here", canaries),
     }
 
 

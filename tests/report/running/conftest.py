@@ -13,7 +13,7 @@ import requests
 from airflow_settings import ANSWER_S
 from airflow_stack import AirflowStack
 from browser import run_browser
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from report_seeds import DAG_ID, TASK_ID, Seeds, make_report
 
 from airflow_provider_drs.emulator import Emulator
@@ -24,6 +24,8 @@ from tests.watched.stack import PREFIX, USERS, Watched
 ROOT = Path(__file__).parents[3]
 SCREENSHOTS = ROOT / ".run" / "screenshots"
 OTHER_DAG = "another_dag"
+# Five seconds, as playwright has it, are too few for a machine that does other things as well.
+expect.set_options(timeout=1000 * ANSWER_S)
 
 
 @dataclass
@@ -143,6 +145,7 @@ def visit_as(site: Site, browser: Browser) -> Iterator[Callable[[str | None], Vi
 
 def _make_visit(site: Site, browser: Browser, who: str | None) -> Visit:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
+    context.set_default_timeout(1000 * ANSWER_S)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     # Nothing leaves this machine, wherever a link leads.
     context.route(re.compile(r"^https://"), lambda route: route.fulfill(body="elsewhere"))
