@@ -284,9 +284,9 @@ class AirflowStack:
         :raises RuntimeError: one is not.
         """
         for component, process in self._processes.items():
-            if process.poll() is not None:
+            if reaper.has_ended(process):
                 said = (self.home / f"{component}.out").read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"the {component} ended with {process.returncode}:\n{said}")
+                raise RuntimeError(f"the {component} ended with {process.wait()}:\n{said}")
 
     @property
     def control(self) -> Control:

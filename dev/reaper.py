@@ -13,9 +13,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import psutil
 
@@ -59,6 +61,18 @@ def tell(sessions: Collection[int], number: signal.Signals) -> int:
     for pid in found:
         _send(pid, number)
     return len(found)
+
+
+def has_ended(process: subprocess.Popen[Any]) -> bool:
+    """
+    Tell whether a process that this one has started has ended.
+
+    Not with its ``poll``: a Ctrl-C in the middle of that can leave it locked, and who waits for it then waits
+    for ever.
+    """
+    if process.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def find(sessions: Collection[int]) -> Iterator[int]:

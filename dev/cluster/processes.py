@@ -114,6 +114,6 @@ class Processes:
         :raises RuntimeError: one is not.
         """
         for name, process in self._running.items():
-            if process.poll() is not None:
+            if reaper.has_ended(process):
                 said = (self._home / f"{name}.out").read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"{name} ended with {process.returncode}:\n{said}")
+                raise RuntimeError(f"{name} ended with {process.wait()}:\n{said}")

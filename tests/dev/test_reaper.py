@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 import reaper
@@ -85,3 +88,50 @@ def test_one_that_ends_between_the_look_and_the_signal(monkeypatch: pytest.Monke
 
     component.communicate(timeout=10)
     assert not _is_alive(child)
+
+
+def _interrupt(look: Callable[[], object], at: int) -> bool:
+    """Press Ctrl-C before the so-manieth line of what a look does, and tell whether there was one."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if event == "line":
+            seen += 1
+            if seen == at:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        look()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_a_look_that_is_interrupted_anywhere_does_not_keep_anybody_from_waiting() -> None:
+    """Ctrl-C in the middle of ``poll`` can: then nobody could stop an Airflow any more."""
+    found = []
+    with subprocess.Popen(["sleep", "600"]) as process:
+        lock = process._waitpid_lock  # type: ignore[attr-defined]
+        while _interrupt(lambda: reaper.has_ended(process), len(found) + 1):
+            found.append(lock.locked())
+            if found[-1]:
+                lock.release()
+        process.kill()
+    assert found
+    assert not any(found)
+    assert reaper.has_ended(process)
+
+
+def test_a_process_that_has_ended_is_seen_before_anybody_waits_for_it() -> None:
+    """And its exit code is still there."""
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
+        while not reaper.has_ended(process):
+            pass
+        assert process.returncode is None
+        assert process.wait() == 3
