@@ -18,7 +18,7 @@ PARALLEL := -n 2 --dist loadgroup
 WAITING := -n 4 --dist loadgroup
 # Two rows of checks, side by side: one that computes, and one that waits for half of its time.
 CHECKS := lint types imports licences audit unit unit-2 + test-cluster airflow packaging docs
-# dev/checks.py reads it.
+# dev/checks/run.py reads it.
 REPORT = --junit-xml=.run/reports/$@.xml
 
 # Airflow is thousands of modules, and each of its parts imports most of them: compiled once, they are kept,
@@ -33,22 +33,22 @@ help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(ENV) ## Run the main job in a real Airflow 3 against the emulator, once well and once with a failed check
-	@$(BIN)/python dev/demo.py
+	@$(BIN)/python -m dev.demos.demo
 
 demo-migration: $(ENV) ## Run a whole MySQL migration in a real Airflow 3 against the emulator, and show what DRS saw
-	@$(BIN)/python dev/demo_migration.py
+	@$(BIN)/python -m dev.demos.demo_migration
 
 operations: $(ENV) ## Count how many of the documented operations each part knows
-	@$(BIN)/python dev/coverage_table.py
+	@$(BIN)/python -m dev.docs.coverage_table
 
 ui: $(ENV) ## Leave an Airflow running with three reports on pre-checks: all passed, one failed, one waiting
-	@$(BIN)/python dev/ui.py
+	@$(BIN)/python -m dev.demos.ui
 
 test: ## Run all checks and tests
-	@$(PYTHON) dev/checks.py $(CHECKS)
+	@$(PYTHON) -m dev.checks.run $(CHECKS)
 
 .venvs/%/stamp: setup.cfg .ci/constraints-%.txt dev/environments.py
-	@$(PYTHON) dev/environments.py $*
+	@$(PYTHON) -m dev.environments $*
 	@touch $@
 
 lint: $(ENV) ## Check style and format
@@ -62,10 +62,10 @@ imports: $(ENV) ## Check that imports point one way
 	$(BIN)/lint-imports
 
 licences: $(ENV) ## List the licences of what an installation brings along
-	$(BIN)/python dev/licences.py
+	$(BIN)/python -m dev.checks.licenses
 
 audit: $(ENV) ## Look for versions that were withdrawn, or have a known vulnerability
-	$(BIN)/python dev/audit.py
+	$(BIN)/python -m dev.checks.audit
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --ignore tests/airflow --ignore tests/packaging --ignore $(SWEEP) --ignore $(PAGE) --cov=airflow_provider_drs --cov-report= tests
@@ -91,12 +91,12 @@ benchmark: $(ENV) .venvs/bench/stamp ## Measure what it costs, against what one 
 	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)
 
 keystone: $(ENV) .venvs/keystone/stamp ## Run a real Keystone, an IAM to look at
-	$(BIN)/python dev/keystone.py
+	$(BIN)/python -m dev.stacks.keystone
 
 env: $(ENV) $(ENV2) .venvs/keystone/stamp ## Make the environments of the tests
 
 constraints: ## Resolve all dependencies anew
-	$(PYTHON) dev/environments.py --resolve
+	$(PYTHON) -m dev.environments --resolve
 
 clean: ## Remove everything that can be made again
 	rm -rf .venvs .run docs/_build docs/_generated build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.jobs import JobDetails
+from airflow_provider_drs.protocol.conversations import get_job_details
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.jobs.messages import JobDetails
 from airflow_provider_drs.protocol.lineage import (
     ENDS,
     Assertion,
@@ -24,7 +25,6 @@ from airflow_provider_drs.protocol.lineage import (
     count_rows,
     find_objects,
 )
-from airflow_provider_drs.protocol.operations import get_job_details
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_drs.hooks.drs import DrsHook
-    from airflow_provider_drs.protocol.comparisons import ComparisonResult
-    from airflow_provider_drs.protocol.reports import JobReport
+    from airflow_provider_drs.protocol.comparisons.messages import ComparisonResult
+    from airflow_provider_drs.protocol.prechecks.report import JobReport
 
     Lineage: TypeAlias = OperatorLineage[Any, Any]
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import Stats
 
-from airflow_provider_drs.protocol.checks import CHECKS
-from airflow_provider_drs.protocol.prechecks import ALARM_WORD, PASSED_WORD, Verdict
+from airflow_provider_drs.protocol.prechecks.checks import CHECKS
+from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, PASSED_WORD
+from airflow_provider_drs.protocol.prechecks.verdict import Verdict
 
 if TYPE_CHECKING:
-    from airflow_provider_drs.protocol.reports import JobReport
+    from airflow_provider_drs.protocol.prechecks.report import JobReport
     from airflow_provider_drs.transport.calls import Call
 
 __all__ = ["METRICS", "Metric"]

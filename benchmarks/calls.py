@@ -128,8 +128,8 @@ def _sdk(url: str, job_ids: list[str]) -> Callable[[], Any]:
     from huaweicloudsdkdrs.v3 import DrsClient
     from huaweicloudsdkdrs.v3 import model as sdk
 
-    from airflow_provider_drs.emulator import iam
-    from airflow_provider_drs.emulator.world import PROJECT_ID
+    from airflow_provider_drs.emulator.http import iam
+    from airflow_provider_drs.emulator.world.world import PROJECT_ID
 
     credentials = BasicCredentials(iam.ACCESS_KEY, iam.SECRET_KEY, PROJECT_ID)
     client = DrsClient.new_builder().with_credentials(credentials).with_endpoint(url).build()

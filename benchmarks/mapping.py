@@ -21,7 +21,7 @@ from airflow_provider_drs.emulator import Emulator
 from benchmarks.figures import Figure
 
 if TYPE_CHECKING:
-    from airflow_stack import AirflowStack
+    from dev.stacks.airflow_stack import AirflowStack
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "drs_start_many"
@@ -49,8 +49,7 @@ class Cost:
 
 def measure() -> Iterable[Figure]:
     """Take all figures, one after the other."""
-    sys.path.insert(0, str(ROOT / "dev"))
-    from airflow_stack import AirflowStack
+    from dev.stacks.airflow_stack import AirflowStack
 
     sizes = {"one task for all": JOBS, f"groups of {GROUP}": GROUP, "one for each": 1}
     jobs = [{"name": f"job-{number}"} for number in range(JOBS * len(sizes))]

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from benchmarks.figures import Figure
 
 if TYPE_CHECKING:
-    from airflow_stack import AirflowStack
     from playwright.sync_api import Page
+
+    from dev.stacks.airflow_stack import AirflowStack
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS, ITEMS, FEW, ROUNDS = 1000, 40, 10, 7
@@ -35,10 +36,8 @@ _SEEN = """() => new Promise((resolve) => {
 
 def measure() -> Iterable[Figure]:
     """Take all figures, one after the other."""
-    sys.path.insert(0, str(ROOT / "dev"))
-    from airflow_stack import AirflowStack
-
     from airflow_provider_drs.emulator import Emulator
+    from dev.stacks.airflow_stack import AirflowStack
 
     with tempfile.TemporaryDirectory(prefix="airflow-drs-") as home, Emulator(precheck_s=1) as drs:
         bin_folder = Path(sys.executable).parent
@@ -48,8 +47,8 @@ def measure() -> Iterable[Figure]:
 
 
 def _measure_page(airflow: AirflowStack) -> Iterable[Figure]:
-    from browser import run_browser
-    from report_seeds import DAG_ID, Seeds, make_report
+    from dev.demos.report_seeds import DAG_ID, Seeds, make_report
+    from dev.stacks.browser import run_browser
 
     airflow.unpause(DAG_ID)
     origin = airflow.first_run(DAG_ID)
@@ -76,7 +75,7 @@ def _measure_page(airflow: AirflowStack) -> Iterable[Figure]:
 
 
 def _log_in(page: Page, url: str) -> None:
-    from airflow_settings import PASSWORD, USER
+    from dev.stacks.airflow_settings import PASSWORD, USER
 
     page.goto(f"{url}/auth/login")
     page.fill("input[name=username]", USER)
@@ -86,7 +85,7 @@ def _log_in(page: Page, url: str) -> None:
 
 
 def _open(page: Page, url: str, run_id: str) -> float:
-    from report_seeds import DAG_ID, TASK_ID
+    from dev.demos.report_seeds import DAG_ID, TASK_ID
 
     page.goto(
         f"{url}/drs/report?dag_id={DAG_ID}&run_id={run_id}&task_id={TASK_ID}&map_index=-1",

@@ -168,7 +168,7 @@ def _p99(values: Sequence[float]) -> float:
 
 
 def _ours(job_ids: Sequence[str]) -> Any:
-    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+    from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
     from airflow_provider_drs.protocol.watches import PrecheckWatch
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 

@@ -53,7 +53,7 @@ if ApprovalOperator is not None:
         @task.branch
         def find_alarms() -> str:
             """Go to a person if there are alarms, else to the start."""
-            from airflow_provider_drs.protocol.alarms import render_alarms, waive_alarms
+            from airflow_provider_drs.protocol.prechecks.approval import render_alarms, waive_alarms
 
             ti = get_current_context()["ti"]
             reports = ti.xcom_pull(task_ids="wait_until_passed", key="precheck_report")

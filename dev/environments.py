@@ -1,8 +1,8 @@
 """
 Makes the virtual environments of the project, from its constraints files.
 
-    python3.11 dev/environments.py airflow-3 airflow-2
-    python3.11 dev/environments.py --resolve    writes the constraints files anew
+    python3.11 -m dev.environments airflow-3 airflow-2
+    python3.11 -m dev.environments --resolve    writes the constraints files anew
 
 An environment is made anew when its constraints or setup.cfg have changed. Needs only Python 3.11.
 """

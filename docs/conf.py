@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "dev")]
-
-import coverage_table
-import state_diagram
+sys.path.insert(0, str(ROOT))
 
 from airflow_provider_drs import __version__
 from airflow_provider_drs.cli.commands import COMMANDS, COMPLETION, EXIT_CODES, VARIABLES
 from airflow_provider_drs.metrics import METRICS
-from airflow_provider_drs.protocol.rules import RULES
-from airflow_provider_drs.protocol.states import STATUSES
+from airflow_provider_drs.protocol.jobs.preconditions import RULES
+from airflow_provider_drs.protocol.jobs.states import STATUSES
 from airflow_provider_drs.task_groups import drs as task_groups
+from dev.docs import coverage_table, state_diagram
 
 project = "airflow-provider-drs"
 author = "the authors of airflow-provider-drs"

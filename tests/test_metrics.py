@@ -11,8 +11,9 @@ from airflow_provider_drs import metrics
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
-from airflow_provider_drs.protocol.prechecks import CheckItem, PrecheckResult, read_alarm_policy
-from airflow_provider_drs.protocol.reports import report_job
+from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult
+from airflow_provider_drs.protocol.prechecks.report import report_job
+from airflow_provider_drs.protocol.prechecks.verdict import read_alarm_policy
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")

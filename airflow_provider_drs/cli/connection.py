@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_drs.cli.commands import VARIABLES
-from airflow_provider_drs.protocol.errors import DrsConfigError
-from airflow_provider_drs.protocol.settings import Settings, read_extra, read_settings
+from airflow_provider_drs.protocol.connection.settings import Settings, read_extra, read_settings
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 _DEFAULT_CONN_ID = "drs_default"
 _OWN_FIELDS = frozenset({"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"})

@@ -13,22 +13,23 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_drs.cli.connection import find_settings
 from airflow_provider_drs.cli.screen import Result, Screen, describe_row, open_screen
-from airflow_provider_drs.protocol import operations
-from airflow_provider_drs.protocol.admissions import admit_starts, begin_prechecks
-from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.batching import check_job_ids
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol import conversations
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,
     DrsError,
     DrsPermissionError,
 )
-from airflow_provider_drs.protocol.jobs import read_start_time_ms
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict, read_alarm_policy
-from airflow_provider_drs.protocol.reports import JobReport
-from airflow_provider_drs.protocol.states import STATUSES
+from airflow_provider_drs.protocol.core.job_ids import check_job_ids
+from airflow_provider_drs.protocol.core.wire import Conversation
+from airflow_provider_drs.protocol.jobs.messages import read_start_time_ms
+from airflow_provider_drs.protocol.jobs.states import STATUSES
+from airflow_provider_drs.protocol.lifecycle.preconditions import admit_starts
+from airflow_provider_drs.protocol.prechecks.operation import begin_prechecks
+from airflow_provider_drs.protocol.prechecks.report import JobReport
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict, read_alarm_policy
 from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch, watch_action
-from airflow_provider_drs.protocol.wire import Conversation
 from airflow_provider_drs.transport.sync import SyncClient
 
 T = TypeVar("T")
@@ -129,13 +130,13 @@ def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 def _status(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
-        answers = session.run(operations.get_job_statuses, _read_jobs(arguments))
+        answers = session.run(conversations.get_job_statuses, _read_jobs(arguments))
     return _conclude_jobs(answers, _rows(answers), "STATUS")
 
 
 def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
-        answers = session.run(operations.get_job_progresses, _read_jobs(arguments))
+        answers = session.run(conversations.get_job_progresses, _read_jobs(arguments))
     return _conclude_jobs(answers, _rows(answers), "STATUS")
 
 
@@ -148,7 +149,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
         ready = [job_id for job_id in job_ids if job_id not in answers]
         if ready and not _pick_errors(answers):
             start_time_ms = _read_instant(arguments.at, now_s=time.time())
-            answers |= session.run(operations.start_jobs, ready, start_time_ms, check_preconditions=False)
+            answers |= session.run(conversations.start_jobs, ready, start_time_ms, check_preconditions=False)
         kept_back = [job_id for job_id in job_ids if job_id not in answers]
         started = [job_id for job_id in answers if job_id not in _pick_errors(answers)]
         if arguments.wait and not _pick_errors(answers):

@@ -10,8 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_drs.protocol.prechecks import ALARM_WORD, FAILED_WORD, PASSED_WORD
-from airflow_provider_drs.protocol.reports import JobReport, count_items, note_item, render_report, summarise
+from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, FAILED_WORD, PASSED_WORD
+from airflow_provider_drs.protocol.prechecks.report import (
+    JobReport,
+    count_items,
+    note_item,
+    render_report,
+    summarise,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

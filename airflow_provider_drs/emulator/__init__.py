@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_drs.emulator.client import EmulatorClient, EmulatorError
-    from airflow_provider_drs.emulator.server import Emulator
+    from airflow_provider_drs.emulator.http.server import Emulator
 
 __all__ = ["Emulator", "EmulatorClient", "EmulatorError"]
 
@@ -20,6 +20,7 @@ def __getattr__(name: str) -> Any:
     """Import on first use: the command explains itself at once, also where the server cannot run."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from airflow_provider_drs.emulator import client, server
+    from airflow_provider_drs.emulator import client
+    from airflow_provider_drs.emulator.http import server
 
     return getattr(server if name == "Emulator" else client, name)

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.emulator.loopback import is_loopback
+from airflow_provider_drs.emulator.http.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from airflow_provider_drs.emulator.server import Server
+    from airflow_provider_drs.emulator.http.server import Server
 
 _DESCRIPTION = """\
 Serves a local IAM and Data Replication Service (DRS) on one port, from memory unless told otherwise.
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make_server(options: argparse.Namespace) -> Server:
-    from airflow_provider_drs.emulator.server import Server
+    from airflow_provider_drs.emulator.http.server import Server
 
     return Server(
         clock=options.clock,

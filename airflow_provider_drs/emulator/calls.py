@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_drs.emulator.api.schemas import Operation
 from airflow_provider_drs.emulator.faults import Fault
-from airflow_provider_drs.emulator.schemas import Operation
 
 
 @dataclass(frozen=True)

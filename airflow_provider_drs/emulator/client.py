@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.emulator import iam
-from airflow_provider_drs.emulator.world import PROJECT_ID
+from airflow_provider_drs.emulator.http import iam
+from airflow_provider_drs.emulator.world.world import PROJECT_ID
 
 if TYPE_CHECKING:
     import requests

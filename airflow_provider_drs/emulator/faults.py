@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_drs.emulator.schemas import load_operations
+from airflow_provider_drs.emulator.api.schemas import load_operations
 
 #: Every kind of fault, with the options that it takes beside those of :class:`Fault`.
 KINDS: Mapping[str, frozenset[str]] = {

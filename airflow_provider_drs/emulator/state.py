@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_drs.emulator.calls import Journal
-from airflow_provider_drs.emulator.clock import Clock
 from airflow_provider_drs.emulator.faults import Faults
-from airflow_provider_drs.emulator.world import World
+from airflow_provider_drs.emulator.world.clock import Clock
+from airflow_provider_drs.emulator.world.world import World
 
 _VERSION = metadata.version("airflow-provider-drs")
 _OWN = f"{__package__}."

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_drs.protocol import admissions, operations
-from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.jobs import read_start_time_ms
-from airflow_provider_drs.protocol.settings import Overrides, Settings, read_extra, read_settings
+from airflow_provider_drs.protocol import conversations
+from airflow_provider_drs.protocol.connection.settings import Overrides, Settings, read_extra, read_settings
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.jobs.messages import read_start_time_ms
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airflow_provider_drs.protocol.outcomes import JobOutcome
+    from airflow_provider_drs.protocol.core.wire import Conversation
+    from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
     from airflow_provider_drs.protocol.watches import Watch
-    from airflow_provider_drs.protocol.wire import Conversation
     from airflow_provider_drs.transport.aio import AsyncClient
     from airflow_provider_drs.transport.sync import SyncClient
 
@@ -194,7 +194,7 @@ class DrsHook(_DrsHookBase):
 
     def find_console_page(self) -> str:
         """Return the page of the cloud's console that has the jobs whose details were read, or all jobs."""
-        from airflow_provider_drs.protocol.console import find_page
+        from airflow_provider_drs.protocol.connection.console import find_page
 
         if self._console is None:
             self.get_settings()
@@ -239,36 +239,36 @@ class DrsHook(_DrsHookBase):
         own = f"connection {self.drs_conn_id!r}"
         return text.removeprefix(f"{own}: ").replace(f" of {own}", "")
 
-    get_job_statuses = blocking(operations.get_job_statuses)
-    get_job_details = blocking(operations.get_job_details)
-    get_job_progresses = blocking(operations.get_job_progresses)
-    get_precheck_results = blocking(operations.get_precheck_results)
-    list_jobs = blocking(operations.list_jobs)
-    get_forward_jobs = blocking(operations.get_forward_jobs)
-    review_jobs = blocking(operations.review_jobs)
-    begin_prechecks = blocking(admissions.begin_prechecks)
-    admit_starts = blocking(admissions.admit_starts)
-    create_jobs = blocking(operations.create_jobs)
-    validate_connections = blocking(operations.validate_connections)
-    validate_cluster_connections = blocking(operations.validate_cluster_connections)
-    modify_jobs = blocking(operations.modify_jobs)
-    select_objects = blocking(operations.select_objects)
-    set_sync_policies = blocking(operations.set_sync_policies)
-    transform_data = blocking(operations.transform_data)
-    set_definers = blocking(operations.set_definers)
-    set_flow_control = blocking(operations.set_flow_control)
-    compare_parameters = blocking(operations.compare_parameters)
-    modify_parameters = blocking(operations.modify_parameters)
-    precheck_jobs = blocking(operations.precheck_jobs)
-    pause_jobs = blocking(operations.pause_jobs)
-    retry_jobs = blocking(operations.retry_jobs)
-    stop_jobs = blocking(operations.stop_jobs)
-    delete_jobs = blocking(operations.delete_jobs)
-    change_passwords = blocking(operations.change_passwords)
-    create_comparisons = blocking(operations.create_comparisons)
-    get_comparisons = blocking(operations.get_comparisons)
-    switch_over = blocking(operations.switch_over)
-    get_switch_overs = blocking(operations.get_switch_overs)
+    get_job_statuses = blocking(conversations.get_job_statuses)
+    get_job_details = blocking(conversations.get_job_details)
+    get_job_progresses = blocking(conversations.get_job_progresses)
+    get_precheck_results = blocking(conversations.get_precheck_results)
+    list_jobs = blocking(conversations.list_jobs)
+    get_forward_jobs = blocking(conversations.get_forward_jobs)
+    review_jobs = blocking(conversations.review_jobs)
+    begin_prechecks = blocking(conversations.begin_prechecks)
+    admit_starts = blocking(conversations.admit_starts)
+    create_jobs = blocking(conversations.create_jobs)
+    validate_connections = blocking(conversations.validate_connections)
+    validate_cluster_connections = blocking(conversations.validate_cluster_connections)
+    modify_jobs = blocking(conversations.modify_jobs)
+    select_objects = blocking(conversations.select_objects)
+    set_sync_policies = blocking(conversations.set_sync_policies)
+    transform_data = blocking(conversations.transform_data)
+    set_definers = blocking(conversations.set_definers)
+    set_flow_control = blocking(conversations.set_flow_control)
+    compare_parameters = blocking(conversations.compare_parameters)
+    modify_parameters = blocking(conversations.modify_parameters)
+    precheck_jobs = blocking(conversations.precheck_jobs)
+    pause_jobs = blocking(conversations.pause_jobs)
+    retry_jobs = blocking(conversations.retry_jobs)
+    stop_jobs = blocking(conversations.stop_jobs)
+    delete_jobs = blocking(conversations.delete_jobs)
+    change_passwords = blocking(conversations.change_passwords)
+    create_comparisons = blocking(conversations.create_comparisons)
+    get_comparisons = blocking(conversations.get_comparisons)
+    switch_over = blocking(conversations.switch_over)
+    get_switch_overs = blocking(conversations.get_switch_overs)
 
     def start_jobs(
         self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
@@ -288,7 +288,7 @@ class DrsHook(_DrsHookBase):
         """
         start_time_ms = parse_start_time(start_time)
         return self._run(
-            operations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
+            conversations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
         )
 
     def poll(self, watch: Watch) -> list[str]:
@@ -352,36 +352,36 @@ class DrsAsyncHook(_DrsHookBase):
             await self._client.close()
             self._client = None
 
-    get_job_statuses = awaiting(operations.get_job_statuses)
-    get_job_details = awaiting(operations.get_job_details)
-    get_job_progresses = awaiting(operations.get_job_progresses)
-    get_precheck_results = awaiting(operations.get_precheck_results)
-    list_jobs = awaiting(operations.list_jobs)
-    get_forward_jobs = awaiting(operations.get_forward_jobs)
-    review_jobs = awaiting(operations.review_jobs)
-    begin_prechecks = awaiting(admissions.begin_prechecks)
-    admit_starts = awaiting(admissions.admit_starts)
-    create_jobs = awaiting(operations.create_jobs)
-    validate_connections = awaiting(operations.validate_connections)
-    validate_cluster_connections = awaiting(operations.validate_cluster_connections)
-    modify_jobs = awaiting(operations.modify_jobs)
-    select_objects = awaiting(operations.select_objects)
-    set_sync_policies = awaiting(operations.set_sync_policies)
-    transform_data = awaiting(operations.transform_data)
-    set_definers = awaiting(operations.set_definers)
-    set_flow_control = awaiting(operations.set_flow_control)
-    compare_parameters = awaiting(operations.compare_parameters)
-    modify_parameters = awaiting(operations.modify_parameters)
-    precheck_jobs = awaiting(operations.precheck_jobs)
-    pause_jobs = awaiting(operations.pause_jobs)
-    retry_jobs = awaiting(operations.retry_jobs)
-    stop_jobs = awaiting(operations.stop_jobs)
-    delete_jobs = awaiting(operations.delete_jobs)
-    change_passwords = awaiting(operations.change_passwords)
-    create_comparisons = awaiting(operations.create_comparisons)
-    get_comparisons = awaiting(operations.get_comparisons)
-    switch_over = awaiting(operations.switch_over)
-    get_switch_overs = awaiting(operations.get_switch_overs)
+    get_job_statuses = awaiting(conversations.get_job_statuses)
+    get_job_details = awaiting(conversations.get_job_details)
+    get_job_progresses = awaiting(conversations.get_job_progresses)
+    get_precheck_results = awaiting(conversations.get_precheck_results)
+    list_jobs = awaiting(conversations.list_jobs)
+    get_forward_jobs = awaiting(conversations.get_forward_jobs)
+    review_jobs = awaiting(conversations.review_jobs)
+    begin_prechecks = awaiting(conversations.begin_prechecks)
+    admit_starts = awaiting(conversations.admit_starts)
+    create_jobs = awaiting(conversations.create_jobs)
+    validate_connections = awaiting(conversations.validate_connections)
+    validate_cluster_connections = awaiting(conversations.validate_cluster_connections)
+    modify_jobs = awaiting(conversations.modify_jobs)
+    select_objects = awaiting(conversations.select_objects)
+    set_sync_policies = awaiting(conversations.set_sync_policies)
+    transform_data = awaiting(conversations.transform_data)
+    set_definers = awaiting(conversations.set_definers)
+    set_flow_control = awaiting(conversations.set_flow_control)
+    compare_parameters = awaiting(conversations.compare_parameters)
+    modify_parameters = awaiting(conversations.modify_parameters)
+    precheck_jobs = awaiting(conversations.precheck_jobs)
+    pause_jobs = awaiting(conversations.pause_jobs)
+    retry_jobs = awaiting(conversations.retry_jobs)
+    stop_jobs = awaiting(conversations.stop_jobs)
+    delete_jobs = awaiting(conversations.delete_jobs)
+    change_passwords = awaiting(conversations.change_passwords)
+    create_comparisons = awaiting(conversations.create_comparisons)
+    get_comparisons = awaiting(conversations.get_comparisons)
+    switch_over = awaiting(conversations.switch_over)
+    get_switch_overs = awaiting(conversations.get_switch_overs)
 
     async def start_jobs(
         self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
@@ -389,7 +389,7 @@ class DrsAsyncHook(_DrsHookBase):
         """Start jobs, now or later; none is ever started twice. See :meth:`DrsHook.start_jobs`."""
         start_time_ms = parse_start_time(start_time)
         return await self._run(
-            operations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
+            conversations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
         )
 
     async def poll(self, watch: Watch) -> list[str]:

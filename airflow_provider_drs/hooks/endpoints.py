@@ -7,9 +7,9 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_drs.protocol.endpoints import Endpoint
-from airflow_provider_drs.protocol.errors import DrsConfigError
-from airflow_provider_drs.protocol.settings import read_extra
+from airflow_provider_drs.protocol.connection.settings import read_extra
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.jobs.databases import Endpoint
 
 #: What the extra of a database's connection may say of it for DRS; anything else there is somebody else's.
 EXTRA_FIELDS = (

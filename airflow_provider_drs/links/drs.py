@@ -98,7 +98,7 @@ def publish_console_link(context: Context, hook: DrsHook) -> None:
 
 @contextlib.contextmanager
 def _at_best() -> Iterator[None]:
-    from airflow_provider_drs.protocol.errors import DrsError
+    from airflow_provider_drs.protocol.core.errors import DrsError
 
     try:
         yield

@@ -74,7 +74,7 @@ class DrsTestConnectionsOperator(_DrsEndpointsOperator):
 
     def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.endpoints import read_endpoint
-        from airflow_provider_drs.protocol.errors import DrsConfigError
+        from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
         if self.shard_conn_ids and not self.cluster_mode:
             raise DrsConfigError("shard_conn_ids: is for cluster_mode only.")
@@ -127,7 +127,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, HasLineage):
         self.sync_database = sync_database
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.protocol.configuration import read_objects
+        from airflow_provider_drs.protocol.configuration.messages import read_objects
 
         job_ids = super()._conclude_action(answers, context)
         # Read as the hook has read it, and found it good.

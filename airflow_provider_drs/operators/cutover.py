@@ -73,7 +73,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
     def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
-        from airflow_provider_drs.protocol.comparisons import Order
+        from airflow_provider_drs.protocol.comparisons.messages import Order
 
         start_time_ms = parse_start_time(self.start_time, allow_past=self._is_again)
         if start_time_ms is not None and start_time_ms <= time.time() * 1000:
@@ -97,7 +97,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         return accepted
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.protocol.comparisons import Comparison
+        from airflow_provider_drs.protocol.comparisons.messages import Comparison
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
         return ComparisonWatch([Comparison.from_dict(each) for each in self._ordered])

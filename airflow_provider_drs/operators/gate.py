@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_drs.protocol.batching import check_job_ids, find_duplicates, read_job_ids, read_literal
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, read_alarm_policy
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.job_ids import (
+    check_job_ids,
+    find_duplicates,
+    read_job_ids,
+    read_literal,
+)
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, read_alarm_policy
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:

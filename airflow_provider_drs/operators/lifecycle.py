@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_drs.protocol.errors import DrsError
-    from airflow_provider_drs.protocol.outcomes import JobOutcome
+    from airflow_provider_drs.protocol.core.errors import DrsError
+    from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
     from airflow_provider_drs.protocol.watches import Watch
 
 
@@ -150,7 +150,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
 
 
 def _is_new(answer: object) -> bool:
-    from airflow_provider_drs.protocol.outcomes import JobOutcome
+    from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
 
     return isinstance(answer, JobOutcome) and not answer.adopted
 

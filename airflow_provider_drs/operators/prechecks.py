@@ -11,8 +11,8 @@ from airflow_provider_drs.operators.lineage import HasLineage
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_drs.protocol.errors import DrsError
-    from airflow_provider_drs.protocol.prechecks import Submission
+    from airflow_provider_drs.protocol.core.errors import DrsError
+    from airflow_provider_drs.protocol.prechecks.messages import Submission
     from airflow_provider_drs.protocol.watches import Watch
 
 
@@ -89,7 +89,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
     def get_job_status(self, external_id: Any, context: Context) -> str:
         """Tell whether every pre-check of an earlier try is still running, and of the same jobs."""
         from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.prechecks import PrecheckResult
+        from airflow_provider_drs.protocol.prechecks.messages import PrecheckResult
 
         # Airflow keeps the id when a task is cleared; its jobs may be others by now.
         if set(external_id) != set(gate.read_ids(self.job_ids, self.log)):
@@ -101,7 +101,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
 
     def _publish(self, context: Context, answers: Mapping[str, Submission | DrsError]) -> None:
         from airflow_provider_drs.operators import verdicts
-        from airflow_provider_drs.protocol.prechecks import Submission
+        from airflow_provider_drs.protocol.prechecks.messages import Submission
 
         rows = []
         for job_id, answer in answers.items():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_drs import metrics
-from airflow_provider_drs.protocol.creation import CreatedJob
-from airflow_provider_drs.protocol.errors import DrsError, DrsUnavailableError, make_error
-from airflow_provider_drs.protocol.parameters import ParameterComparison
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict
-from airflow_provider_drs.protocol.reports import JobReport, name_failures, render_report
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, make_error
+from airflow_provider_drs.protocol.creation.messages import CreatedJob
+from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
+from airflow_provider_drs.protocol.prechecks.report import JobReport, name_failures, render_report
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch
 
 if TYPE_CHECKING:

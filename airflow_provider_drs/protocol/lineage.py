@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_drs.protocol.checks import explain
-from airflow_provider_drs.protocol.comparisons import SUCCESSFUL, ComparisonResult
-from airflow_provider_drs.protocol.jobs import JobDetails
-from airflow_provider_drs.protocol.prechecks import ALARM_WORD, CheckItem, Verdict
-from airflow_provider_drs.protocol.reports import JobReport, summarise
+from airflow_provider_drs.protocol.comparisons.messages import SUCCESSFUL, ComparisonResult
+from airflow_provider_drs.protocol.jobs.messages import JobDetails
+from airflow_provider_drs.protocol.prechecks.checks import explain
+from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, CheckItem
+from airflow_provider_drs.protocol.prechecks.report import JobReport, summarise
+from airflow_provider_drs.protocol.prechecks.verdict import Verdict
 
 #: The whole server: the service does not tell which of its databases a job has.
 EVERYTHING = "*"

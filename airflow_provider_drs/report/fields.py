@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from airflow_provider_drs.protocol.checks import MANUAL_URL
+from airflow_provider_drs.protocol.prechecks.checks import MANUAL_URL
 
 #: The only hosts that a link of a report may lead to: those of the services' own manuals.
 LINK_HOSTS = frozenset({urlsplit(MANUAL_URL).hostname, "support.huaweicloud.com"})

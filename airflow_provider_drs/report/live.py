@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,
     DrsError,
@@ -186,7 +186,7 @@ def _read_jobs(value: object) -> tuple[str, ...]:
 
 def _make_watch(question: Question) -> PrecheckWatch:
     from airflow_provider_drs.operators.gate import read_alarms
-    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+    from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
     from airflow_provider_drs.protocol.watches import PrecheckWatch
 
     if question.watch is not None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_drs.hooks.drs import DrsHook
-    from airflow_provider_drs.protocol.errors import DrsError
+    from airflow_provider_drs.protocol.core.errors import DrsError
     from airflow_provider_drs.protocol.watches import Watch
 
 __all__ = [
@@ -92,7 +92,7 @@ class _DrsSensor(BaseSensorOperator):
     def poke(self, context: Context) -> bool:
         """Ask DRS once. A final error ends the wait here, and is raised after it."""
         from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.errors import DrsError
+        from airflow_provider_drs.protocol.core.errors import DrsError
 
         if self._hook is None or self._watch is None:
             raise RuntimeError("poke was called outside of execute")
@@ -306,8 +306,8 @@ class DrsJobStatusSensor(_DrsSensor, HasLineage):
 
     def _make_watch(self) -> Watch:
         from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.protocol.jobs.status_watch import check_statuses
         from airflow_provider_drs.protocol.watches import StatusWatch
-        from airflow_provider_drs.protocol.watches.statuses import check_statuses
 
         return StatusWatch(
             gate.read_ids(self.job_ids, self.log),
@@ -316,7 +316,7 @@ class DrsJobStatusSensor(_DrsSensor, HasLineage):
         )
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.protocol.states import RUNNING_PHASES, phase_of
+        from airflow_provider_drs.protocol.jobs.states import RUNNING_PHASES, phase_of
         from airflow_provider_drs.protocol.watches import StatusWatch
 
         job_ids = super()._judge(watch, context)
@@ -404,7 +404,7 @@ class DrsDataComparisonSensor(_DrsSensor, HasLineage):
 
     def _make_watch(self) -> Watch:
         from airflow_provider_drs.operators import gate
-        from airflow_provider_drs.protocol.comparisons import Comparison
+        from airflow_provider_drs.protocol.comparisons.messages import Comparison
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
         listed = gate.read_objects(self.comparisons, "comparisons")

@@ -15,7 +15,7 @@ from typing import TypeVar
 import aiohttp
 from yarl import URL
 
-from airflow_provider_drs.protocol.auth import (
+from airflow_provider_drs.protocol.connection.auth import (
     Grant,
     Outgoing,
     authorise,
@@ -23,9 +23,9 @@ from airflow_provider_drs.protocol.auth import (
     own_grant,
     refused_own_credentials,
 )
-from airflow_provider_drs.protocol.errors import DrsError
-from airflow_provider_drs.protocol.settings import Auth, Settings
-from airflow_provider_drs.protocol.wire import (
+from airflow_provider_drs.protocol.connection.settings import Auth, Settings
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.wire import (
     LARGEST_BODY,
     Conversation,
     FailureKind,
@@ -195,7 +195,7 @@ class AiohttpTransport:
                     read_bufsize=_READ_BUFFER,
                 )
                 # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has
-                # no public way to turn that off. What follows on a failure is decided in protocol/retry.py.
+                # no public way to turn that off. protocol/core/retry.py decides on failures.
                 self._session._retry_connection = False
             return self._session
 

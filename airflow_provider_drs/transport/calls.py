@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from airflow_provider_drs.protocol.wire import Observation, Request, Response, TransportFailure
+from airflow_provider_drs.protocol.core.wire import Observation, Request, Response, TransportFailure
 
 
 class Call(NamedTuple):

@@ -23,9 +23,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from airflow_provider_drs.protocol.auth import Outgoing, build_unscoped_token
-from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol.connection.auth import Outgoing, build_unscoped_token
+from airflow_provider_drs.protocol.connection.settings import Auth, Settings
+from airflow_provider_drs.protocol.conversations import get_job_statuses
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,
     DrsError,
@@ -33,9 +35,7 @@ from airflow_provider_drs.protocol.errors import (
     DrsPermissionError,
     DrsResponseError,
 )
-from airflow_provider_drs.protocol.operations import get_job_statuses
-from airflow_provider_drs.protocol.settings import Auth, Settings
-from airflow_provider_drs.protocol.wire import Response, encode_body
+from airflow_provider_drs.protocol.core.wire import Response, encode_body
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.sync import RequestsTransport, SyncClient
 from airflow_provider_drs.transport.tokens import TokenCache

@@ -11,8 +11,8 @@ import ssl
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from airflow_provider_drs.protocol.errors import DrsConfigError
-from airflow_provider_drs.protocol.settings import Settings, is_loopback
+from airflow_provider_drs.protocol.connection.settings import Settings, is_loopback
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 
 def find_proxy(settings: Settings, url: str) -> str | None:

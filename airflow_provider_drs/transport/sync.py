@@ -13,7 +13,7 @@ from typing import TypeVar
 import requests
 import urllib3
 
-from airflow_provider_drs.protocol.auth import (
+from airflow_provider_drs.protocol.connection.auth import (
     Grant,
     Outgoing,
     authorise,
@@ -21,9 +21,9 @@ from airflow_provider_drs.protocol.auth import (
     own_grant,
     refused_own_credentials,
 )
-from airflow_provider_drs.protocol.errors import DrsError
-from airflow_provider_drs.protocol.settings import Auth, Settings
-from airflow_provider_drs.protocol.wire import (
+from airflow_provider_drs.protocol.connection.settings import Auth, Settings
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.wire import (
     LARGEST_BODY,
     Conversation,
     FailureKind,

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from airflow_provider_drs.protocol.auth import Grant
+from airflow_provider_drs.protocol.connection.auth import Grant
 
 
 @dataclass(slots=True)

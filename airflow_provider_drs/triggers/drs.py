@@ -13,7 +13,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
-from airflow_provider_drs.protocol.errors import DrsError
+from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 #: The module that polls, once it is loaded.

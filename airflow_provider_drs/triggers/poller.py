@@ -22,10 +22,10 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_drs import metrics
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
-from airflow_provider_drs.protocol.batches import Answers, Limits
-from airflow_provider_drs.protocol.errors import DrsError
-from airflow_provider_drs.protocol.settings import Settings
-from airflow_provider_drs.protocol.watches.watch import Ask, Learning, Topic, Watch
+from airflow_provider_drs.protocol.connection.settings import Settings
+from airflow_provider_drs.protocol.core.batches import Answers, Limits
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.watch import Ask, Learning, Topic, Watch
 from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
 

@@ -1,7 +1,7 @@
 """
 Starts many jobs with an Airflow on Celery whose parts die while DRS fails, and proves that each started once.
 
-    PYTHONPATH=dev .venvs/airflow-3/bin/python -m cluster --line cluster-3 --jobs 500 --group 20 --seed 1
+    .venvs/airflow-3/bin/python -m dev.cluster --line cluster-3 --jobs 500 --group 20 --seed 1
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import signal
 import sys
 
-from cluster.run import Size, run
+from dev.cluster.run import Size, run
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cluster.plan import Blow
-from cluster.wounds import KINDS, Site, Wound
+from dev.cluster.faults import KINDS, Site, Wound
+from dev.cluster.plan import Blow
 
 #: Seconds between two blows at least: work that was held up may go on fast.
 _PAUSE_S = 2.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from airflow_provider_drs.emulator import EmulatorClient
-from cluster.processes import Processes
+from dev.cluster.processes import Processes
 
 _NAME = "emulator"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import reaper
+from dev.stacks import reaper
 
 #: Seconds after which something that does not come up is given up.
 START_S = 120.0

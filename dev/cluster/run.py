@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import environments
-from airflow_stack import ROOT
-
 from airflow_provider_drs.emulator import EmulatorClient
-from cluster.chaos import Chaos, Struck
-from cluster.drs import Drs
-from cluster.gate import Gate
-from cluster.plan import make_plan, make_world
-from cluster.processes import Processes
-from cluster.proof import Line, count_calls, prove
-from cluster.services import run_services
-from cluster.stack import SCHEDULER, TRIGGERERS, WORKERS, ClusterStack
-from cluster.wounds import Site
+from dev import environments
+from dev.cluster.chaos import Chaos, Struck
+from dev.cluster.drs import Drs
+from dev.cluster.faults import Site
+from dev.cluster.gate import Gate
+from dev.cluster.plan import make_plan, make_world
+from dev.cluster.processes import Processes
+from dev.cluster.proof import Line, count_calls, prove
+from dev.cluster.services import run_services
+from dev.cluster.stack import SCHEDULER, TRIGGERERS, WORKERS, ClusterStack
+from dev.stacks.airflow_stack import ROOT
 
 _DAG_ID = "drs_start_many"
 _RUN_ID = "many"

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import environments
-from airflow_settings import free_port
-
-from cluster.processes import Processes
+from dev import environments
+from dev.cluster.processes import Processes
+from dev.stacks.airflow_settings import free_port
 
 _PACKAGES = ("postgresql", "redis-server")
 _POSTGRES = Path("/usr/lib/postgresql")

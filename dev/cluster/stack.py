@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from airflow_stack import AirflowStack
 
-from cluster.services import Services
+from dev.cluster.services import Services
+from dev.stacks.airflow_stack import AirflowStack
 
 WORKERS = ("worker-1", "worker-2")
 TRIGGERERS = ("triggerer-1", "triggerer-2")

@@ -14,9 +14,9 @@ from airflow_provider_drs.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 
-import environments
-from airflow_stack import AirflowStack
-from example_databases import make_environment
+from dev import environments
+from dev.demos.example_databases import make_environment
+from dev.stacks.airflow_stack import AirflowStack
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from airflow_control import RestControl
 
 from airflow_provider_drs.hooks.drs import DrsHook
+from dev.stacks.airflow_control import RestControl
 from tests.airflow.conftest import Run, Site
 
 ITEM = "srcTriggerAndEventCheck"

@@ -10,7 +10,7 @@ import pytest
 from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
 from airflow_provider_drs import metrics
-from airflow_provider_drs.emulator import iam
+from airflow_provider_drs.emulator.http import iam
 from tests.watched.main_job import ALARM, FAILED_RUN, Story
 from tests.watched.stack import Watched
 from tests.watched.statsd import pick_ours

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from example_databases import PASSWORD
 
+from dev.demos.example_databases import PASSWORD
 from tests.airflow.conftest import Site
 
 #: How fast the emulator's time runs here, so that no phase takes longer than a poll.

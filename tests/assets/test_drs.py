@@ -11,7 +11,7 @@ from airflow_provider_drs.assets.drs import read_job_ids, sanitize_uri
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.provider_info import get_provider_info
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor

@@ -79,7 +79,7 @@ def test_more_jobs_than_lines() -> None:
     from rich.console import Console
 
     from airflow_provider_drs.cli.screen import TerminalScreen
-    from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+    from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
     from airflow_provider_drs.protocol.watches import PrecheckWatch
 
     console = Console(width=100, height=9, file=io.StringIO(), force_terminal=True)

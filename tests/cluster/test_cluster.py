@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from cluster.run import Size, run
+
+from dev.cluster.run import Size, run
 
 pytestmark = [
     pytest.mark.airflow,

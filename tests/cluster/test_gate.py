@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import requests
-from cluster.gate import Gate
 
 from airflow_provider_drs.emulator import Emulator
+from dev.cluster.gate import Gate
 
 
 def test_a_shut_gate_breaks_connections_and_refuses_new_ones() -> None:

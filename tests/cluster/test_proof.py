@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cluster import chaos as chaos_module
-from cluster.chaos import Chaos, Struck
-from cluster.plan import Blow, make_plan, make_world
-from cluster.proof import count_calls, prove
 
 from airflow_provider_drs.emulator import Emulator
+from dev.cluster import chaos as chaos_module
+from dev.cluster.chaos import Chaos, Struck
+from dev.cluster.plan import Blow, make_plan, make_world
+from dev.cluster.proof import count_calls, prove
 
 JOBS = ("a", "b", "c")
 DURATIONS_S = dict.fromkeys(JOBS, 10.0)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_databases import make_environment
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.transport.tokens import TOKENS
+from dev.demos.example_databases import make_environment
 
 ROOT = Path(__file__).parents[2]
 TIMES = {"": 1, "twice": 2, "three times": 3}

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import audit
-import environments
 import pytest
+
+from dev import environments
+from dev.checks import audit
 
 ANSWER: dict[str, Any] = {
     "dependencies": [

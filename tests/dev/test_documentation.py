@@ -17,13 +17,11 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
-import coverage_table
-import state_diagram
-
 from airflow_provider_drs.operators import drs as operators
-from airflow_provider_drs.protocol.catalog import OPERATIONS
-from airflow_provider_drs.protocol.states import NEXT
+from airflow_provider_drs.protocol.core.operations import OPERATIONS
+from airflow_provider_drs.protocol.jobs.states import NEXT
 from airflow_provider_drs.sensors import drs as sensors
+from dev.docs import coverage_table, state_diagram
 from tests.contract.openapi import load_operations
 
 

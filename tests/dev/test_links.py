@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_drs.protocol.catalog import OPERATIONS
-from airflow_provider_drs.protocol.checks import CHECKS, explain
+from airflow_provider_drs.protocol.core.operations import OPERATIONS
+from airflow_provider_drs.protocol.prechecks.checks import CHECKS, explain
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "https://docs.otc.t-systems.com/data-replication-service/"

@@ -11,9 +11,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
-import reaper
 
-REAPER = Path(__file__).parents[2] / "dev" / "reaper.py"
+from dev.stacks import reaper
+
+REAPER = Path(__file__).parents[2] / "dev" / "stacks" / "reaper.py"
 # A component with a child that has a process group of its own, as Airflow's have, and may outlive it.
 COMPONENT = """
 import os, subprocess, sys

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
-from airflow_provider_drs.emulator import iam as identity
 from airflow_provider_drs.emulator.__main__ import _print_request
+from airflow_provider_drs.emulator.http import iam as identity
 from tests.emulator.caller import PROJECT, UNKNOWN, Caller
 
 READ = "BatchListJobStatus"

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
-from airflow_provider_drs.emulator import iam as identity
-from airflow_provider_drs.emulator.world import INSTANCE_ID
+from airflow_provider_drs.emulator.http import iam as identity
+from airflow_provider_drs.emulator.world.world import INSTANCE_ID
 from tests.emulator.caller import NEW_JOB, PROJECT, Caller
 
 pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]

@@ -18,8 +18,8 @@ import requests
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, state
 from airflow_provider_drs.emulator.__main__ import main
-from airflow_provider_drs.emulator.clock import Clock
-from airflow_provider_drs.emulator.server import Server
+from airflow_provider_drs.emulator.http.server import Server
+from airflow_provider_drs.emulator.world.clock import Clock
 from tests.emulator.caller import Caller
 
 

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook, parse_start_time
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger

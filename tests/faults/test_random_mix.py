@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
-from airflow_provider_drs.protocol.wire import Response, TransportFailure
+from airflow_provider_drs.protocol.core.wire import Response, TransportFailure
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 from airflow_provider_drs.transport.aio import AiohttpTransport
 from airflow_provider_drs.transport.sync import RequestsTransport

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.errors import DrsConfigError
-from airflow_provider_drs.protocol.settings import read_settings
+from airflow_provider_drs.protocol.connection.settings import read_settings
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, get_provider_info
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")

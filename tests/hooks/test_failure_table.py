@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,
     DrsError,
@@ -20,9 +20,9 @@ from airflow_provider_drs.protocol.errors import (
     DrsThrottledError,
     DrsUnavailableError,
 )
-from airflow_provider_drs.protocol.jobs import JobStatus
-from airflow_provider_drs.protocol.outcomes import JobOutcome
-from airflow_provider_drs.protocol.prechecks import Submission
+from airflow_provider_drs.protocol.jobs.messages import JobStatus
+from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
+from airflow_provider_drs.protocol.prechecks.messages import Submission
 from tests.transport.forwarder import Forwarder, make_certificate
 
 pytestmark = pytest.mark.usefixtures("no_backoff")

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.protocol.comparisons import Comparison, Order
-from airflow_provider_drs.protocol.endpoints import Endpoint
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol.comparisons.messages import Comparison, Order
+from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,
     DrsJobNotFoundError,
     DrsJobStateError,
     DrsRequestError,
 )
-from airflow_provider_drs.protocol.rules import Review, Standing
-from airflow_provider_drs.protocol.switchovers import COMPLETE, FAILED, STARTED
+from airflow_provider_drs.protocol.jobs.databases import Endpoint
+from airflow_provider_drs.protocol.jobs.preconditions import Review, Standing
+from airflow_provider_drs.protocol.switchovers.messages import COMPLETE, FAILED, STARTED
 from airflow_provider_drs.protocol.watches import ComparisonWatch, SwitchOverWatch
 
 pytestmark = pytest.mark.usefixtures("no_backoff")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.protocol.errors import (
+from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,
     DrsJobNotFoundError,
@@ -16,8 +16,8 @@ from airflow_provider_drs.protocol.errors import (
     DrsRequestError,
     DrsResponseError,
 )
-from airflow_provider_drs.protocol.rules import Review, Standing
-from airflow_provider_drs.protocol.states import Phase
+from airflow_provider_drs.protocol.jobs.preconditions import Review, Standing
+from airflow_provider_drs.protocol.jobs.states import Phase
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 

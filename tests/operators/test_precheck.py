@@ -7,7 +7,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
-from airflow_provider_drs.protocol.errors import DrsUnavailableError
+from airflow_provider_drs.protocol.core.errors import DrsUnavailableError
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 

@@ -15,8 +15,8 @@ from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import DrsOperator
-from airflow_provider_drs.protocol.catalog import OPERATIONS
-from airflow_provider_drs.protocol.errors import DrsUnavailableError
+from airflow_provider_drs.protocol.core.errors import DrsUnavailableError
+from airflow_provider_drs.protocol.core.operations import OPERATIONS
 from airflow_provider_drs.sensors import drs as sensors
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff", "databases")

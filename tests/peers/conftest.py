@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from keystone import Keystone
+
+from dev.stacks.keystone import Keystone
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,16 @@ import requests
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.auth import Grant
-from airflow_provider_drs.protocol.errors import DrsAuthError, DrsError, DrsUnavailableError
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.connection.auth import Grant
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsUnavailableError
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.transport import tokens
 from airflow_provider_drs.transport.diagnosis import diagnose
 from tests.conftest import HookInLoop
 
 if TYPE_CHECKING:
-    from keystone import Keystone
+    from dev.stacks.keystone import Keystone
 
 # One Keystone for all of them: it takes longer to come up than the tests take.
 pytestmark = pytest.mark.xdist_group("keystone")

@@ -9,7 +9,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.protocol.signing import sign
+from airflow_provider_drs.protocol.connection.signing import sign
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
 SEGMENT = TEXT.filter(lambda text: "/" not in text)

@@ -11,8 +11,9 @@ from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkdrs.v3 import DrsAsyncClient, DrsClient
 from huaweicloudsdkdrs.v3 import model as sdk
 
-from airflow_provider_drs.emulator import Emulator, iam
-from airflow_provider_drs.emulator.world import PROJECT_ID
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.http import iam
+from airflow_provider_drs.emulator.world.world import PROJECT_ID
 
 # The vendor marks v3 as old in favour of v5, which Open Telekom Cloud does not document.
 pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
@@ -159,7 +160,7 @@ def test_a_wrong_key_is_refused(emulator: Emulator) -> None:
 @pytest.mark.usefixtures("no_backoff")
 def test_our_hooks_sign_what_the_emulator_accepts(hook: Any, connect: Any, emulator: Emulator) -> None:
     """Without a call of IAM; a wrong key is an error that no renewal follows."""
-    from airflow_provider_drs.protocol.errors import DrsAuthError
+    from airflow_provider_drs.protocol.core.errors import DrsAuthError
 
     extra = {"auth": "aksk", "project_id": PROJECT_ID}
     connect(extra, login=iam.ACCESS_KEY, password=iam.SECRET_KEY)

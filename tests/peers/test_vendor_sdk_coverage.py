@@ -10,7 +10,7 @@ import pytest
 from huaweicloudsdkdrs.v3 import model as sdk
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.world import PROJECT_ID
+from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from tests.contract.openapi import load_operations
 from tests.peers import sdk_calls
 from tests.peers.test_vendor_sdk import _make

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.report import live
 from airflow_provider_drs.report.live import LiveReports, Look, Question, make_question

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, CheckItem, PrecheckResult
-from airflow_provider_drs.protocol.reports import report_job
-from airflow_provider_drs.protocol.waivers import read_waiver
+from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult
+from airflow_provider_drs.protocol.prechecks.report import report_job
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.waivers import read_waiver
 from airflow_provider_drs.report.answers import read_address
 from airflow_provider_drs.report.fields import check_link, read_text
 from airflow_provider_drs.report.reports import (

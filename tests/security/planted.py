@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.emulator.http.iam import Iam
 from tests.security.canaries import Canaries
 
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"

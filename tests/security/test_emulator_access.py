@@ -15,9 +15,9 @@ import requests
 from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
 from airflow_provider_drs.emulator.__main__ import main
 from airflow_provider_drs.emulator.client import KEY_HEADER
-from airflow_provider_drs.emulator.control import Control
-from airflow_provider_drs.emulator.loopback import is_loopback
-from airflow_provider_drs.emulator.server import Server
+from airflow_provider_drs.emulator.http.control import Control
+from airflow_provider_drs.emulator.http.loopback import is_loopback
+from airflow_provider_drs.emulator.http.server import Server
 
 KEY = "control-key-not-real"
 #: Every address of this machine; and so one that others can reach.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_drs.protocol.errors import DrsAuthError, DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsConfigError, DrsError
 from tests.security.canaries import Canaries
 from tests.security.conftest import Use
 from tests.security.servers import Received, RecordingServer, connection_to, grant, no_such_job, respond

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from airflow_provider_drs.protocol import operations
-from airflow_provider_drs.protocol.batches import Limits
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.settings import LANGUAGES, Overrides, Settings, read_settings
-from airflow_provider_drs.protocol.wire import Conversation
+from airflow_provider_drs.protocol import conversations
+from airflow_provider_drs.protocol.connection.settings import LANGUAGES, Overrides, Settings, read_settings
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.transport.sync import SyncClient
 from airflow_provider_drs.transport.tokens import TokenCache
@@ -194,7 +194,7 @@ def _ask(run: Run, cloud: Cloud, read: Callable[[], Settings], *, job_id: str = 
     known = None
     try:
         known = read()
-        run(known, operations.get_switch_overs(Limits(10, 10, 30), [job_id]))
+        run(known, conversations.get_switch_overs(Limits(10, 10, 30), [job_id]))
     except DrsConfigError as error:
         assert (cloud.drs.received, cloud.iam.received) == ([], []), str(error)
         return None
@@ -371,7 +371,7 @@ def _try_url(run: Run, cloud: Cloud, url: str, *, is_iam: bool) -> None:
         cloud.clear()
         # The server there has no token for us, so that IAM is all that is asked.
         with suppress(DrsError):
-            run(known, operations.get_job_statuses(Limits(10, 10, 30), [JOB]))
+            run(known, conversations.get_job_statuses(Limits(10, 10, 30), [JOB]))
         path = url.partition(f":{cloud.drs.port}")[2].strip().rstrip("/").removesuffix("/v3")
         _check(cloud.drs.received[0], cloud.drs, f"{path}/v3/auth/tokens?nocatalog=true".encode(), _OF_IAM)
         assert cloud.iam.received == []
@@ -426,7 +426,7 @@ def test_a_token_that_iam_issues(run: Run, cloud: Cloud, raw: bytes) -> None:
     cloud.issued = grant("TOKEN").replace(b"TOKEN", raw)
     known = cloud.read(retry_timeout=0.3)
     try:
-        run(known, operations.get_switch_overs(Limits(10, 10, 0.3), [JOB]))
+        run(known, conversations.get_switch_overs(Limits(10, 10, 0.3), [JOB]))
     except DrsError:
         assert cloud.drs.received == []
         return
@@ -449,7 +449,7 @@ def test_a_project_id_that_iam_names(run: Run, cloud: Cloud, text: str) -> None:
     cloud.issued = respond(201, body, X_Subject_Token="token-not-real")
     known = cloud.read(retry_timeout=0.3)
     try:
-        run(known, operations.get_switch_overs(Limits(10, 10, 0.3), [JOB]))
+        run(known, conversations.get_switch_overs(Limits(10, 10, 0.3), [JOB]))
     except DrsError:
         assert cloud.drs.received == []
         return

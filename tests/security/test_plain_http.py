@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_drs.protocol.errors import DrsConfigError
-from airflow_provider_drs.protocol.settings import Settings, read_settings
+from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from tests.security.canaries import Canaries
 from tests.security.conftest import Use
 from tests.security.servers import Received, RecordingServer, connection_to, grant, no_such_job

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.protocol.redact import MASK, redact, redact_text
+from airflow_provider_drs.protocol.core.redact import MASK, redact, redact_text
 from tests.security.canaries import Canaries
 
 CANARIES = Canaries()

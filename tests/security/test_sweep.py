@@ -23,7 +23,7 @@ from airflow_provider_drs.emulator.__main__ import _print_request
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.hooks.endpoints import read_endpoint
 from airflow_provider_drs.operators import drs as operators
-from airflow_provider_drs.protocol.errors import ERROR_CLASS_BY_NAME, DrsError, DrsRequestError
+from airflow_provider_drs.protocol.core.errors import ERROR_CLASS_BY_NAME, DrsError, DrsRequestError
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 from airflow_provider_drs.transport.tokens import TOKENS
 from tests.conftest import HookInLoop
@@ -85,7 +85,7 @@ def sweep(
     for name in ("there", "here"):
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(make_database(name, sweep.canaries)))
     echo = {"db_password": make("echo", awkward=True), "ssl_cert_password": make("echo-of-certificate")}
-    monkeypatch.setattr("airflow_provider_drs.emulator.views._SECRET_ECHO", echo)
+    monkeypatch.setattr("airflow_provider_drs.emulator.world.views._SECRET_ECHO", echo)
     # asyncio then says more, also which coroutines take long.
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
     caplog.set_level(logging.DEBUG)
@@ -344,7 +344,7 @@ def test_keys_and_tokens(
     """The connection's own."""
     secret_key, token = sweep.canaries.make("secret key"), sweep.canaries.make("given-token")
     accepted = "another-key-not-real" if refused else secret_key
-    monkeypatch.setattr("airflow_provider_drs.emulator.iam.SECRET_KEY", accepted)
+    monkeypatch.setattr("airflow_provider_drs.emulator.http.iam.SECRET_KEY", accepted)
     if not refused:
         emulator.accept_token(token)
     keys = emulator.connection_with_keys
@@ -397,8 +397,8 @@ def test_what_holds_a_secret_does_not_show_it(any_hook: Any, sweep: Sweep, emula
 
 def test_a_request_does_not_show_its_body(sweep: Sweep, emulator: Emulator) -> None:
     """IAM's has the password in it; a trace with local variables has the repr."""
-    from airflow_provider_drs.protocol.auth import build_token
-    from airflow_provider_drs.protocol.wire import Send
+    from airflow_provider_drs.protocol.connection.auth import build_token
+    from airflow_provider_drs.protocol.core.wire import Send
 
     with DrsHook() as hook:
         request = build_token(hook.get_conn()._settings)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.certificates import NAMES, Certificates, find_or_make, make
-from airflow_provider_drs.protocol.errors import DrsConfigError, DrsError, DrsUnavailableError
+from airflow_provider_drs.emulator.http.certificates import NAMES, Certificates, find_or_make, make
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsUnavailableError
 from tests.security.canaries import Canaries
 from tests.security.conftest import Use
 from tests.security.servers import RecordingServer, connection_to

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.comparisons import Order
+from airflow_provider_drs.protocol.comparisons.messages import Order
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
 from airflow_provider_drs.sensors import drs as sensors
 from airflow_provider_drs.triggers.rota import Rota

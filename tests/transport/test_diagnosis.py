@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.certificates import NAMES, Certificates, make
-from airflow_provider_drs.protocol.settings import Settings, read_settings
+from airflow_provider_drs.emulator.http.certificates import NAMES, Certificates, make
+from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
 from airflow_provider_drs.transport.diagnosis import State, diagnose
 from tests.security.servers import Received, RecordingServer, grant, no_such_job, respond
 
@@ -81,7 +81,7 @@ def test_a_good_connection_has_good_findings_only(secure: Emulator) -> None:
 
 def test_keys_and_tokens_need_no_iam(emulator: Emulator) -> None:
     """So nobody looks for one."""
-    from airflow_provider_drs.emulator import iam
+    from airflow_provider_drs.emulator.http import iam
 
     keys = {"login": iam.ACCESS_KEY, "password": iam.SECRET_KEY}
     extra = {"auth": "aksk", "project_id": emulator.connection["extra"].get("project_id") or _project()}
@@ -94,7 +94,7 @@ def test_keys_and_tokens_need_no_iam(emulator: Emulator) -> None:
 
 
 def _project() -> str:
-    from airflow_provider_drs.emulator.world import PROJECT_ID
+    from airflow_provider_drs.emulator.world.world import PROJECT_ID
 
     return PROJECT_ID
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_drs.protocol.errors import DrsError, DrsResponseError, DrsUnavailableError
-from airflow_provider_drs.protocol.wire import LARGEST_BODY
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError, DrsUnavailableError
+from airflow_provider_drs.protocol.core.wire import LARGEST_BODY
 
 JOB = "140b5236-88ad-43c8-811c-1268453jb101"
 MIB = 2**20

@@ -19,8 +19,8 @@ import requests
 import urllib3
 
 from airflow_provider_drs.emulator import Emulator, EmulatorClient
-from airflow_provider_drs.protocol.errors import DrsAuthError, DrsConfigError, DrsUnavailableError
-from airflow_provider_drs.protocol.wire import TransportFailure
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsConfigError, DrsUnavailableError
+from airflow_provider_drs.protocol.core.wire import TransportFailure
 from airflow_provider_drs.transport import aio, sync
 from tests.transport.forwarder import make_certificate
 

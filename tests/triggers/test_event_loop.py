@@ -16,9 +16,9 @@ import pytest
 from airflow.jobs.triggerer_job_runner import TriggerRunner
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.iam import Iam
+from airflow_provider_drs.emulator.http.iam import Iam
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.transport.tokens import TOKENS
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.prechecks import AlarmPolicy, Verdict
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.watches import (
     DelayWatch,
     PrecheckWatch,

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_stack import AirflowStack
-from report_seeds import DAG_ID, TASK_ID
-
 from airflow_provider_drs.emulator import Emulator
+from dev.demos.report_seeds import DAG_ID, TASK_ID
+from dev.stacks.airflow_stack import AirflowStack
 from tests.watched.statsd import Statsd
 
 PASSED_RUN, FAILED_RUN, WAITING_RUN = "all-pass", "one-job-fails", "still-waiting"

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import airflow_settings
-import environments
-from airflow_stack import ROOT, AirflowStack
-
 from airflow_provider_drs.emulator import Emulator
+from dev import environments
+from dev.stacks import airflow_settings
+from dev.stacks.airflow_stack import ROOT, AirflowStack
 from tests.watched import main_job, sweep
 from tests.watched.statsd import Statsd
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import requests
-from airflow_settings import ANSWER_S, PASSWORD, USER
-from airflow_stack import AirflowStack
 from cryptography.fernet import Fernet
 
 from airflow_provider_drs.emulator import Emulator
+from dev.stacks.airflow_settings import ANSWER_S, PASSWORD, USER
+from dev.stacks.airflow_stack import AirflowStack
 from tests.security.canaries import Canaries
 from tests.security.planted import listen_for_tokens, make_database
 

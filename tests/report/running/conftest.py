@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from airflow_settings import ANSWER_S
-from airflow_stack import AirflowStack
-from browser import run_browser
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
-from report_seeds import DAG_ID, TASK_ID, Seeds, make_report
 
 from airflow_provider_drs.emulator import Emulator
+from dev.demos.report_seeds import DAG_ID, TASK_ID, Seeds, make_report
+from dev.stacks.airflow_settings import ANSWER_S
+from dev.stacks.airflow_stack import AirflowStack
+from dev.stacks.browser import run_browser
 from tests.watched import LINES
 from tests.watched.main_job import FAILED_RUN
 from tests.watched.stack import PREFIX, USERS, Watched

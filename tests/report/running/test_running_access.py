@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow_settings import ANSWER_S
 
+from dev.stacks.airflow_settings import ANSWER_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_RUN
 from tests.watched.sweep import GOOD

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 import requests
-from airflow_settings import ANSWER_S
 from cryptography.fernet import Fernet
 from playwright.sync_api import Page, expect
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.iam import ACCESS_KEY, SECRET_KEY
-from airflow_provider_drs.emulator.world import PROJECT_ID
+from airflow_provider_drs.emulator.http.iam import ACCESS_KEY, SECRET_KEY
+from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
+from dev.stacks.airflow_settings import ANSWER_S
 from tests.report.running.conftest import ON_3, Site, Visit
 from tests.security.servers import Received, RecordingServer, grant, respond
 from tests.watched import LINES

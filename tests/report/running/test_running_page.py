@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from report_seeds import TASK_ID, make_report
 
+from dev.demos.report_seeds import TASK_ID, make_report
 from tests.report.running.conftest import DAG_ID, ON_3, Site, Visit, place
 from tests.watched.main_job import FAILED_RUN, PASSED_RUN, WAITING_RUN
 

@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from airflow_settings import ANSWER_S
 
-from airflow_provider_drs.emulator import iam
+from airflow_provider_drs.emulator.http import iam
+from dev.stacks.airflow_settings import ANSWER_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_RUN
 

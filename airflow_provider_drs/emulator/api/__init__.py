@@ -1,0 +1,1 @@
+"""The documented API: its error codes, and the schemas of its requests."""

@@ -1,0 +1,155 @@
+"""The control API under ``/_emulator/``: seeds jobs, sets verdicts, moves time, injects faults, tells."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from airflow_provider_drs.emulator.api.errors import ApiError
+from airflow_provider_drs.emulator.client import KEY_HEADER
+from airflow_provider_drs.emulator.http.service import Service
+
+PREFIX = "/_emulator/"
+_TELLING = frozenset({"health", "jobs", "faults", "journal"})
+
+
+class Control:
+    """
+    Answers the requests of :class:`EmulatorClient`.
+
+    Each action is a POST of a JSON object to its name, answered with a JSON object; what only tells
+    (``health``, ``jobs``, ``faults``, ``journal``) can be asked with GET.
+
+    :param reset: begins anew.
+    :param key: what every request, whatever it asks, has to bring along; none is asked for, if not given.
+    """
+
+    def __init__(self, service: Service, reset: Callable[[], None], *, key: str | None = None) -> None:
+        self._service = service
+        self._reset = reset
+        self._key = key
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Do what the last part of the path says."""
+        if self._key is not None and not _is_equal(self._key, request.headers.get(KEY_HEADER, "")):
+            text = (
+                f"the header {KEY_HEADER} must hold the control key, which the emulator prints at its start"
+            )
+            return web.json_response({"error": text}, status=403)
+        name = request.path.removeprefix(PREFIX)
+        action = getattr(self, f"do_{name}", None) if name.isidentifier() else None
+        if action is None:
+            return web.json_response({"error": f"there is no {request.path}"}, status=404)
+        if request.method != "POST" and not (request.method == "GET" and name in _TELLING):
+            return web.json_response({"error": f"{request.path} takes POST"}, status=405)
+        raw = await request.read()
+        try:
+            answer = action(**(json.loads(raw) if raw else dict(request.query)))
+        except (ApiError, TypeError, ValueError, RecursionError) as error:
+            text = error.message if isinstance(error, ApiError) else str(error)
+            return web.json_response({"error": text}, status=400)
+        if name not in _TELLING:
+            self._service.keep()
+        return web.json_response({"answer": answer})
+
+    def do_health(self) -> dict[str, Any]:
+        """Tell that the emulator is up, and its time."""
+        return {"status": "ok", "now": self._service.clock.now()}
+
+    def do_jobs(self) -> list[dict[str, Any]]:
+        """List all jobs."""
+        now_s = self._service.clock.now()
+        return [
+            {
+                "id": job.id,
+                "name": job.name,
+                "status": job.status(now_s),
+                "starts": job.starts,
+                "prechecks": job.prechecks,
+                "parent_id": job.parent_id,
+                "job_direction": job.job_direction,
+            }
+            for job in self._service.world.jobs.values()
+        ]
+
+    def do_seed_job(self, job_id: str | None = None, **details: Any) -> str:
+        """Add a job and return its id."""
+        return self._service.world.seed(job_id, **details).id
+
+    def do_set_job(self, job_id: str, **details: Any) -> None:
+        """Change a job as only its owner could: its status, what it echoes, which of its endpoints answer."""
+        self._service.world.change(job_id, **details)
+
+    def do_plan_job(self, name: str, **details: Any) -> None:
+        """Choose what the jobs will be like that are created under a name."""
+        self._service.world.plan_job(name, **details)
+
+    def do_set_verdict(self, job_id: str | None, outcome: str, **details: Any) -> None:
+        """Choose how the next pre-checks of a job, or of all, end."""
+        self._service.world.plan_prechecks(job_id, outcome=outcome, **details)
+
+    def do_set_pace(self, pace: str | int) -> None:
+        """Let phases take their time, no time, or so many reads."""
+        self._service.world.pace = pace
+
+    def do_advance(self, seconds: float) -> float:
+        """Move time forward, and return the new time."""
+        self._service.clock.advance(seconds)
+        return self._service.clock.now()
+
+    def do_speed(self, speed: float) -> None:
+        """Let time run so many times as fast."""
+        self._service.clock.set_speed(speed)
+
+    def do_inject(self, kind: str, **details: Any) -> int:
+        """Add a fault and return its id."""
+        return self._service.faults.add(kind, **details)
+
+    def do_faults(self) -> list[dict[str, Any]]:
+        """List all faults, with how many requests each has spoiled."""
+        return self._service.faults.describe()
+
+    def do_remove_fault(self, fault_id: int) -> None:
+        """Remove a fault."""
+        self._service.faults.remove(fault_id)
+
+    def do_clear_faults(self) -> None:
+        """Remove all faults."""
+        self._service.faults.clear()
+
+    def do_journal(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return the requests that reached the emulator, of one operation or all."""
+        return self._service.journal.read(operation)
+
+    def do_clear_journal(self) -> None:
+        """Forget the requests so far."""
+        self._service.journal.clear()
+
+    def do_revoke_tokens(self) -> None:
+        """Make every token invalid."""
+        self._service.iam.revoke_all()
+
+    def do_accept_token(self, token: str, expires_at: float | None = None) -> None:
+        """Let a token be good that another IAM has issued; ``expires_at`` is epoch seconds."""
+        if not isinstance(token, str) or not isinstance(expires_at, int | float | None):
+            raise ValueError("token is a string, expires_at epoch seconds")
+        self._service.iam.accept(token, expires_at)
+
+    do_tokens = do_accept_token
+
+    def do_set_iam(self, **details: Any) -> None:
+        """Change ``lifetime_s``, ``token_bytes`` or ``password`` of the tokens to come."""
+        self._service.iam.change(**details)
+
+    def do_reset(self) -> None:
+        """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
+        self._reset()
+
+
+def _is_equal(key: str, given: str) -> bool:
+    # Bytes, since a header can hold what is not ASCII; and in a time that tells nothing of the key.
+    return hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,198 @@
+"""Who may call: passwords, tokens with an expiry, and signed requests."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from airflow_provider_drs.emulator.api.errors import ApiError
+from airflow_provider_drs.emulator.world.clock import Clock
+from airflow_provider_drs.emulator.world.world import PROJECT_ID
+
+DOMAIN = "emulator-domain"
+DOMAIN_ID = "d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0"
+USER = "drs-user"
+PASSWORD = "emulator-password"  # not a secret: it opens nothing but this emulator
+PROJECT = "eu-de"
+ACCESS_KEY = "EMULATORACCESSKEY000"
+SECRET_KEY = "emulator-secret-key-not-real"
+
+_ALGORITHM = "SDK-HMAC-SHA256"
+_DATE_FORMAT = "%Y%m%dT%H%M%SZ"
+#: The gateway refuses signatures that are older or newer than this.
+_LARGEST_SKEW_S = 900.0
+
+
+class IamError(Exception):
+    """A refusal in IAM's own shape."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+    def to_body(self) -> dict[str, Any]:
+        """Return the body that Keystone sends."""
+        titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
+        return {
+            "error": {"code": self.status, "message": self.message, "title": titles.get(self.status, "Error")}
+        }
+
+
+class Iam:
+    """
+    Issues tokens and checks callers.
+
+    :param clock: tokens expire by this clock.
+    :param lifetime_s: seconds that a token lives.
+    :param token_bytes: how long a token is; real ones can be larger than 8 KB.
+    """
+
+    def __init__(self, clock: Clock, *, lifetime_s: float = 86_400.0, token_bytes: int = 2_000) -> None:
+        self._clock = clock
+        self._expiry_by_token: dict[str, float] = {}
+        self.lifetime_s = lifetime_s
+        self.token_bytes = token_bytes
+        self.password = PASSWORD
+
+    def change(self, **details: Any) -> None:
+        """
+        Change ``lifetime_s``, ``token_bytes`` or ``password`` for the tokens to come.
+
+        :raises ValueError: there is no such thing, or the value is of the wrong type.
+        """
+        for name, value in details.items():
+            kind = {"lifetime_s": int | float, "token_bytes": int, "password": str}.get(name)
+            if kind is None or not isinstance(value, kind):
+                raise ValueError(f"IAM has lifetime_s, token_bytes and password, not {name}={value!r}")
+        for name, value in details.items():
+            setattr(self, name, value)
+
+    def issue(self, body: Mapping[str, Any], *, with_catalog: bool) -> tuple[str, dict[str, Any]]:
+        """
+        Return a token and the body that comes with it.
+
+        :raises IamError: wrong user, password, domain or project.
+        """
+        auth = body["auth"]
+        user, project = auth["identity"]["password"]["user"], auth["scope"]["project"]
+        domain = user["domain"]
+        is_user = user["name"] == USER and user["password"] == self.password
+        if not is_user or (domain.get("name", DOMAIN), domain.get("id", DOMAIN_ID)) != (DOMAIN, DOMAIN_ID):
+            raise IamError(401, "The username or password is wrong.")
+        if (project.get("name", PROJECT), project.get("id", PROJECT_ID)) != (PROJECT, PROJECT_ID):
+            raise IamError(401, "The user is not authorized for this project.")
+        token = "MII" + secrets.token_urlsafe(self.token_bytes)[: self.token_bytes - 3]
+        now_s = self._clock.now()
+        self.accept(token, now_s + self.lifetime_s)
+        return token, self._describe(now_s, with_catalog)
+
+    def list_projects(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return the projects that the user may act in, all or those of a name."""
+        project = {
+            "id": PROJECT_ID,
+            "name": PROJECT,
+            "domain_id": DOMAIN_ID,
+            "parent_id": DOMAIN_ID,
+            "is_domain": False,
+            "enabled": True,
+            "description": "",
+        }
+        return [project] if name in (None, PROJECT) else []
+
+    def accept(self, token: str, expires_s: float | None = None) -> None:
+        """Let a token be good until an instant; one that another IAM has issued, too."""
+        self._expiry_by_token[token] = self._clock.now() + self.lifetime_s if expires_s is None else expires_s
+
+    def revoke_all(self) -> None:
+        """Make every token invalid, as a change of the password does."""
+        self._expiry_by_token.clear()
+
+    def knows(self, token: str) -> bool:
+        """Whether a token is good now."""
+        return self._clock.now() < self._expiry_by_token.get(token, 0.0)
+
+    def _describe(self, now_s: float, with_catalog: bool) -> dict[str, Any]:
+        domain = {"id": DOMAIN_ID, "name": DOMAIN}
+        token: dict[str, Any] = {
+            "methods": ["password"],
+            "expires_at": _iso(now_s + self.lifetime_s),
+            "issued_at": _iso(now_s),
+            "user": {"id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "name": USER, "domain": domain},
+            "project": {"id": PROJECT_ID, "name": PROJECT, "domain": domain},
+            "roles": [{"id": "0", "name": "drs_admin"}],
+        }
+        if with_catalog:
+            token["catalog"] = [{"id": "0", "name": "drs", "type": "drs", "endpoints": []}]
+        return {"token": token}
+
+
+def check_signature(method: str, target: str, headers: Mapping[str, str], body: bytes, now_s: float) -> None:
+    """
+    Check a request signed with the emulator's keys.
+
+    :param target: path and query as they were sent.
+    :param headers: by lower-case name.
+    :param now_s: real epoch seconds: a signature covers the time of its maker's clock.
+    :raises ApiError: the signature does not fit, or is too old.
+    """
+    parts = _parse_authorization(headers.get("authorization", ""))
+    date = headers.get("x-sdk-date", "")
+    names = parts.get("SignedHeaders", "").split(";")
+    if parts.get("Access") != ACCESS_KEY or "x-sdk-date" not in names:
+        raise ApiError(
+            "APIGW.0301", message="Incorrect IAM authentication information: verify aksk signature fail"
+        )
+    split = urlsplit(target)
+    canonical = "\n".join(
+        [
+            method,
+            _canonical_path(split.path),
+            "&".join(
+                f"{_quote(k)}={_quote(v)}" for k, v in sorted(parse_qsl(split.query, keep_blank_values=True))
+            ),
+            *(f"{name}:{headers.get(name, '').strip()}" for name in names),
+            "",
+            ";".join(names),
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    to_sign = "\n".join([_ALGORITHM, date, hashlib.sha256(canonical.encode()).hexdigest()])
+    expected = hmac.new(SECRET_KEY.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, parts.get("Signature", "")) or not _is_recent(date, now_s):
+        raise ApiError(
+            "APIGW.0301", message="Incorrect IAM authentication information: verify aksk signature fail"
+        )
+
+
+def _parse_authorization(value: str) -> dict[str, str]:
+    scheme, _, rest = value.partition(" ")
+    if scheme != _ALGORITHM:
+        return {}
+    return dict(part.strip().partition("=")[::2] for part in rest.split(","))
+
+
+def _canonical_path(path: str) -> str:
+    quoted = "/".join(_quote(segment) for segment in unquote(path).split("/"))
+    return quoted if quoted.endswith("/") else f"{quoted}/"
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="~")
+
+
+def _is_recent(date: str, now_s: float) -> bool:
+    try:
+        made = datetime.datetime.strptime(date, _DATE_FORMAT).replace(tzinfo=datetime.UTC)
+    except ValueError:
+        return False
+    return abs(made.timestamp() - now_s) <= _LARGEST_SKEW_S
+
+
+def _iso(epoch_s: float) -> str:
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,180 @@
+"""The HTTP face of the emulator: which operation it is, who may call it, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from airflow_provider_drs.emulator.api.errors import ApiError
+from airflow_provider_drs.emulator.api.schemas import POLLS, check_job_id, load_operations, read_body
+from airflow_provider_drs.emulator.calls import Answer, Call, Journal, send
+from airflow_provider_drs.emulator.fault_injection import drop_rows, find_overrides, spoil_after, spoil_before
+from airflow_provider_drs.emulator.faults import Faults
+from airflow_provider_drs.emulator.http.handlers import HANDLERS
+from airflow_provider_drs.emulator.http.iam import Iam, IamError, check_signature
+from airflow_provider_drs.emulator.world.clock import Clock
+from airflow_provider_drs.emulator.world.world import PROJECT_ID, World
+
+TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
+PROJECTS_OPERATION = "KeystoneListProjects"
+
+
+class Service:
+    """
+    One emulated cloud: IAM and DRS of one region.
+
+    :param iam_url: a Keystone whose tokens are good here, too.
+    :param keep: called before anybody gets to know of what has changed.
+    :param tell: called with each line of the journal when its request is over.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        world: World,
+        iam: Iam,
+        faults: Faults,
+        journal: Journal,
+        *,
+        iam_url: str | None = None,
+        keep: Callable[[], None] | None = None,
+        tell: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.world = world
+        self.iam = iam
+        self.faults = faults
+        self.journal = journal
+        self.stopping = asyncio.Event()
+        self.keep = keep or _forget
+        self._tell = tell
+        self._iam_url = iam_url.rstrip("/").removesuffix("/v3") if iam_url else None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request of the API."""
+        raw = await request.read()
+        matches = [(each, match) for each in load_operations() if (match := each.path.match(request.path))]
+        found = next((each for each in matches if each[0].method == request.method), None)
+        entry = self.journal.note(request, raw, found[0].name if found else None, self.clock.now())
+        try:
+            if found is None:
+                error = ApiError("APIGW.0103" if matches else "APIGW.0101")
+                return send(entry, Answer(error.status, error.to_body()))
+            operation, match = found
+            if "job_id" in match.groupdict():
+                entry["job_ids"], entry["count"] = [match["job_id"]], 1
+            call = Call(request, raw, operation, entry["job_ids"], entry)
+            return await self._serve(call, match.groupdict())
+        finally:
+            self.keep()
+            if self._tell is not None:
+                self._tell(entry)
+
+    async def _serve(self, call: Call, path: Mapping[str, str]) -> web.StreamResponse:
+        call.faults = self.faults.strike(call.operation.name, call.job_ids)
+        call.entry["faults"] = [fault.kind for fault in call.faults]
+        instead = await spoil_before(call, self.stopping)
+        if instead is not None:
+            return instead
+        try:
+            answer = await self._answer(call, path)
+        except (ApiError, IamError) as error:
+            # Some codes of single jobs come with a success; as the answer to a request they are none.
+            answer = Answer(error.status if error.status >= 300 else 400, error.to_body())
+        if call.faults:
+            # Its answer may take its time, or never come.
+            self.keep()
+        return await spoil_after(call, answer, self.stopping)
+
+    async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
+        operation = call.operation
+        if operation.name == TOKEN_OPERATION:
+            return self._issue_token(call)
+        if operation.name == PROJECTS_OPERATION:
+            return self._list_projects(call)
+        if path.get("project_id") != await self._authorise(call):
+            raise ApiError("DRS.M00261")
+        body = read_body(operation, call.raw)
+        if "job_id" in path:
+            body = {**body, "job_id": check_job_id(path["job_id"])}
+        document = HANDLERS[operation.name](self.world, body, find_overrides(call))
+        call.entry["applied"] = True
+        # A read in which no job could be read is a 400 with its rows: so the Terraform provider has it.
+        is_refused = operation.name in POLLS and _has_only_errors(document)
+        status = 400 if is_refused else operation.success
+        return Answer(status, drop_rows(call, document, self.world.jobs))
+
+    # Who may call.
+
+    def _issue_token(self, call: Call) -> Answer:
+        if not _is_json(call.request.headers):
+            raise IamError(400, "The Content-Type must be application/json.")
+        try:
+            body = read_body(call.operation, call.raw)
+        except ApiError as error:
+            raise IamError(400, error.message) from None
+        token, document = self.iam.issue(body, with_catalog=not call.request.query.get("nocatalog"))
+        call.entry["applied"] = True
+        return Answer(201, document, {"X-Subject-Token": token})
+
+    def _list_projects(self, call: Call) -> Answer:
+        headers = {name.lower(): value for name, value in call.request.headers.items()}
+        if "authorization" in headers:
+            check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
+        elif not self.iam.knows(headers.get("x-auth-token", "")):
+            raise IamError(401, "The request you have made requires authentication.")
+        call.entry["applied"] = True
+        projects = self.iam.list_projects(call.request.query.get("name"))
+        return Answer(200, {"projects": projects, "links": {"self": str(call.request.url)}})
+
+    async def _authorise(self, call: Call) -> str | None:
+        """Return the project that the caller may act in."""
+        headers = {name.lower(): value for name, value in call.request.headers.items()}
+        if not _is_json(call.request.headers):
+            raise ApiError("DRS.M00202", "Content-Type")
+        if headers.get("x-language", "en-us") not in ("en-us", "zh-cn"):
+            raise ApiError("DRS.M00202", "X-Language")
+        if "authorization" in headers:
+            check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
+            return PROJECT_ID
+        token = headers.get("x-auth-token", "")
+        if self.iam.knows(token):
+            return PROJECT_ID
+        if self._iam_url and token:
+            return await _ask_other_iam(self._iam_url, token)
+        raise ApiError("DRS.M00100")
+
+
+def _forget() -> None:
+    """Keep nothing: an emulator lives in memory, unless told otherwise."""
+
+
+async def _ask_other_iam(iam_url: str, token: str) -> str | None:
+    """Return the project of a token that a Keystone has issued."""
+    headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{iam_url}/v3/auth/tokens?nocatalog=true", headers=headers) as response,
+        ):
+            if response.status != 200:
+                raise ApiError("DRS.M00100")
+            document = await response.json()
+    except aiohttp.ClientError:
+        raise ApiError("APIGW.0613") from None
+    project: str | None = document["token"].get("project", {}).get("id")
+    return project
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _has_only_errors(document: Mapping[str, Any]) -> bool:
+    rows = document.get("results")
+    return bool(rows) and all("error_code" in row for row in rows or ())

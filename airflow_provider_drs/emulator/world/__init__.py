@@ -1,0 +1,1 @@
+"""The emulated jobs, and the rules that they follow."""

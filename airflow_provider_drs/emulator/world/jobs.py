@@ -1,0 +1,266 @@
+"""One job: what it is, which status it has when, and how far its copy is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_drs.emulator.world.comparisons import Comparison
+from airflow_provider_drs.emulator.world.details import END_POINTS, check_details
+from airflow_provider_drs.emulator.world.prechecks import Precheck
+from airflow_provider_drs.emulator.world.timeline import (
+    COPIED,
+    FAILURES,
+    FULL,
+    FULL_TRANSFER_S,
+    INCREMENTAL,
+    PAUSED,
+    Entry,
+    find_spent,
+    plan_creation,
+    plan_end,
+    plan_start,
+    plan_transfer,
+)
+
+#: How far an incremental phase is behind when it begins, and how much it catches up in a second.
+_FIRST_DELAY_S, _CATCHES_UP = 30.0, 2.0
+#: Statuses that come after a full copy.
+_COPIED_IN = frozenset(
+    {COPIED, INCREMENTAL, FAILURES["incremental"], "CHANGE_JOB_STARTED", "CHANGE_JOB_FAILED"}
+)
+_ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
+#: Epoch seconds have seven digits behind their point, and no more.
+_ROUNDING = 1e-6
+
+
+@dataclass
+class Job:
+    """
+    One job.
+
+    :param timeline: the statuses that it takes, each with the second from which it holds.
+    :param is_tested: which ends (``so``, ``ta``) have passed a connection test.
+    :param has_endpoints: its ends were saved by a modification.
+    :param echo_secrets: its details show the passwords of its databases, as the service's can.
+    :param unreachable: which ends fail a connection test.
+    :param fails_in: in which phases it fails: ``create``, ``start``, ``full``, ``incremental``, ``stop``.
+    :param delay: how far the incremental phase is behind: steps of seconds since it began, and seconds.
+    :param differences: the tables (``db.table``) that a comparison finds inconsistent.
+    :param databases: what the source holds: rows by table by database.
+    :param switch_fails: its switch-overs fail.
+    :param node_num: the shards of a MongoDB cluster.
+    :param passwords: those of its databases (``so``, ``ta``): any other one is refused.
+    :param verdict: how its pre-checks go: fields of :class:`~.prechecks.Plan`.
+    :param settings: what was set by the API, as the details show it.
+    :param ends: its two databases, as they were given, without secrets.
+    :param leader: the parent whose status a subtask of a cluster follows.
+    """
+
+    id: str
+    name: str
+    timeline: list[Entry]
+    engine_type: str = "mysql"
+    db_use_type: str = "migration"
+    task_type: str = "FULL_INCR_TRANS"
+    net_type: str = "eip"
+    job_direction: str = "up"
+    multi_write: bool = False
+    parent_id: str | None = None
+    is_tested: set[str] = field(default_factory=lambda: set(END_POINTS))
+    has_endpoints: bool = True
+    echo_secrets: bool = False
+    unreachable: set[str] = field(default_factory=set)
+    fails_in: set[str] = field(default_factory=set)
+    delay: Sequence[Sequence[float]] = ()
+    differences: Sequence[str] = ()
+    databases: Mapping[str, Mapping[str, int]] = field(
+        default_factory=lambda: {"shop": {"orders": 1200, "customers": 300}}
+    )
+    switch_fails: bool = False
+    node_num: int = 0
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+    precheck: Precheck | None = None
+    stale: Precheck | None = None
+    stale_reads: int = 0
+    prechecks: int = 0
+    starts: int = 0
+    reads: int = 0
+    delay_reads: int = 0
+    created_s: float = 0.0
+    started_s: float | None = None
+    description: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    ends: dict[str, dict[str, Any]] = field(default_factory=lambda: {"source": {}, "target": {}})
+    rules: set[str] = field(default_factory=set)
+    parameters: list[dict[str, Any]] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    switch: Entry | None = None
+    switch_reads: int = 0
+    leader: Job | None = field(default=None, repr=False)
+    _rest: list[Entry] = field(default_factory=list)
+
+    def status(self, now_s: float) -> str:
+        """Return the status at an instant."""
+        if self.leader is not None:
+            return self.leader.status(now_s)
+        return [word for since_s, word in self.timeline if since_s <= now_s][-1]
+
+    @property
+    def is_parent(self) -> bool:
+        """Whether it is the umbrella of a dual-active pair."""
+        return self.multi_write and self.parent_id is None
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is the parent of a MongoDB cluster's subtasks."""
+        return self.node_num > 1 and "mongodb" in self.engine_type
+
+    def since(self, word: str) -> float | None:
+        """Return from when a status holds or will hold, or ``None`` if that is not to come."""
+        timeline = self.leader.timeline if self.leader else self.timeline
+        return next((since_s for since_s, each in timeline if each == word), None)
+
+    def measure(self, now_s: float) -> tuple[int, int]:
+        """Return percent and remaining seconds of what there is to copy; pauses and failures do not count."""
+        me = self.leader or self
+        word = me.status(now_s)
+        if word == PAUSED and me._rest:
+            word = me._rest[0][1]
+        copied_s = me.since(COPIED)
+        is_copied = word in _COPIED_IN or (copied_s is not None and copied_s <= now_s)
+        if is_copied or (me.started_s is not None and me.task_type == "INCR_TRANS"):
+            return 100, 0
+        if me.started_s is None:
+            return 0, 0
+        spent_s = me._spent_s(now_s)
+        left_s = 0 if word in _ENDED else max(0, int(FULL_TRANSFER_S - spent_s + _ROUNDING))
+        # It is done with the status that says so, and not before.
+        return min(99, int(100 * spent_s / FULL_TRANSFER_S + _ROUNDING)), left_s
+
+    def _spent_s(self, now_s: float) -> float:
+        """Return for how long it has been copying."""
+        return 0.0 if self.started_s is None else find_spent(self.timeline, FULL, self.started_s, now_s)
+
+    def delay_s(self, now_s: float, pace: str | int = "time") -> float | None:
+        """
+        Return how far the incremental phase is behind; ``None`` before there is one.
+
+        :param pace: with a number of reads, each step of the delay is that of so many.
+        """
+        begin_s = self.since(INCREMENTAL)
+        if begin_s is None or now_s < begin_s or self.status(now_s) != INCREMENTAL:
+            return None
+        if begin_s == 0.0 and not self.delay:
+            # It was seeded so, and has long caught up.
+            return 0.0
+        steps = self.delay or ((0.0, _FIRST_DELAY_S), (_FIRST_DELAY_S / _CATCHES_UP, 0.0))
+        if pace == "at-once":
+            return float(steps[-1][1])
+        if isinstance(pace, int):
+            return float(steps[min(max(0, self.delay_reads - 1) // pace, len(steps) - 1)][1])
+        passed_s = now_s - max(begin_s, self.created_s)
+        if self.delay:
+            return float([behind_s for at_s, behind_s in self.delay if at_s <= passed_s][-1])
+        return max(0.0, _FIRST_DELAY_S - _CATCHES_UP * passed_s)
+
+    def begin(self, now_s: float, begin_s: float, *, is_at_once: bool) -> None:
+        """Start it: now, or wait for a time to come."""
+        self.starts += 1
+        self.started_s = begin_s
+        self._go_on(now_s, plan_start(now_s, begin_s, self.task_type, self.fails_in, is_at_once=is_at_once))
+
+    def pause(self, now_s: float) -> None:
+        """Pause it; what was to come waits."""
+        before = self.status(now_s)
+        self._rest = [
+            (0.0, before),
+            *((since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s),
+        ]
+        self._go_on(now_s, [(now_s, PAUSED)])
+
+    def resume(self, now_s: float, *, is_at_once: bool) -> None:
+        """Go on after a pause, or after a failure, which happens once."""
+        status = self.status(now_s)
+        if status == PAUSED:
+            # Nobody has seen a job pause that was seeded so.
+            rest = self._rest or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
+            self._rest, status = [], rest[0][1]
+            if status not in FAILURES.values():
+                self._go_on(now_s, [(now_s + in_s, word) for in_s, word in rest])
+                return
+        self.fails_in = self.fails_in - {phase for phase, word in FAILURES.items() if word == status}
+        if status == FAILURES["stop"]:
+            self.end(now_s, is_at_once=is_at_once)
+            return
+        if self.started_s is None:
+            self.started_s = now_s
+        self._go_on(now_s, self._plan_retry(now_s, status, is_at_once))
+
+    def _plan_retry(self, now_s: float, status: str, is_at_once: bool) -> list[Entry]:
+        if status == FAILURES["start"]:
+            return plan_start(now_s, now_s, self.task_type, self.fails_in, is_at_once=is_at_once)
+        if status != FAILURES["full"]:
+            return plan_transfer(now_s, "INCR_TRANS", self.fails_in, is_at_once=is_at_once)
+        share = max(0.0, 1 - self._spent_s(now_s) / FULL_TRANSFER_S)
+        # It can have been seeded in a phase that its task type does not have.
+        kind = self.task_type if self.task_type != "INCR_TRANS" else "FULL_INCR_TRANS"
+        return plan_transfer(now_s, kind, self.fails_in, is_at_once=is_at_once, share=share)
+
+    def plan_again(self, now_s: float, *, is_at_once: bool) -> None:
+        """Let what it was told about its failures hold from the phase on in which it is."""
+        since_s, word = [entry for entry in self.timeline if entry[0] <= now_s][-1]
+        if word == "CREATING":
+            entries = plan_creation(since_s, self.fails_in, is_at_once=is_at_once)[1:]
+        elif word == "WAITING_FOR_START" and self.started_s is not None:
+            entries = plan_start(
+                self.started_s, self.started_s, self.task_type, self.fails_in, is_at_once=is_at_once
+            )
+        elif word == "STARTJOBING":
+            entries = plan_start(since_s, since_s, self.task_type, self.fails_in, is_at_once=is_at_once)[1:]
+        elif word in (FULL, INCREMENTAL):
+            if self.started_s is None:
+                self.started_s = since_s = now_s
+            failed = FAILURES["full" if word == FULL else "incremental"]
+            spent_until_s = since_s
+            entries = self._plan_retry(spent_until_s, failed, is_at_once)[1:]
+        else:
+            return
+        self._go_on(now_s, [(max(at_s, now_s), each) for at_s, each in entries])
+
+    def end(self, now_s: float, *, is_at_once: bool, is_forced: bool = False) -> None:
+        """Stop it, and drop what was to come."""
+        fails_in = () if is_forced else self.fails_in
+        self._go_on(now_s, plan_end(now_s, fails_in, is_at_once=is_at_once))
+
+    def place(self, now_s: float, status: str) -> None:
+        """Put it into a status, as only its owner or an accident could."""
+        self._rest = []
+        self._go_on(now_s, [(now_s, status)])
+
+    def hurry(self, now_s: float) -> None:
+        """Let the next status hold now, and all later ones as much earlier."""
+        lead_s = min((since_s for since_s, _ in self.timeline if since_s > now_s), default=now_s) - now_s
+        self.timeline = [
+            (since_s - lead_s if since_s > now_s else since_s, word) for since_s, word in self.timeline
+        ]
+
+    def change(self, details: Mapping[str, Any]) -> None:
+        """
+        Set some of :data:`~.details.DETAILS`.
+
+        :raises ValueError: a job has no such detail, or the value is of the wrong type.
+        """
+        for name, value in check_details(details).items():
+            setattr(self, name, value)
+
+    def _go_on(self, now_s: float, entries: list[Entry]) -> None:
+        """Take other statuses than those that were to come."""
+        self.timeline = [entry for entry in self.timeline if entry[0] <= now_s] + entries
+
+
+def make_job_id(number: int) -> str:
+    """Return an id as the service makes them: it looks like a UUID and is not one."""
+    return f"{number:08x}-d0c5-4a11-8a11-{number:07x}jb{100 + number % 900}"

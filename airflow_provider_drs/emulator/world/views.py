@@ -1,0 +1,148 @@
+"""What the API shows of jobs, in the shapes that its pages document."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_drs.emulator.world.jobs import Job
+from airflow_provider_drs.emulator.world.timeline import INCREMENTAL
+from airflow_provider_drs.emulator.world.world import INSTANCE_ID, World
+
+_SECRET_ECHO = {"db_password": "emulated-db-password", "ssl_cert_password": "emulated-cert-password"}
+_DB_TYPES = {"cloudDataGuard-mysql": ("mysql", "mysql"), "mysql-to-taurus": ("mysql", "taurus")}
+_PORTS = {"mysql": 3306, "taurus": 3306, "postgresql": 5432, "mongodb": 0}
+
+
+def show_status(world: World, job_id: str) -> dict[str, Any]:
+    """Return where a job stands."""
+    return {"id": job_id, "status": world.look_at(job_id).status(world.clock.now())}
+
+
+def show_details(world: World, job_id: str) -> dict[str, Any]:
+    """Return the details of a job."""
+    job = world.look_at(job_id)
+    now_s = world.clock.now()
+    source, target = _DB_TYPES.get(job.engine_type, (job.engine_type, job.engine_type))
+    # A synchronization is one of self-built databases until somebody says otherwise: it can be switched over.
+    target_own = {"ip": "192.0.2.20"}
+    target_own |= {} if job.db_use_type == "sync" else {"inst_id": INSTANCE_ID, "region": "eu-de"}
+    details: dict[str, Any] = {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status(now_s),
+        "description": job.description,
+        "create_time": _ms(job.created_s),
+        "task_type": job.task_type,
+        "source_endpoint": {**_show_endpoint(job, source), "ip": "192.0.2.10", **_show_known(job, "source")},
+        "target_endpoint": {**_show_endpoint(job, target), **target_own, **_show_known(job, "target")},
+        "net_type": job.net_type,
+        "inst_info": {
+            "engine_type": job.engine_type,
+            "inst_type": "high",
+            "ip": "192.0.2.30",
+            # "0" stands for none, as in the page's example.
+            "start_time": _ms(job.started_s or 0),
+            "volume_size": 100,
+        },
+        "update_time": _ms(now_s),
+        "job_direction": job.job_direction,
+        "db_use_type": job.db_use_type,
+        "need_restart": False,
+        "multi_write": job.multi_write,
+        "speed_limit": [],
+        **job.settings,
+    }
+    if job.started_s is not None and job.started_s <= now_s:
+        details["actual_start_time"] = _ms(job.started_s)
+    copied_s = job.since("FULL_TRANSFER_COMPLETE")
+    if copied_s is not None and copied_s <= now_s:
+        details["full_transfer_complete_time"] = _ms(copied_s)
+    return details | ({"parent_id": job.parent_id} if job.parent_id else {})
+
+
+def _show_endpoint(job: Job, db_type: str) -> dict[str, Any]:
+    endpoint = {
+        "db_type": db_type,
+        "db_port": _PORTS.get(db_type, 3306),
+        "ssl_link": False,
+        "db_user": "root",
+    }
+    return endpoint | (_SECRET_ECHO if job.echo_secrets else {})
+
+
+def _show_known(job: Job, end: str) -> dict[str, Any]:
+    """Return what was said of a database."""
+    return job.ends[end]
+
+
+def show_progress(world: World, job_id: str) -> dict[str, Any]:
+    """Return how far a job is."""
+    job = world.look_at(job_id)
+    now_s = world.clock.now()
+    percent, left_s = job.measure(now_s)
+    status = job.status(now_s)
+    job.delay_reads += status == INCREMENTAL
+    delay_s = job.delay_s(now_s, world.pace)
+    row: dict[str, Any] = {
+        "job_id": job.id,
+        "progress": str(percent),
+        "incre_trans_delay": "-1" if delay_s is None else str(int(delay_s)),
+        "task_mode": job.task_type,
+        "transfer_status": status,
+        "process_time": _ms(now_s) if job.started_s else "0",
+        "remaining_time": str(left_s),
+    }
+    if 0 < percent < 100:
+        part = {"completed": f"{percent}%", "remaining_time": None}
+        row["progress_map"] = {"struct": part, "data": part, "index": part}
+    return row
+
+
+def show_list(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of the project's jobs; the children of a pair stand under their parent."""
+    now_s = world.clock.now()
+    found = [job for job in world.jobs.values() if job.parent_id is None and _fits(job, body, now_s)]
+    # JSON Schema takes 1.0 for an integer.
+    page, size = int(body["cur_page"]), int(body["per_page"])
+    shown = found if page == 0 or size == 0 else found[(page - 1) * size : page * size]
+    rows = []
+    for job in shown:
+        children = [_show_row(world.look_at(child.id), now_s) for child in world.children(job)]
+        rows.append(_show_row(world.look_at(job.id), now_s) | ({"children": children} if children else {}))
+    return {"total_record": len(found), "jobs": rows}
+
+
+def _fits(job: Job, body: Mapping[str, Any], now_s: float) -> bool:
+    wanted = {
+        "db_use_type": job.db_use_type,
+        "engine_type": job.engine_type,
+        "net_type": job.net_type,
+        "status": job.status(now_s),
+    }
+    fits = all(not body.get(key) or body[key] == value for key, value in wanted.items())
+    return fits and body.get("name", "") in job.name
+
+
+def _show_row(job: Job, now_s: float) -> dict[str, Any]:
+    created = datetime.datetime.fromtimestamp(job.created_s, datetime.UTC)
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status(now_s),
+        "description": job.description,
+        # This call alone has its times like so; all others have milliseconds.
+        "create_time": created.strftime("%Y-%m-%d %H:%M:%S"),
+        "engine_type": job.engine_type,
+        "net_type": job.net_type,
+        "billing_tag": False,
+        "job_direction": job.job_direction,
+        "db_use_type": job.db_use_type,
+        "task_type": job.task_type,
+        "node_newFramework": True,
+    }
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -1,0 +1,1 @@
+"""Comparing the data of source and destination."""

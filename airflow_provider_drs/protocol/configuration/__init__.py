@@ -1,0 +1,1 @@
+"""Configuring a job before it starts: connections, objects, policies, flow control."""

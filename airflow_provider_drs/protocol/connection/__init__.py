@@ -1,0 +1,1 @@
+"""The Airflow connection, and how a request is authenticated."""

@@ -1,0 +1,205 @@
+"""
+Tokens.
+
+asking IAM for one, reading its answer, and when to get another (drs_01_0005, drs_01_0007, drs_01_0008).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_drs.protocol.connection.settings import WORD, Auth, Settings
+from airflow_provider_drs.protocol.connection.signing import sign
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
+from airflow_provider_drs.protocol.core.wire import Conversation, Request, Response, Service, encode_body
+
+# A compressed body can be a thousand times as large as what was sent; nothing here is worth that risk.
+_JSON_HEADERS: dict[str, str] = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
+
+# A token that is about to expire is renewed early: five minutes, or a tenth of its life if that is less.
+_LONGEST_MARGIN_S = 300.0
+_MARGIN_SHARE = 0.1
+# Keystone's tokens know whole seconds: one that was issued late in a second expires early by as much.
+_ROUNDING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What IAM gives: a token, the project it is for, and how many seconds it lives (``None``: not known)."""
+
+    token: str = field(repr=False)
+    project_id: str
+    lifetime_s: float | None
+
+    @property
+    def useful_s(self) -> float:
+        """Seconds from its issue until it should be renewed."""
+        if self.lifetime_s is None:
+            return float("inf")
+        margin_s = min(_LONGEST_MARGIN_S, self.lifetime_s * _MARGIN_SHARE) + _ROUNDING_S
+        return max(0.0, self.lifetime_s - margin_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it goes out: complete, with credentials."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def own_grant(settings: Settings) -> Grant:
+    """Return the grant of a connection that brings its own: a token, or keys that need none."""
+    return Grant(settings.secret if settings.auth is Auth.TOKEN else "", settings.project_id, None)
+
+
+def authorise(settings: Settings, grant: Grant | None, request: Request, at: datetime.datetime) -> Outgoing:
+    """
+    Return *request* with its URL, body and credentials.
+
+    :param grant: the token and project; ``None`` for IAM, which gets the credentials in the body.
+    :param at: now, which a signature covers.
+    """
+    body = encode_body(request.body)
+    if grant is None:
+        return Outgoing(request.method, settings.iam_url + request.path, _JSON_HEADERS, body)
+    url = settings.drs_url + request.path.replace("{project_id}", grant.project_id)
+    # Content-Type is mandatory on every DRS call, also on those without a body.
+    headers = _JSON_HEADERS | {"X-Language": settings.language}
+    if settings.auth is Auth.AKSK:
+        # The vendor's SDK sends and signs the project, too.
+        headers["X-Project-Id"] = grant.project_id
+        headers |= sign(
+            method=request.method,
+            url=url,
+            headers=headers,
+            body=body,
+            access_key=settings.login,
+            secret_key=settings.secret,
+            at=at,
+        )
+    else:
+        headers["X-Auth-Token"] = grant.token
+    return Outgoing(request.method, url, headers, body)
+
+
+def refused_own_credentials(settings: Settings, operation: str) -> DrsAuthError:
+    """Return the error for credentials that cannot be renewed, because the connection brings them itself."""
+    what = "access key or its signature" if settings.auth is Auth.AKSK else "token"
+    todo = (
+        "Check login (access key), password (secret key), extra.project_id and this machine's clock"
+        if settings.auth is Auth.AKSK
+        else "Put a new token into password, or use extra.auth password so that tokens are renewed"
+    )
+    return DrsAuthError(
+        f"{operation}: DRS refuses the {what} of connection {settings.conn_id!r}. {todo}.",
+        operation=operation,
+    )
+
+
+def build_token(settings: Settings) -> Request:
+    """Return the request for a token with project scope."""
+    # Keystone itself wants the domain that a project name belongs to; the public clouds' IAM accepts it.
+    named = {"name": settings.project_name, "domain": _domain(settings)}
+    project = {"id": settings.project_id} if settings.project_id else named
+    return _ask_for_token(settings, {"scope": {"project": project}})
+
+
+def build_unscoped_token(settings: Settings) -> Request:
+    """Return the request for a token that is good for no project, to see whether the user is known at all."""
+    return _ask_for_token(settings, {})
+
+
+def _ask_for_token(settings: Settings, scope: Mapping[str, Any]) -> Request:
+    user = {"name": settings.login, "password": settings.secret, "domain": _domain(settings)}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    # The catalog is of no use here and is most of the answer; any non-empty value leaves it out.
+    path = "/v3/auth/tokens?nocatalog=true"
+    return Request(
+        "KeystoneCreateUserTokenByPassword",
+        "POST",
+        path,
+        {"auth": {"identity": identity, **scope}},
+        repeatable=True,
+        service=Service.IAM,
+    )
+
+
+def _domain(settings: Settings) -> dict[str, str]:
+    return {"id": settings.domain_id} if settings.domain_id else {"name": settings.domain_name}
+
+
+def parse_token(document: Mapping[str, Any], response: Response, settings: Settings) -> Grant:
+    """
+    Read the token.
+
+    :raises DrsResponseError: there is no token, no expiry, or no project in the answer.
+    """
+    token = response.headers.get("x-subject-token")
+    body = document.get("token")
+    if not token or not isinstance(body, Mapping):
+        raise DrsResponseError("IAM's answer holds no token")
+    project = body.get("project")
+    project_id = settings.project_id or (project.get("id") if isinstance(project, Mapping) else None)
+    if not project_id:
+        raise DrsResponseError("IAM's answer names no project; set extra.project_id of the connection")
+    if not WORD.fullmatch(str(project_id)):
+        raise DrsResponseError("IAM's answer names a project that can be none")
+    expires_at = _read_instant(body, "expires_at")
+    # From IAM's own two clocks readings, so that a wrong clock on this side does no harm.
+    issued_at = _read_instant(body, "issued_at") if body.get("issued_at") else None
+    lifetime_s = (expires_at - issued_at).total_seconds() if issued_at else None
+    return Grant(token, str(project_id), lifetime_s)
+
+
+def _read_instant(body: Mapping[str, Any], key: str) -> datetime.datetime:
+    try:
+        instant = datetime.datetime.fromisoformat(str(body.get(key)).replace("Z", "+00:00"))
+    except ValueError:
+        raise DrsResponseError(f"{key} of IAM's answer is not a date and time") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=datetime.UTC)
+
+
+def get_grant(settings: Settings) -> Conversation[Grant]:
+    """
+    Ask IAM for a token.
+
+    :raises DrsAuthError: user, password, domain or project is wrong.
+    :raises DrsUnavailableError: IAM gave no usable answer within ``retry_timeout``.
+    """
+    request = build_token(settings)
+    try:
+        return (
+            yield from exchange_repeatable(
+                request,
+                Budget(settings.retry_timeout_s),
+                lambda document, response: parse_token(document, response, settings),
+            )
+        )
+    except DrsAuthError as error:
+        raise _explain_refusal(error, settings) from error
+
+
+def _explain_refusal(error: DrsError, settings: Settings) -> DrsAuthError:
+    who = f"user {settings.login!r} of domain {settings.domain_name or settings.domain_id!r}"
+    where = settings.project_id or settings.project_name
+    return DrsAuthError(
+        f"IAM at {settings.iam_url} refuses {who} for project {where!r} (HTTP {error.http_status}). Check "
+        f"login, password, domain_name and project_name or region of connection {settings.conn_id!r}; "
+        "the user needs programmatic access.",
+        operation=error.operation,
+        http_status=error.http_status,
+        error_code=error.error_code,
+        error_msg=error.error_msg,
+        request_id=error.request_id,
+    )

@@ -1,0 +1,390 @@
+"""What one Airflow connection says: where the service is, who we are there, and the limits of a call."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+
+E = TypeVar("E", bound=Enum)
+
+#: The service's own advice on the pre-check and connection test pages.
+DEFAULT_BATCH_SIZE = 10
+#: Half of the documented page maximum.
+DEFAULT_POLL_BATCH_SIZE = 50
+LARGEST_BATCH = 100
+
+LANGUAGES = ("en-us", "zh-cn")
+
+#: What becomes part of a host name or a path is spelt in letters that mean the same to everybody: a library
+#: that reads a URL differently would send a token to another host than the one that was checked.
+WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NETLOC = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+)
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/*")
+_LARGEST_PORT = 65_535
+
+
+class Auth(Enum):
+    """How requests are authorised."""
+
+    PASSWORD = "password"
+    AKSK = "aksk"
+    TOKEN = "token"
+
+
+class Cloud(Enum):
+    """Whose DRS it is. The value is what the connection says."""
+
+    OTC = "otc"
+    HUAWEI = "huaweicloud"
+
+    def endpoint(self, service: str, region: str) -> str:
+        """Return the URL of a service in a region."""
+        suffix = "otc.t-systems.com" if self is Cloud.OTC else "myhuaweicloud.com"
+        return f"https://{service}.{region}.{suffix}"
+
+    @property
+    def console_url(self) -> str:
+        """Return the base URL of the console, for people."""
+        return "https://console.otc.t-systems.com" if self is Cloud.OTC else "https://console.huaweicloud.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    A connection, checked and complete. Times are seconds.
+
+    ``secret`` is the password, the secret key or the token, as ``auth`` says. Without ``project_id``
+    (password only) it is taken from the token.
+    """
+
+    conn_id: str
+    auth: Auth
+    drs_url: str
+    iam_url: str
+    region: str
+    login: str
+    secret: str = field(repr=False)
+    domain_name: str
+    domain_id: str
+    project_id: str
+    project_name: str
+    language: str = "en-us"
+    verify: bool | str = True
+    proxy: str | None = field(default=None, repr=False)
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    retry_timeout_s: float = 300.0
+    batch_size: int = DEFAULT_BATCH_SIZE
+    poll_batch_size: int = DEFAULT_POLL_BATCH_SIZE
+    console_url: str = Cloud.OTC.console_url
+
+    @property
+    def identity(self) -> str:
+        """
+        Return a key that is equal for equal credentials and scope, and gives none of them away.
+
+        A changed password is another identity: nobody goes on with a token of the old one.
+        """
+        parts = (self.iam_url, self.auth.value, self.login, self.secret, self.domain_name, self.domain_id)
+        scope = (self.project_id, self.project_name, str(self.verify), str(self.proxy))
+        return hashlib.sha256(json.dumps([*parts, *scope]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a hook's caller says, which goes before the connection's extra."""
+
+    project_id: str | None = None
+    region: str | None = None
+    language: str | None = None
+
+
+def read_settings(
+    conn_id: str,
+    *,
+    host: str | None,
+    port: int | None,
+    login: str | None,
+    password: str | None,
+    extra: Mapping[str, Any],
+    overrides: Overrides | None = None,
+    schema: str | None = None,
+) -> Settings:
+    """
+    Return the settings that a connection stands for.
+
+    :param extra: the connection's extra as a mapping.
+    :param overrides: values of the hook's arguments.
+    :raises DrsConfigError: a field is missing, unknown or contradictory; the text names it and the
+        connection.
+    """
+    return _Reader(conn_id, dict(extra), overrides or Overrides()).read(host, port, login, password, schema)
+
+
+def read_extra(conn_id: str, extra: object, *, what: str = "extra") -> dict[str, Any]:
+    """
+    Return the extra of a connection: a mapping, or the text of a JSON object.
+
+    :param what: what it is called, for the text of an error.
+    :raises DrsConfigError: it is neither.
+    """
+    try:
+        found = json.loads(extra) if isinstance(extra, str) and extra else extra or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise DrsConfigError(f"connection {conn_id!r}: {what} is not a JSON object.")
+    return dict(found)
+
+
+class _Reader:
+    """
+    Reads one connection; every complaint names the connection and the field, never a value that is secret.
+    """
+
+    def __init__(self, conn_id: str, extra: dict[str, Any], overrides: Overrides) -> None:
+        self._conn_id = conn_id
+        self._extra = extra
+        self._overrides = overrides
+        # Looked at even where it is not needed: a word that is none would else go unnoticed.
+        self._allows_http = self._flag("allow_http")
+
+    def read(
+        self, host: str | None, port: int | None, login: str | None, password: str | None, schema: str | None
+    ) -> Settings:
+        auth = self._choice("auth", Auth, Auth.PASSWORD)
+        cloud = self._choice("cloud", Cloud, Cloud.OTC)
+        region = self._word("region", self._overrides.region)
+        project_id = self._word("project_id", self._overrides.project_id)
+        self._check_credentials(auth, login, password, project_id)
+        domain_name, domain_id = self._text("domain_name"), self._text("domain_id")
+        project_name = self._text("project_name") or region
+        iam_url = ""
+        if auth is Auth.PASSWORD:
+            self._check_scope(domain_name, domain_id, project_id or project_name)
+            iam_url = self._iam_url(cloud, region)
+        drs_url = self._drs_url(host, port, schema, cloud, region)
+        return Settings(
+            conn_id=self._conn_id,
+            auth=auth,
+            drs_url=drs_url,
+            iam_url=iam_url,
+            region=region,
+            login=login or "",
+            secret=password or "",
+            domain_name=domain_name,
+            domain_id=domain_id,
+            project_id=project_id,
+            project_name=project_name,
+            language=self._language(),
+            verify=self._verify(),
+            proxy=self._proxy(drs_url, iam_url),
+            connect_timeout_s=self._seconds("connect_timeout", 10.0),
+            read_timeout_s=self._seconds("read_timeout", 60.0),
+            retry_timeout_s=self._seconds("retry_timeout", 300.0),
+            batch_size=self._batch("batch_size", DEFAULT_BATCH_SIZE),
+            poll_batch_size=self._batch("poll_batch_size", DEFAULT_POLL_BATCH_SIZE),
+            console_url=self._console_url(cloud),
+        )
+
+    def _error(self, text: str) -> DrsConfigError:
+        return DrsConfigError(f"connection {self._conn_id!r}: {text}")
+
+    def _text(self, name: str) -> str:
+        value = self._extra.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self._error(f"extra.{name} must be text, not {type(value).__name__}.")
+        return value.strip()
+
+    def _word(self, name: str, given: str | None) -> str:
+        """Return a text that becomes part of a URL: the caller's, else the connection's."""
+        word = given or self._text(name)
+        if word and not WORD.fullmatch(word):
+            whose = name if given else f"extra.{name}"
+            raise self._error(f"{whose} must be 1 to 64 letters, digits, hyphens and underscores.")
+        return word
+
+    def _choice(self, name: str, kind: type[E], default: E) -> E:
+        word = self._text(name).lower()
+        try:
+            return kind(word) if word else default
+        except ValueError:
+            known = ", ".join(member.value for member in kind)
+            raise self._error(f"extra.{name} {word!r} is unknown; use one of {known}.") from None
+
+    def _check_credentials(
+        self, auth: Auth, login: str | None, password: str | None, project_id: str
+    ) -> None:
+        wants = {
+            Auth.PASSWORD: ("the IAM user name", "the IAM user's password"),
+            Auth.AKSK: ("the access key", "the secret key"),
+            Auth.TOKEN: (None, "the IAM token"),
+        }
+        login_means, password_means = wants[auth]
+        if login_means and not login:
+            raise self._error(f"login is empty; with extra.auth {auth.value} it holds {login_means}.")
+        if not password:
+            raise self._error(f"password is empty; with extra.auth {auth.value} it holds {password_means}.")
+        if auth is not Auth.PASSWORD and not (_is_header_text(login or "") and _is_header_text(password)):
+            raise self._error(
+                "login or password holds a line break or another character that no header can carry, "
+                "or begins or ends with a space."
+            )
+        if auth is not Auth.PASSWORD and not project_id:
+            raise self._error(
+                f"extra.project_id is missing; with extra.auth {auth.value} nobody asks IAM for it."
+            )
+
+    def _check_scope(self, domain_name: str, domain_id: str, project: str) -> None:
+        if not domain_name and not domain_id:
+            raise self._error(
+                "extra.domain_name is missing; give the name (or domain_id) of the user's account."
+            )
+        if domain_name and domain_id:
+            raise self._error("extra.domain_name and extra.domain_id are both set; keep one of them.")
+        if not project:
+            raise self._error("extra.region is missing; give it, extra.project_name or extra.project_id.")
+
+    def _drs_url(
+        self, host: str | None, port: int | None, schema: str | None, cloud: Cloud, region: str
+    ) -> str:
+        if host:
+            scheme = (
+                schema.strip().lower() if schema and schema.strip().lower() in ("http", "https") else "https"
+            )
+            return self._url("host", host, scheme, port)
+        if not region:
+            raise self._error("host and extra.region are both missing; give the DRS endpoint, or the region.")
+        return cloud.endpoint("drs", region)
+
+    def _iam_url(self, cloud: Cloud, region: str) -> str:
+        given = self._text("iam_endpoint")
+        if given:
+            return self._url("extra.iam_endpoint", given, "https", None).removesuffix("/v3")
+        if not region:
+            raise self._error("extra.region is missing; give it, or the IAM base URL as extra.iam_endpoint.")
+        return cloud.endpoint("iam", region)
+
+    def _console_url(self, cloud: Cloud) -> str:
+        given = self._text("console_url")
+        return self._url("extra.console_url", given, "https", None) if given else cloud.console_url
+
+    def _url(self, name: str, given: str, scheme: str, port: int | None) -> str:
+        text = given.strip()
+        try:
+            parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
+            own_port = parts.port
+        except ValueError:
+            raise self._error(f"{name} is not a URL or host[:port].") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self._error(f"{name} is not an http(s) URL or host[:port].")
+        if "@" in parts.netloc or "?" in text or "#" in text:
+            raise self._error(f"{name} may hold scheme, host, port and path only.")
+        # urlsplit leaves out line breaks and tabs, so what was given is looked at, too.
+        is_plain = _is_header_text(text) and " " not in text
+        if not (is_plain and _NETLOC.fullmatch(parts.netloc) and _PATH.fullmatch(parts.path)):
+            raise self._error(f"{name} holds a character or a segment that does not belong into such a URL.")
+        if own_port == 0 or not 0 <= (port or 0) <= _LARGEST_PORT:
+            raise self._error(f"the port of {name} must be from 1 to {_LARGEST_PORT}.")
+        if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._allows_http):
+            raise self._error(
+                f"{name} is plain http to {parts.hostname}: credentials would travel unprotected. Use https, "
+                "or set extra.allow_http to true if you accept that."
+            )
+        suffix = f":{port}" if port and not own_port else ""
+        return f"{parts.scheme}://{parts.netloc}{suffix}{parts.path}".rstrip("/")
+
+    def _language(self) -> str:
+        word = (self._overrides.language or self._text("language") or LANGUAGES[0]).lower()
+        if word not in LANGUAGES:
+            raise self._error(f"language {word!r} is unknown; use one of {', '.join(LANGUAGES)}.")
+        return word
+
+    def _verify(self) -> bool | str:
+        value = self._extra.get("verify")
+        if isinstance(value, str) and value.strip() and value.strip().lower() not in ("true", "false"):
+            return value.strip()
+        return self._flag("verify", default=True)
+
+    def _proxy(self, *urls: str) -> str | None:
+        proxy = self._text("proxy")
+        if not proxy:
+            return None
+        try:
+            parts = urlsplit(proxy)
+        except ValueError:
+            parts = urlsplit("")
+        is_url = parts.scheme in ("http", "https") and parts.hostname and _is_header_text(proxy)
+        if not is_url or " " in proxy:
+            raise self._error("extra.proxy must be a URL such as http://proxy.example:3128.")
+        is_plain = any(url.startswith("http://") for url in urls)
+        if is_plain and not (is_loopback(parts.hostname or "") or self._allows_http):
+            raise self._error(
+                "extra.proxy would read the credentials that go to a plain http URL. Use https, or set "
+                "extra.allow_http to true if you accept that."
+            )
+        return proxy
+
+    def _flag(self, name: str, *, default: bool = False) -> bool:
+        value = self._extra.get(name)
+        if value is None or value == "":
+            return default
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+            return value.strip().lower() == "true"
+        raise self._error(f"extra.{name} must be true or false.")
+
+    def _number(self, name: str) -> float | None:
+        value = self._extra.get(name)
+        if value is None or value == "":
+            return None
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            return float(value)
+        except (TypeError, ValueError):
+            raise self._error(f"extra.{name} must be a number.") from None
+
+    def _seconds(self, name: str, default: float) -> float:
+        number = self._number(name)
+        if number is None:
+            return default
+        if not 0 < number < float("inf"):
+            raise self._error(f"extra.{name} must be a number of seconds above 0.")
+        return number
+
+    def _batch(self, name: str, default: int) -> int:
+        number = self._number(name)
+        if number is None:
+            return default
+        if not 1 <= number <= LARGEST_BATCH or number != int(number):
+            raise self._error(f"extra.{name} must be a whole number from 1 to {LARGEST_BATCH}.")
+        return int(number)
+
+
+def _is_header_text(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what goes to a host never leaves this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

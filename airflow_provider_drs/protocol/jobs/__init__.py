@@ -1,0 +1,1 @@
+"""Jobs: their statuses, details, progress and preconditions, and waiting for a status."""

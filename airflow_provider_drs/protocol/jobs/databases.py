@@ -1,0 +1,230 @@
+"""
+The databases at both ends of a job: what is known of them, and how each operation wants to be told.
+
+A value here holds secrets. It is made right before it is sent, and has none of them in its repr.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.jobs.messages import JobDetails
+
+#: What the operations call the two ends.
+ENDS = {"source": "so", "target": "ta"}
+_SHARD = "ls"
+
+#: The databases of each engine, as both ends have them (drs_03_0104).
+_DB_TYPES = {
+    "mysql": ("mysql", "mysql"),
+    "mongodb": ("mongodb", "mongodb"),
+    # The name under which Huawei Cloud shows a job that was created as mongodb.
+    "mongodb-to-dds": ("mongodb", "mongodb"),
+    "cloudDataGuard-mysql": ("mysql", "mysql"),
+    "mysql-to-taurus": ("mysql", "taurus"),
+    "postgresql": ("postgresql", "postgresql"),
+}
+_MONGODB = "mongodb"
+#: Where in the cloud a database is. Without an instance none of them means anything.
+_PLACE = (
+    "region",
+    "inst_id",
+    "project_id",
+    "vpc_id",
+    "subnet_id",
+    "security_group_id",
+    "inst_name",
+    "az_code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """
+    A database, with the credentials to reach it.
+
+    :param ip: address, or for MongoDB ``host:port,host:port``.
+    :param db_port: for MongoDB it belongs into ``ip``, and is 0 here.
+    :param db_name: for MongoDB the database that knows the user.
+    :param db_type: ``mysql``, ``mongodb``, ``taurus`` or ``postgresql``; by default what the job's engine
+        says.
+    :param region: and ``inst_id``, ``project_id``, ``vpc_id``, ``subnet_id``, ...: where it is, if it is an
+        instance of the cloud.
+    :param ssl_cert: a CA certificate in PEM; with one, the connection uses TLS.
+    :param name: what to call it in the text of an error, e.g. the id of an Airflow connection.
+    """
+
+    ip: str = ""
+    db_port: int | None = None
+    db_user: str = ""
+    db_password: str = field(default="", repr=False)
+    db_name: str = ""
+    db_type: str = ""
+    region: str = ""
+    inst_id: str = ""
+    project_id: str = ""
+    vpc_id: str = ""
+    subnet_id: str = ""
+    security_group_id: str = ""
+    inst_name: str = ""
+    az_code: str = ""
+    mongo_ha_mode: str = ""
+    cluster_mode: str = ""
+    ssl_link: bool | None = None
+    ssl_cert: str = field(default="", repr=False)
+    ssl_cert_name: str = ""
+    ssl_cert_password: str = field(default="", repr=False)
+    name: str = "endpoint"
+
+
+#: One endpoint for all jobs, or one for each by job id.
+Endpoints = Endpoint | Mapping[str, Endpoint]
+
+
+def endpoint_of(endpoints: Endpoints, job_id: str) -> Endpoint:
+    """
+    Return the endpoint of a job.
+
+    :raises DrsConfigError: there is none for it.
+    """
+    if isinstance(endpoints, Endpoint):
+        return endpoints
+    if job_id not in endpoints:
+        raise DrsConfigError(f"There is no endpoint for job {job_id}; give one for each job, or one for all.")
+    return endpoints[job_id]
+
+
+def db_types_of(engine_type: str) -> tuple[str, str]:
+    """Return the database types of source and destination; empty for an engine that we do not know."""
+    return _DB_TYPES.get(engine_type, ("", ""))
+
+
+def complete(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
+    """Return the endpoint with what the job itself tells of that end: the database's type and its place."""
+    known = job.endpoint(end)
+    index = list(ENDS).index(end) if end in ENDS else 0
+    missing = [key for key in (*_PLACE, "ip") if not getattr(endpoint, key) and known.get(key)]
+    changes: dict[str, Any] = {key: str(known[key]) for key in missing}
+    db_type = endpoint.db_type or str(known.get("db_type") or "") or db_types_of(job.engine_type)[index]
+    full = replace(endpoint, **changes, db_type=db_type)
+    if db_type == _MONGODB and full.db_port and ":" not in full.ip:
+        # The port of MongoDB stands in the address, and only there (drs_03_0105).
+        hosts = ",".join(f"{host.strip()}:{full.db_port}" for host in full.ip.split(","))
+        return replace(full, ip=hosts, db_port=0)
+    return replace(full, db_port=0) if db_type == _MONGODB else full
+
+
+def check_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
+    """
+    Return an endpoint that is complete enough to be connected to.
+
+    :raises DrsConfigError: something is missing; the text names the field, the endpoint and the job.
+    """
+    full = complete(endpoint, end, job)
+    needed = {"host": full.ip, "login": full.db_user, "password": full.db_password, "db_type": full.db_type}
+    if full.inst_id:
+        # "the database is a cloud instance" (drs_03_0105).
+        needed |= {"extra.region": full.region}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise DrsConfigError(
+            f"{full.name}: {', '.join(missing)} of the {end} database of job {job.job_id} missing; "
+            "complete the Airflow connection.",
+            job_ids=(job.job_id,),
+        )
+    return full
+
+
+def to_test_row(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]:
+    """Return the row of a connection test (drs_03_0105), without the job's id."""
+    full = check_endpoint(endpoint, end, job)
+    row: dict[str, Any] = {
+        "end_point_type": ENDS[end],
+        "net_type": job.net_type or "eip",
+        "db_type": full.db_type,
+        "ip": full.ip,
+        "db_port": full.db_port,
+        "db_user": full.db_user,
+        "db_password": full.db_password,
+        "db_name": full.db_name,
+        "ssl_link": _uses_tls(full),
+        **_certificate(full),
+    }
+    place = ("inst_id", "region", "project_id", "vpc_id", "subnet_id") if full.inst_id else ()
+    row |= {key: getattr(full, key) for key in place}
+    return _without_blanks(row)
+
+
+def to_cluster_property(ends: Sequence[tuple[str, Endpoint]], job: JobDetails) -> str:
+    """Return the property of a test in cluster mode (drs_03_0106): a JSON array in a string."""
+    entries = []
+    for end, endpoint in ends:
+        full = check_endpoint(endpoint, "source" if end == "shard" else end, job)
+        entry: dict[str, Any] = {
+            "dbtype": full.db_type,
+            "dbport": full.db_port or 0,
+            "ssllink": _uses_tls(full),
+            "nettype": job.net_type or "eip",
+            "endpointtype": ENDS.get(end, _SHARD),
+            "ip": full.ip,
+            "dbName": full.db_name or "admin",
+            "dbuser": full.db_user,
+            "dbpassword": full.db_password,
+        }
+        entry |= {key.replace("_", ""): value for key, value in _certificate(full).items()}
+        entries.append(entry)
+    return json.dumps(entries)
+
+
+def to_saved_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]:
+    """Return an endpoint as the call that saves it wants it (drs_03_0107)."""
+    full = check_endpoint(endpoint, end, job)
+    row: dict[str, Any] = {
+        "db_type": full.db_type,
+        "ip": full.ip,
+        "db_port": full.db_port,
+        "db_user": full.db_user,
+        "db_password": full.db_password,
+        "db_name": full.db_name,
+        "ssl_link": _uses_tls(full),
+        "ssl_cert_password": full.ssl_cert_password,
+        "mongo_ha_mode": full.mongo_ha_mode,
+        "cluster_mode": full.cluster_mode,
+        **_certificate(full),
+        **{key: getattr(full, key) for key in _PLACE},
+    }
+    return _without_blanks(row)
+
+
+def to_created_endpoint(endpoint: Endpoint, db_type: str) -> dict[str, Any]:
+    """Return an endpoint as the call that creates a job wants it (drs_03_0104): its place, no credentials."""
+    row = {"db_type": endpoint.db_type or db_type, **{key: getattr(endpoint, key) for key in _PLACE}}
+    return _without_blanks({**row, "cluster_mode": endpoint.cluster_mode})
+
+
+def _uses_tls(endpoint: Endpoint) -> bool:
+    return bool(endpoint.ssl_cert) if endpoint.ssl_link is None else endpoint.ssl_link
+
+
+def _certificate(endpoint: Endpoint) -> dict[str, Any]:
+    if not _uses_tls(endpoint):
+        return {}
+    if not endpoint.ssl_cert:
+        raise DrsConfigError(
+            f"{endpoint.name}: ssl_link is on and there is no ssl_cert; give the CA certificate in PEM."
+        )
+    return {
+        "ssl_cert_key": base64.b64encode(endpoint.ssl_cert.encode()).decode(),
+        "ssl_cert_name": endpoint.ssl_cert_name or "ca.pem",
+        "ssl_cert_check_sum": hashlib.sha256(endpoint.ssl_cert.encode()).hexdigest(),
+    }
+
+
+def _without_blanks(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value is not None and value != ""}

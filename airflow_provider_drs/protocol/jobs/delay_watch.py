@@ -1,0 +1,147 @@
+"""Waiting until the incremental replication has caught up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsJobStateError, make_error
+from airflow_provider_drs.protocol.core.watch import (
+    Learning,
+    Topic,
+    Watch,
+    can_change,
+    errors_from_dict,
+    errors_to_dict,
+)
+from airflow_provider_drs.protocol.jobs.messages import JobProgress
+from airflow_provider_drs.protocol.jobs.operation import get_job_progresses
+from airflow_provider_drs.protocol.jobs.states import Phase, describe_status, phase_of
+from airflow_provider_drs.protocol.jobs.status_watch import describe_progress
+
+_LOST = frozenset({Phase.FAILED, Phase.STOPPING, Phase.ENDED})
+
+
+class DelayWatch(Watch):
+    """
+    Watches jobs until all of them at once have been close behind for some polls in a row.
+
+    Every poll asks about every job: one that was close can fall back while another catches up.
+
+    :param max_delay_s: how many seconds behind is close.
+    :param consecutive: how many polls in a row.
+    """
+
+    kind = "delay"
+
+    def __init__(self, job_ids: Sequence[str], max_delay_s: float, consecutive: int = 3) -> None:
+        if max_delay_s < 0 or consecutive < 1:
+            raise DrsConfigError(
+                "max_delay_s: seconds from 0 on. consecutive: a number of polls from 1 on; got "
+                f"{max_delay_s!r} and {consecutive!r}."
+            )
+        super().__init__(job_ids)
+        self.max_delay_s = max_delay_s
+        self.consecutive = consecutive
+        self._in_a_row: dict[str, int] = {}
+
+    @property
+    def topic(self) -> Topic:
+        """Ask how far behind the jobs are."""
+        return get_job_progresses
+
+    def wants(self, job_id: str) -> bool:
+        """Ask about every job to the end."""
+        return True
+
+    @property
+    def is_close(self) -> bool:
+        """Whether all were close behind when they were asked last."""
+        return all(self._in_a_row.get(job_id, 0) > 0 for job_id in self.job_ids)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all are close behind, or one never will be."""
+        return super().is_over or any(self._is_lost(job_id) for job_id in self._settled)
+
+    @property
+    def failures(self) -> dict[str, DrsError]:
+        """The jobs that do not replicate any more, each with the reason."""
+        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
+
+    def learn(self, answers: Answers[JobProgress]) -> Learning:
+        """Count for how many polls in a row each of the jobs was close behind."""
+        for job_id, answer in answers.items():
+            is_close = _is_close(answer, self.max_delay_s)
+            self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
+        return (yield from super().learn(answers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "kind": self.kind,
+            "job_ids": list(self.job_ids),
+            "max_delay_s": self.max_delay_s,
+            "consecutive": self.consecutive,
+            "in_a_row": self._in_a_row,
+            "progresses": [
+                each.to_dict() for each in self._answers.values() if isinstance(each, JobProgress)
+            ],
+            "errors": errors_to_dict(self._answers),
+            "told": self._told,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> DelayWatch:
+        """Return the watch that :meth:`to_dict` described."""
+        watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
+        watch._in_a_row = dict(fields["in_a_row"])
+        found = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+
+    def _is_settled(self, job_id: str) -> bool:
+        return self._is_lost(job_id) or self._in_a_row.get(job_id, 0) >= self.consecutive
+
+    def _is_lost(self, job_id: str) -> bool:
+        answer: JobProgress | DrsError | None = self._answers.get(job_id)
+        if isinstance(answer, DrsError):
+            return not can_change(answer)
+        return answer is not None and (phase_of(answer.status) in _LOST or _is_copy_alone(answer))
+
+    def _explain(self, job_id: str) -> DrsError:
+        answer: JobProgress | DrsError = self._answers[job_id]
+        if isinstance(answer, DrsError):
+            return answer
+        if _is_copy_alone(answer):
+            return make_error(
+                f"Job {job_id} has copied everything, and does not replicate: its task_type is FULL_TRANS",
+                job_ids=(job_id,),
+                error_class=DrsJobStateError,
+                remedy="Wait for FULL_TRANSFER_COMPLETE instead (DrsJobStatusSensor).",
+            )
+        return make_error(
+            f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
+            job_ids=(job_id,),
+            error_class=DrsJobStateError,
+            remedy="Look at the job's log in the DRS console.",
+        )
+
+    def _tell(self, job_id: str) -> str:
+        answer: JobProgress | DrsError = self._answers[job_id]
+        if isinstance(answer, DrsError):
+            return f"gives no progress: {answer}"
+        row = min(self._in_a_row[job_id], self.consecutive)
+        count = f", within {self.max_delay_s:g} s for {row} of {self.consecutive} polls" if row else ""
+        return f"{answer.status} ({describe_progress(answer)}){count}"
+
+
+def _is_copy_alone(progress: JobProgress) -> bool:
+    """Whether a full copy has come to its end that nothing follows."""
+    return progress.task_type == "FULL_TRANS" and progress.status == "FULL_TRANSFER_COMPLETE"
+
+
+def _is_close(answer: JobProgress | DrsError, max_delay_s: float) -> bool:
+    if not isinstance(answer, JobProgress) or phase_of(answer.status) is not Phase.INCREMENTAL:
+        return False
+    return answer.delay_s is not None and answer.delay_s <= max_delay_s

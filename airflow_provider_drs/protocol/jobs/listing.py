@@ -1,0 +1,111 @@
+"""The list of a project's jobs, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.operations import build
+from airflow_provider_drs.protocol.core.redact import redact_text
+from airflow_provider_drs.protocol.core.rows import read_rows, read_text
+from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, MAX_PAGE
+from airflow_provider_drs.protocol.jobs.states import Phase, phase_of
+
+#: The kinds of job. The list of jobs is always that of one kind.
+USES = ("migration", "sync", DISASTER_RECOVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """
+    A job as the list shows it.
+
+    :param created: when it was created, as the list alone has it: ``YYYY-MM-DD hh:mm:ss``.
+    :param children: its subtasks: the forward and the backward job of a dual-active pair, or the shards of a
+        cluster.
+    """
+
+    job_id: str
+    name: str
+    status: str
+    db_use_type: str
+    engine_type: str
+    task_type: str
+    net_type: str
+    job_direction: str
+    description: str
+    created: str
+    error_msg: str = ""
+    children: tuple[ListedJob, ...] = field(default=())
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the status; ``Phase.UNKNOWN`` for a word never seen before."""
+        return phase_of(self.status)
+
+    def child(self, job_direction: str) -> ListedJob | None:
+        """Return the subtask of a direction: ``up`` is the forward job, ``down`` the backward one."""
+        return next((each for each in self.children if each.job_direction == job_direction), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, for an XCom."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "children"}
+        return {**fields, "children": [child.to_dict() for child in self.children]}
+
+
+def check_use(db_use_type: str) -> str:
+    """
+    Return the kind of job if there is such a one.
+
+    :raises DrsConfigError: there is not.
+    """
+    if db_use_type not in USES:
+        raise DrsConfigError(f"db_use_type: expected one of {', '.join(USES)}, not {db_use_type!r}.")
+    return db_use_type
+
+
+def build_job_list(filters: Mapping[str, Any], page: int) -> Request:
+    """Return the request for one page of the jobs (drs_03_0138)."""
+    # The page's own example sends empty strings for "no filter"; engine_type alone has a default other than
+    # that.
+    body = {"cur_page": page, "per_page": MAX_PAGE, "engine_type": "", **filters}
+    return build("ShowJobList", body)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of jobs, and how many jobs there are on all of them."""
+
+    jobs: tuple[ListedJob, ...]
+    total: int
+
+
+def parse_job_list(document: Mapping[str, Any], response: Response) -> ListPage:
+    """Read one page."""
+    jobs = tuple(_parse_row(row) for row in read_rows(document, "jobs"))
+    total = document.get("total_record")
+    return ListPage(jobs, total if isinstance(total, int) else len(jobs))
+
+
+def _parse_row(row: Mapping[str, Any]) -> ListedJob:
+    children = row.get("children")
+    return ListedJob(
+        job_id=read_text(row, "id"),
+        name=str(row.get("name") or ""),
+        status=read_text(row, "status"),
+        db_use_type=str(row.get("db_use_type") or ""),
+        engine_type=str(row.get("engine_type") or ""),
+        task_type=str(row.get("task_type") or ""),
+        net_type=str(row.get("net_type") or ""),
+        job_direction=str(row.get("job_direction") or ""),
+        description=str(row.get("description") or ""),
+        created=str(row.get("create_time") or ""),
+        # It can be a driver's text, with a URL and a user in it.
+        error_msg=redact_text(str(row.get("error_msg") or "")),
+        children=tuple(_parse_row(child) for child in children if isinstance(child, Mapping))
+        if isinstance(children, list)
+        else (),
+    )

@@ -1,0 +1,126 @@
+"""Read statuses, details and progress of jobs, and list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_drs.protocol.core.batches import Answers, Limits, read
+from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
+from airflow_provider_drs.protocol.core.job_ids import check_job_ids
+from airflow_provider_drs.protocol.core.wire import Conversation
+from airflow_provider_drs.protocol.jobs.listing import ListedJob, build_job_list, check_use, parse_job_list
+from airflow_provider_drs.protocol.jobs.messages import (
+    DISASTER_RECOVERY,
+    JobDetails,
+    JobProgress,
+    JobStatus,
+    build_job_details,
+    build_job_progresses,
+    build_job_statuses,
+    parse_job_details,
+    parse_job_progresses,
+    parse_job_statuses,
+)
+
+
+def get_job_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobStatus]]:
+    """
+    Read where each job stands now.
+
+    :param job_ids: any number of job ids; none at all is an error.
+
+    Source: :drs:`public_api_management/querying_task_statuses_in_batches`
+    """
+    return (yield from read(limits, check_job_ids(job_ids), build_job_statuses, parse_job_statuses))
+
+
+def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobDetails]]:
+    """
+    Read what each job is. Passwords and certificate keys that the service echoes are masked.
+
+    :param job_ids: any number of job ids; none at all is an error.
+
+    Source: :drs:`public_api_management/querying_task_details_in_batches`
+    """
+    details = yield from read(limits, check_job_ids(job_ids), build_job_details, parse_job_details)
+    found = (job.db_use_type for job in details.values() if isinstance(job, JobDetails))
+    limits.uses.update(use for use in found if use and isinstance(use, str))
+    return details
+
+
+def get_job_progresses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobProgress]]:
+    """
+    Read how far each job is: percent of the full copy, and the delay of the incremental replication in
+    seconds.
+
+    :param job_ids: any number of job ids; none at all is an error.
+
+    Source: :drs:`public_api_management/querying_task_progress_in_batches`
+    """
+    return (yield from read(limits, check_job_ids(job_ids), build_job_progresses, parse_job_progresses))
+
+
+def list_jobs(
+    limits: Limits,
+    db_use_type: str,
+    *,
+    name: str = "",
+    engine_type: str = "",
+    status: str = "",
+    net_type: str = "",
+    enterprise_project_id: str = "",
+    tags: Sequence[Mapping[str, str]] = (),
+) -> Conversation[list[ListedJob]]:
+    """
+    List the project's jobs of one kind, all pages of them.
+
+    :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery).
+    :param name: a part of the name; as all other filters, empty for any.
+    :param engine_type: e.g. ``mysql``, ``mongodb``, ``postgresql``, ``mysql-to-taurus``,
+        ``cloudDataGuard-mysql``.
+    :param status: a status word. The service has no filter for paused jobs.
+    :param net_type: ``eip``, ``vpn`` or ``vpc``.
+    :param enterprise_project_id: the enterprise project that the jobs belong to.
+    :param tags: tags that the jobs have, each with ``key`` and ``value``.
+    :raises DrsConfigError: db_use_type is none of these; nothing was sent.
+
+    Source: :drs:`public_api_management/querying_tasks_of_a_tenant`
+    """
+    chosen: dict[str, Any] = {
+        "name": name,
+        "engine_type": engine_type,
+        "status": status,
+        "net_type": net_type,
+        "enterprise_project_id": enterprise_project_id,
+        "tags": [dict(tag) for tag in tags],
+    }
+    filters = {key: value for key, value in chosen.items() if value}
+    filters["db_use_type"] = check_use(db_use_type)
+    found: dict[str, ListedJob] = {}
+    page, listed = 1, 0
+    while True:
+        budget = Budget(limits.retry_timeout_s)
+        answer = yield from exchange_repeatable(build_job_list(filters, page), budget, parse_job_list)
+        # Jobs that come and go while we read move others from page to page: one is listed once.
+        found |= {job.job_id: job for job in answer.jobs}
+        page, listed = page + 1, listed + len(answer.jobs)
+        if not answer.jobs or listed >= answer.total:
+            return list(found.values())
+
+
+def get_forward_jobs(limits: Limits, parent_ids: Iterable[str]) -> Conversation[dict[str, JobStatus]]:
+    """
+    Find the forward jobs of dual-active pairs, by the ids of their parents.
+
+    Job details name a job's parent and no siblings; the list of disaster recovery jobs has the children of
+    each parent. A parent that is not listed is not in the result.
+
+    :param parent_ids: any number of parent job ids.
+
+    Source: :drs:`public_api_management/querying_tasks_of_a_tenant`
+    """
+    wanted = set(parent_ids)
+    listed = yield from list_jobs(limits, DISASTER_RECOVERY)
+    forward = {job.job_id: job.child("up") for job in listed if job.job_id in wanted}
+    return {parent: JobStatus(job.job_id, job.status) for parent, job in forward.items() if job}

@@ -1,0 +1,40 @@
+"""What came of an action for a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.rows import parse_rows
+from airflow_provider_drs.protocol.core.wire import Request, Response
+
+#: The ``status`` of a job that DRS does not know any more.
+GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """
+    An action that took effect.
+
+    :param adopted: it had been done before; ``status`` is then where the job stood.
+    :param details: what else the service told, as plain JSON values.
+    """
+
+    job_id: str
+    adopted: bool = False
+    status: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, for an XCom."""
+        return {"job_id": self.job_id, "adopted": self.adopted, "status": self.status, **self.details}
+
+
+def parse_outcomes(
+    request: Request, document: Mapping[str, Any], response: Response
+) -> dict[str, JobOutcome | DrsError]:
+    """Read for which jobs the action was accepted and for which it was refused."""
+    return parse_rows(request, document, response, lambda job_id, row: JobOutcome(job_id))

@@ -1,0 +1,264 @@
+"""Waiting for jobs to come to a status."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import (
+    DrsConfigError,
+    DrsError,
+    DrsJobNotFoundError,
+    DrsJobStateError,
+    make_error,
+)
+from airflow_provider_drs.protocol.core.watch import (
+    NEAR_PERCENT,
+    NOTHING,
+    Ask,
+    Learning,
+    Topic,
+    Watch,
+    can_change,
+    errors_from_dict,
+    errors_to_dict,
+)
+from airflow_provider_drs.protocol.jobs.messages import JobProgress, JobStatus
+from airflow_provider_drs.protocol.jobs.operation import get_job_progresses, get_job_statuses
+from airflow_provider_drs.protocol.jobs.states import (
+    STATUSES,
+    Phase,
+    describe_status,
+    words_of,
+)
+
+_DELETED = "DELETED"
+#: What no job comes back from. (A re-edit subtask can end, and its job go on.)
+_OVER = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE", _DELETED})
+#: Phases in which something moves that a person wants to see.
+_MOVING = frozenset({Phase.FULL, Phase.INCREMENTAL})
+
+
+class StatusWatch(Watch):
+    """
+    Watches jobs until each is in one of some statuses, or in one from which it will not come there.
+
+    While data moves it reads how far, so that a log shows percent, remaining time and delay.
+
+    :param targets: the statuses to wait for. With ``DELETED`` a job that DRS does not know any more is there.
+    :param failed: the statuses that end the wait for a job; ``None`` for every failed one that is no target,
+        and for those of a stopped job unless one of them is a target.
+    :param goal: what the jobs shall be, for texts.
+    :param patience: for how many polls in a row a failed status must stand before it counts: right after a
+        retry DRS may still show the status from before.
+    """
+
+    kind = "status"
+
+    def __init__(
+        self,
+        job_ids: Sequence[str],
+        targets: Collection[str],
+        failed: Collection[str] | None = None,
+        *,
+        goal: str = "",
+        patience: int = 1,
+    ) -> None:
+        super().__init__(job_ids)
+        self.patience = patience
+        self._failed_polls: dict[str, int] = {}
+        self.targets = frozenset(targets)
+        self.failed = (_dead_ends(self.targets) if failed is None else frozenset(failed)) - self.targets
+        self.goal = goal or f"in status {' or '.join(sorted(self.targets))}"
+        self._progresses: dict[str, JobProgress] = {}
+
+    @property
+    def topic(self) -> Topic:
+        """Ask where the jobs stand."""
+        return get_job_statuses
+
+    @property
+    def failures(self) -> dict[str, DrsError]:
+        """The jobs that will not come there, each with the reason."""
+        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
+
+    def is_near(self, job_id: str) -> bool:
+        """Tell whether the end of the full copy is in sight."""
+        progress = self._progresses.get(job_id)
+        return progress is not None and (progress.percent or 0) >= NEAR_PERCENT and progress.delay_s is None
+
+    def learn(self, answers: Answers[JobStatus]) -> Learning:
+        """Take the statuses, and ask for the progress of jobs that move."""
+        for job_id, answer in answers.items():
+            is_failed = isinstance(answer, JobStatus) and answer.status in self.failed
+            self._failed_polls[job_id] = self._failed_polls.get(job_id, 0) + 1 if is_failed else 0
+        moving = tuple(job_id for job_id, answer in answers.items() if _is_moving(answer))
+        if moving:
+            progresses = yield Ask(get_job_progresses, moving)
+            self._progresses |= {
+                job_id: each for job_id, each in progresses.items() if isinstance(each, JobProgress)
+            }
+        return (yield from super().learn(answers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "kind": self.kind,
+            "job_ids": list(self.job_ids),
+            "targets": sorted(self.targets),
+            "failed": sorted(self.failed),
+            "goal": self.goal,
+            "patience": self.patience,
+            "failed_polls": self._failed_polls,
+            "statuses": {
+                job_id: answer.status
+                for job_id, answer in self._answers.items()
+                if isinstance(answer, JobStatus)
+            },
+            "errors": errors_to_dict(self._answers),
+            "progresses": [progress.to_dict() for progress in self._progresses.values()],
+            "told": self._told,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> StatusWatch:
+        """Return the watch that :meth:`to_dict` described."""
+        watch = cls(
+            fields["job_ids"],
+            fields["targets"],
+            fields["failed"],
+            goal=fields["goal"],
+            patience=fields["patience"],
+        )
+        watch._failed_polls = dict(fields["failed_polls"])
+        watch._progresses = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        found = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+
+    def _is_settled(self, job_id: str) -> bool:
+        return self._is_there(job_id) or self._is_lost(job_id)
+
+    def _is_lost(self, job_id: str) -> bool:
+        answer = self._answers.get(job_id)
+        if isinstance(answer, DrsError):
+            return not can_change(answer) and not self._is_there(job_id)
+        return answer is not None and self._failed_polls.get(job_id, 0) >= self.patience
+
+    def _explain(self, job_id: str) -> DrsError:
+        answer: JobStatus | DrsError = self._answers[job_id]
+        if isinstance(answer, DrsError):
+            return answer
+        return make_error(
+            f"Job {job_id} did not come to be {self.goal}, {describe_status(answer.status)}",
+            job_ids=(job_id,),
+            error_class=DrsJobStateError,
+            remedy="Look at the job's log in the DRS console.",
+        )
+
+    def _is_there(self, job_id: str) -> bool:
+        answer = self._answers.get(job_id)
+        if isinstance(answer, DrsJobNotFoundError):
+            return _DELETED in self.targets
+        return isinstance(answer, JobStatus) and answer.status in self.targets
+
+    def _result(self, job_id: str) -> dict[str, Any]:
+        answer, progress = self._answers.get(job_id), self._progresses.get(job_id)
+        gone = _DELETED if isinstance(answer, DrsJobNotFoundError) else None
+        status = answer.status if isinstance(answer, JobStatus) else gone
+        return {"job_id": job_id, **(progress.to_dict() if progress else {}), "status": status}
+
+    def _tell(self, job_id: str) -> str:
+        answer: JobStatus | DrsError = self._answers[job_id]
+        if isinstance(answer, JobStatus):
+            progress = self._progresses.get(job_id) if _is_moving(answer) else None
+            return describe_status(answer.status) + (f" ({describe_progress(progress)})" if progress else "")
+        return "is gone" if self._is_there(job_id) else f"gives no status: {answer}"
+
+
+def _dead_ends(targets: frozenset[str]) -> frozenset[str]:
+    """Return the statuses from which a job will not come to one of some others, unless somebody helps."""
+    return words_of(Phase.FAILED) | (_OVER if targets.isdisjoint(_OVER) else NOTHING)
+
+
+def _is_moving(answer: JobStatus | DrsError) -> bool:
+    return isinstance(answer, JobStatus) and answer.phase in _MOVING
+
+
+def describe_progress(progress: JobProgress) -> str:
+    """Return percent, remaining time and delay, as far as they are known, for a person."""
+    parts = []
+    if progress.percent is not None and progress.delay_s is None:
+        parts.append(f"{progress.percent}%")
+    if progress.remaining_s and progress.delay_s is None:
+        parts.append(f"{progress.remaining_s} s left")
+    if progress.delay_s is not None:
+        parts.append(f"{progress.delay_s} s behind")
+    return ", ".join(parts) or "no progress yet"
+
+
+class _Goal(NamedTuple):
+    """
+    What an action brings jobs to in the background.
+
+    :param name: what they are then, for texts.
+    :param targets: the statuses that show it.
+    :param failed: the statuses that end the wait; ``None`` as with :class:`StatusWatch`.
+    :param patience: see :class:`StatusWatch`.
+    """
+
+    name: str
+    targets: frozenset[str]
+    failed: frozenset[str] | None = None
+    patience: int = 1
+
+
+_RUNNING = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
+_NOT_CREATED = frozenset({"CREATE_FAILED"}) | _OVER
+_GOALS = {
+    # One that was adopted may have been started long ago, and may have failed since: it was created.
+    "create_jobs": _Goal(
+        "created", frozenset(STATUSES) - words_of(Phase.CREATING) - _NOT_CREATED, failed=_NOT_CREATED
+    ),
+    "start_jobs": _Goal(
+        "running",
+        _RUNNING,
+        failed=frozenset(STATUSES) - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING),
+    ),
+    # Right after an action DRS may still show the status from before: failed jobs can be paused, retried,
+    # stopped and deleted.
+    "pause_jobs": _Goal("paused", words_of(Phase.PAUSED), patience=3),
+    "retry_jobs": _Goal("running", words_of(Phase.FULL, Phase.INCREMENTAL), patience=3),
+    "stop_jobs": _Goal(
+        "stopped",
+        frozenset({"RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE", _DELETED}),
+        failed=frozenset({"RELEASE_RESOURCE_FAILED"}),
+        patience=3,
+    ),
+    "delete_jobs": _Goal("deleted", frozenset({_DELETED}), failed=NOTHING),
+}
+
+
+def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
+    """
+    Return a watch for jobs that were told to do something: until each has done it, or will not come to it.
+
+    :param method: the hook's method that told them.
+    """
+    goal = _GOALS[method]
+    return StatusWatch(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)
+
+
+def check_statuses(name: str, words: object) -> frozenset[str]:
+    """
+    Return status words that there are.
+
+    :param name: of the argument that they come from, for the text of an error.
+    :raises DrsConfigError: there is none, or one is unknown.
+    """
+    listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
+    unknown = [str(word) for word in listed if word not in STATUSES]
+    if unknown or not listed:
+        what = f"{', '.join(unknown)} is no status" if unknown else "give at least one status"
+        raise DrsConfigError(f"{name}: {what}. DRS has {', '.join(STATUSES)}.")
+    return frozenset(str(word) for word in listed)

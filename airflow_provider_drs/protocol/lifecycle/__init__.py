@@ -1,0 +1,1 @@
+"""Starting, pausing, resuming, stopping and deleting jobs."""

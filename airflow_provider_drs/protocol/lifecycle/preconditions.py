@@ -1,0 +1,54 @@
+"""What must hold before a job starts: its status allows it, and its pre-check has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from airflow_provider_drs.protocol.core.batches import Answers, Limits
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.wire import Conversation
+from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
+from airflow_provider_drs.protocol.jobs.preconditions import Standing
+from airflow_provider_drs.protocol.jobs.review import review_jobs
+from airflow_provider_drs.protocol.prechecks.report import unchecked_error
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
+from airflow_provider_drs.protocol.prechecks.watch import PrecheckWatch
+
+
+def admit_starts(
+    limits: Limits, job_ids: Iterable[str], alarms: AlarmPolicy | None
+) -> Conversation[Answers[JobOutcome]]:
+    """
+    Say for which jobs there is nothing to start, or no leave to. The jobs that are left out may start.
+
+    A job that has been started already is adopted. One whose status does not allow it, or whose pre-check has
+    not passed as DRS says just now, has an error for its value.
+
+    :param job_ids: any number of job ids; none at all is an error.
+    :param alarms: what an ALARM item does, with the time set; ``None`` asks for no pre-check at all.
+
+    Source: :drs:`public_api_management/starting_tasks_in_batches`
+    """
+    reviews = yield from review_jobs(limits, job_ids, "start")
+    answers: Answers[JobOutcome] = {}
+    for job_id, each in reviews.items():
+        if isinstance(each, DrsError):
+            answers[job_id] = each
+        elif each.standing is Standing.DONE:
+            answers[job_id] = JobOutcome(job_id, adopted=True, status=each.status)
+    ready = [job_id for job_id in reviews if job_id not in answers]
+    if ready and alarms is not None:
+        answers |= yield from _refuse_unchecked(limits, ready, alarms)
+    return answers
+
+
+def _refuse_unchecked(
+    limits: Limits, job_ids: Sequence[str], alarms: AlarmPolicy
+) -> Conversation[dict[str, DrsError]]:
+    watch = PrecheckWatch(job_ids, alarms)
+    yield from watch.poll(limits)
+    return {
+        report.job_id: unchecked_error(report, alarms)
+        for report in watch.reports
+        if report.verdict is not Verdict.PASSED
+    }

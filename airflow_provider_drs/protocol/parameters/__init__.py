@@ -1,0 +1,1 @@
+"""Comparing and changing database parameters."""

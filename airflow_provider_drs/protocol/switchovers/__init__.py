@@ -1,0 +1,1 @@
+"""Switching virtual IP addresses over."""

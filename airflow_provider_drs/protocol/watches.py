@@ -1,0 +1,37 @@
+"""Everything that can be waited for, and the way back from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_drs.protocol.comparisons.watch import ComparisonWatch
+from airflow_provider_drs.protocol.core.watch import Watch
+from airflow_provider_drs.protocol.jobs.delay_watch import DelayWatch
+from airflow_provider_drs.protocol.jobs.status_watch import StatusWatch, watch_action
+from airflow_provider_drs.protocol.prechecks.watch import PrecheckWatch
+from airflow_provider_drs.protocol.switchovers.watch import SwitchOverWatch
+
+__all__ = [
+    "ComparisonWatch",
+    "DelayWatch",
+    "PrecheckWatch",
+    "StatusWatch",
+    "SwitchOverWatch",
+    "Watch",
+    "watch_action",
+    "watch_from_dict",
+]
+
+_WATCHES: dict[str, type[Watch]] = {
+    watch.kind: watch for watch in (PrecheckWatch, StatusWatch, DelayWatch, ComparisonWatch, SwitchOverWatch)
+}
+
+
+def watch_from_dict(fields: Mapping[str, Any]) -> Watch:
+    """
+    Return the watch that ``to_dict`` described.
+
+    :raises KeyError: it describes none.
+    """
+    return _WATCHES[fields["kind"]].from_dict(fields)

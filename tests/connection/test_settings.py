@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.protocol.connection.settings import Auth, Overrides, Settings, read_settings
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+
+SECRET = "s3cret-not-real"
+EXTRA = {"region": "eu-de", "domain_name": "OTC-0001"}
+
+
+def _read(extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    given = {"host": "", "port": None, "login": "user", "password": SECRET, **fields}
+    overrides = given.pop("overrides", None)
+    return read_settings("my_drs", extra={**EXTRA, **(extra or {})}, overrides=overrides, **given)
+
+
+def test_the_defaults_follow_from_the_region() -> None:
+    """Open Telekom Cloud, the region as project, the documented limits."""
+    settings = _read()
+
+    assert settings.auth is Auth.PASSWORD
+    assert settings.drs_url == "https://drs.eu-de.otc.t-systems.com"
+    assert settings.iam_url == "https://iam.eu-de.otc.t-systems.com"
+    assert (settings.project_name, settings.project_id, settings.language) == ("eu-de", "", "en-us")
+    assert (settings.connect_timeout_s, settings.read_timeout_s, settings.retry_timeout_s) == (10, 60, 300)
+    assert (settings.batch_size, settings.poll_batch_size, settings.verify, settings.proxy) == (
+        10,
+        50,
+        True,
+        None,
+    )
+
+
+def test_huawei_cloud_has_its_own_endpoints() -> None:
+    """By extra.cloud."""
+    settings = _read({"cloud": "huaweicloud", "region": "eu-west-101"})
+
+    assert settings.drs_url == "https://drs.eu-west-101.myhuaweicloud.com"
+    assert settings.iam_url == "https://iam.eu-west-101.myhuaweicloud.com"
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "drs.example"}, "https://drs.example"),
+        ({"host": "drs.example:8443"}, "https://drs.example:8443"),
+        ({"host": "drs.example", "port": 8443}, "https://drs.example:8443"),
+        ({"host": "https://drs.example:1", "port": 2}, "https://drs.example:1"),
+        ({"host": "https://drs.example/prefix/"}, "https://drs.example/prefix"),
+        ({"host": "127.0.0.1:8080", "schema": "http"}, "http://127.0.0.1:8080"),
+        ({"host": "http://localhost:8080"}, "http://localhost:8080"),
+        ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
+    ],
+)
+def test_a_host_may_be_written_in_many_ways(fields: dict[str, Any], url: str) -> None:
+    """URL or host[:port]; plain http to this machine only."""
+    assert _read(**fields).drs_url == url
+
+
+def test_http_elsewhere_must_be_allowed() -> None:
+    """Credentials would travel unprotected."""
+    assert _read({"allow_http": "true"}, host="http://drs.example").drs_url == "http://drs.example"
+
+
+@pytest.mark.parametrize("given", ["https://iam.example", "https://iam.example/", "https://iam.example/v3/"])
+def test_the_iam_endpoint_may_end_in_v3(given: str) -> None:
+    """Or not."""
+    assert _read(
+        {"iam_endpoint": given, "region": ""} | {"project_name": "p"}, host="drs.example"
+    ).iam_url == ("https://iam.example")
+
+
+def test_arguments_go_before_the_connection() -> None:
+    """Region, project and language of the hook."""
+    overrides = Overrides(project_id="other", region="eu-nl", language="ZH-CN")
+
+    settings = _read({"project_id": "mine"}, overrides=overrides)
+
+    assert (settings.project_id, settings.region, settings.language) == ("other", "eu-nl", "zh-cn")
+    assert settings.drs_url == "https://drs.eu-nl.otc.t-systems.com"
+
+
+@pytest.mark.parametrize(
+    ("value", "verify"),
+    [
+        (True, True),
+        (False, False),
+        ("false", False),
+        ("True", True),
+        ("", True),
+        (None, True),
+        ("/ca.pem", "/ca.pem"),
+    ],
+)
+def test_verify_is_a_flag_or_a_path(value: object, verify: bool | str) -> None:
+    """The form in the UI knows text only."""
+    assert _read({"verify": value}).verify == verify
+
+
+def test_keys_and_tokens_need_no_iam() -> None:
+    """They bring their project."""
+    for auth in ("aksk", "token"):
+        settings = _read({"auth": auth, "project_id": "p", "domain_name": ""})
+        assert (settings.iam_url, settings.project_id) == ("", "p")
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields", "field"),
+    [
+        ({"region": ""}, {}, "extra.region"),
+        ({"region": ""}, {"host": "drs.example"}, "extra.region"),
+        ({"region": "", "project_name": "p"}, {"host": "drs.example"}, "extra.region"),
+        ({"region": "", "project_name": "p", "iam_endpoint": "iam.example"}, {}, "host"),
+        ({"auth": "magic"}, {}, "extra.auth"),
+        ({"cloud": "aws"}, {}, "extra.cloud"),
+        ({"language": "de"}, {}, "language"),
+        ({"domain_name": ""}, {}, "extra.domain_name"),
+        ({"domain_id": "d"}, {}, "extra.domain_name"),
+        ({"region": 7}, {}, "extra.region"),
+        ({}, {"login": ""}, "login"),
+        ({}, {"password": None}, "password"),
+        ({"auth": "aksk"}, {}, "extra.project_id"),
+        ({"auth": "token"}, {"login": None}, "extra.project_id"),
+        ({"auth": "token", "project_id": "p"}, {"password": f"{SECRET}\n"}, "password"),
+        ({}, {"host": "http://drs.example"}, "host"),
+        ({}, {"host": "ftp://drs.example"}, "host"),
+        ({}, {"host": "https://"}, "host"),
+        ({}, {"host": "https://drs.example:port"}, "host"),
+        ({}, {"host": f"https://user:{SECRET}@drs.example"}, "host"),
+        ({"iam_endpoint": "http://iam.example"}, {}, "extra.iam_endpoint"),
+        ({"proxy": "proxy"}, {}, "extra.proxy"),
+        ({"proxy": "http://[bad"}, {}, "extra.proxy"),
+        ({"allow_http": "maybe"}, {"host": "http://drs.example"}, "extra.allow_http"),
+        ({"verify": 7}, {}, "extra.verify"),
+        ({"read_timeout": "long"}, {}, "extra.read_timeout"),
+        ({"read_timeout": True}, {}, "extra.read_timeout"),
+        ({"retry_timeout": 0}, {}, "extra.retry_timeout"),
+        ({"batch_size": 0}, {}, "extra.batch_size"),
+        ({"batch_size": 101}, {}, "extra.batch_size"),
+        ({"poll_batch_size": 1.5}, {}, "extra.poll_batch_size"),
+    ],
+)
+def test_a_bad_field_is_named_with_the_connection(
+    extra: dict[str, Any], fields: dict[str, Any], field: str
+) -> None:
+    """And the secret never is."""
+    with pytest.raises(DrsConfigError) as caught:
+        _read(extra, **fields)
+
+    assert "my_drs" in str(caught.value)
+    assert field in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_numbers_may_come_as_text() -> None:
+    """As forms and environment variables bring them."""
+    settings = _read(
+        {"batch_size": "4", "read_timeout": "2.5", "poll_batch_size": "", "proxy": "http://proxy:3128"}
+    )
+
+    assert (settings.batch_size, settings.read_timeout_s, settings.poll_batch_size) == (4, 2.5, 50)
+    assert settings.proxy == "http://proxy:3128"
+
+
+def test_an_identity_is_the_credentials_and_shows_none() -> None:
+    """A changed password is somebody else; a changed time-out is not."""
+    assert _read().identity == _read({"read_timeout": 5}).identity
+    assert _read().identity != _read(password="other-not-real").identity
+    assert SECRET not in _read().identity
+
+
+def test_settings_never_show_a_secret() -> None:
+    """Nor the proxy, which may hold one."""
+    assert SECRET not in repr(_read({"proxy": f"http://user:{SECRET}@proxy:3128"}))

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from airflow_provider_drs.protocol.core import errors
+from airflow_provider_drs.protocol.core.errors import (
+    ERROR_CLASS_BY_NAME,
+    DrsAuthError,
+    DrsError,
+    DrsJobNotFoundError,
+    DrsJobStateError,
+    DrsPermissionError,
+    DrsRequestError,
+    DrsThrottledError,
+    DrsUnavailableError,
+    error_class_for,
+    make_error,
+)
+
+ALL_CLASSES = list(ERROR_CLASS_BY_NAME.values())
+
+
+def test_every_class_of_the_tree_is_known_by_name() -> None:
+    """A new class cannot be forgotten where errors cross processes."""
+    found = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, DrsError)
+    }
+
+    assert found == set(ERROR_CLASS_BY_NAME)
+
+
+@pytest.mark.parametrize("error_class", ALL_CLASSES)
+def test_errors_survive_pickle_copy_and_json(error_class: type[DrsError]) -> None:
+    """Nothing is lost on the way between processes."""
+    error = error_class(
+        "text",
+        operation="X",
+        http_status=400,
+        error_code="DRS.M1",
+        error_msg="no",
+        request_id="r",
+        job_ids=("a",),
+    )
+
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), DrsError.from_dict(error.to_dict())):  # noqa: S301
+        assert type(twin) is error_class
+        assert str(twin) == "text"
+        assert vars(twin) == vars(error)
+
+
+def test_errors_can_be_made_without_arguments() -> None:
+    """Defaults everywhere: pickle and subclasses of users rely on it."""
+    assert all(str(error_class()) == "" for error_class in ALL_CLASSES)
+
+
+def test_from_dict_takes_an_unknown_type_for_a_plain_error() -> None:
+    """An event of a newer version still says its text."""
+    error = DrsError.from_dict({"type": "DrsNewError", "message": "hello"})
+
+    assert type(error) is DrsError
+    assert str(error) == "hello"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "DRS.M00289", DrsJobNotFoundError),
+        (400, "DRS.M00304", DrsJobStateError),
+        (202, "DRS.M01504", DrsJobStateError),
+        (400, "DRS.M01503", DrsThrottledError),
+        (401, "DRS.M00103", DrsPermissionError),
+        (403, "DRS.M00100", DrsAuthError),
+        (422, "DRS.M00004", DrsUnavailableError),
+        (400, "DRS.M99999", DrsRequestError),
+        (401, None, DrsAuthError),
+        (403, None, DrsPermissionError),
+        (404, None, DrsRequestError),
+        (429, None, DrsThrottledError),
+        (500, None, DrsUnavailableError),
+        (None, None, DrsRequestError),
+    ],
+)
+def test_the_code_decides_and_then_the_status(
+    status: int | None, code: str | None, expected: type[DrsError]
+) -> None:
+    """The service's code says more than the HTTP status."""
+    assert error_class_for(status, code) is expected
+
+
+def test_the_text_says_what_failed_in_whose_words_and_what_to_do() -> None:
+    """Three questions, answered in order."""
+    error = make_error("DRS refuses X", http_status=400, error_code="DRS.M00307", error_msg="Only subtasks.")
+
+    assert str(error) == (
+        "DRS refuses X: Only subtasks (DRS.M00307, HTTP 400). Use the id of the child job, not of its parent."
+    )

@@ -1,0 +1,112 @@
+"""Source and destination databases, as each operation expects them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.jobs.databases import (
+    Endpoint,
+    complete,
+    endpoint_of,
+    to_cluster_property,
+    to_saved_endpoint,
+    to_test_row,
+)
+from airflow_provider_drs.protocol.jobs.messages import JobDetails
+
+JOB = JobDetails(
+    "a",
+    "orders",
+    "CONFIGURATION",
+    "migration",
+    "FULL_INCR_TRANS",
+    "up",
+    None,
+    False,
+    {"net_type": "vpn", "inst_info": {"engine_type": "mysql"}, "target_endpoint": {"inst_id": "in01"}},
+)
+
+
+SECRET = "not-a-real-secret"
+
+
+SOURCE = Endpoint("192.0.2.1", 3306, "root", SECRET, name="connection 'shop'")
+
+
+def test_a_test_row_has_what_the_job_knows() -> None:
+    """Network, type and place come from the job, credentials from the endpoint."""
+    row = to_test_row(replace(SOURCE, region="eu-de"), "target", JOB)
+
+    assert row == {
+        "end_point_type": "ta",
+        "net_type": "vpn",
+        "db_type": "mysql",
+        "ip": "192.0.2.1",
+        "db_port": 3306,
+        "db_user": "root",
+        "db_password": SECRET,
+        "ssl_link": False,
+        "inst_id": "in01",
+        "region": "eu-de",
+    }
+
+
+def test_the_port_of_mongodb_stands_in_the_address() -> None:
+    """And is 0 where a port belongs (drs_03_0105)."""
+    job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}})
+    row = to_test_row(replace(SOURCE, ip="a, b", db_port=8635, db_name="admin"), "source", job)
+
+    assert (row["ip"], row["db_port"], row["db_name"]) == ("a:8635,b:8635", 0, "admin")
+    assert complete(replace(SOURCE, ip="a:1"), "source", job).ip == "a:1"
+
+
+def test_a_certificate_goes_with_its_check_sum() -> None:
+    """In base64, with the SHA-256 of its content; a missing one is an error."""
+    pem = "-----BEGIN CERTIFICATE-----"
+    row = to_test_row(replace(SOURCE, ssl_cert=pem), "source", JOB)
+
+    assert row["ssl_link"] is True
+    assert base64.b64decode(row["ssl_cert_key"]).decode() == pem
+    assert row["ssl_cert_check_sum"] == hashlib.sha256(pem.encode()).hexdigest()
+    with pytest.raises(DrsConfigError, match="ssl_cert"):
+        to_test_row(replace(SOURCE, ssl_link=True), "source", JOB)
+
+
+def test_a_cluster_is_tested_with_a_list_in_a_text() -> None:
+    """With the service's own spelling of each field, and shards as ls."""
+    job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}})
+    ends = [("source", replace(SOURCE, ip="a:1", ssl_cert="pem")), ("shard", replace(SOURCE, ip="b:1"))]
+
+    first, second = json.loads(to_cluster_property(ends, job))
+
+    assert (first["endpointtype"], first["dbport"], first["dbName"]) == ("so", 0, "admin")
+    assert {"sslcertkey", "sslcertname", "sslcertchecksum"} <= first.keys()
+    assert (second["endpointtype"], second["nettype"]) == ("ls", "eip")
+
+
+@pytest.mark.parametrize("field", ["ip", "db_user", "db_password"])
+def test_an_endpoint_without_something_is_refused(field: str) -> None:
+    """The text names the connection and the field, and never the secret."""
+    with pytest.raises(DrsConfigError, match="connection 'shop'") as caught:
+        to_saved_endpoint(replace(SOURCE, **{field: ""}), "source", JOB)
+
+    assert SECRET not in str(caught.value) + repr(SOURCE)
+
+
+def test_an_instance_of_the_cloud_needs_its_region() -> None:
+    """The target of the job is one."""
+    with pytest.raises(DrsConfigError, match=r"extra\.region"):
+        to_saved_endpoint(SOURCE, "target", JOB)
+
+
+def test_an_endpoint_for_each_job_has_to_be_there() -> None:
+    """By the job's id."""
+    assert endpoint_of({"a": SOURCE}, "a") is SOURCE
+    with pytest.raises(DrsConfigError, match="no endpoint for job b"):
+        endpoint_of({"a": SOURCE}, "b")

@@ -1,0 +1,171 @@
+"""The table of preconditions: each row by the page that states it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_provider_drs.protocol.core.errors import DrsJobStateError
+from airflow_provider_drs.protocol.core.operations import OPERATIONS
+from airflow_provider_drs.protocol.jobs.messages import JobDetails
+from airflow_provider_drs.protocol.jobs.preconditions import RULES, Forward, Standing, needs_forward, review
+from airflow_provider_drs.protocol.jobs.states import NEXT, STATUSES
+from tests.contract.openapi import load_operations
+
+JOB = JobDetails("a", "orders", "CONFIGURATION", "migration", "FULL_INCR_TRANS", "up", None, False, {})
+
+
+def _job(status: str = "CONFIGURATION", *, engine: str = "mysql", **changes: Any) -> JobDetails:
+    return replace(JOB, status=status, raw={"inst_info": {"engine_type": engine}}, **changes)
+
+
+def _backward(status: str = "CONFIGURATION") -> JobDetails:
+    pair = {"db_use_type": "cloudDataGuard", "multi_write": True, "parent_id": "p", "job_direction": "down"}
+    return _job(status, engine="cloudDataGuard-mysql", **pair)
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [
+        ("test", ["CONFIGURATION"]),
+        ("configure", ["CONFIGURATION"]),
+        ("select", ["CONFIGURATION"]),
+        ("set_definers", ["CONFIGURATION"]),
+        ("compare_parameters", ["CONFIGURATION"]),
+        ("precheck", ["CONFIGURATION"]),
+        ("start", ["CONFIGURATION"]),
+        (
+            "pause",
+            [
+                "FULL_TRANSFER_STARTED",
+                "FULL_TRANSFER_FAILED",
+                "FULL_TRANSFER_COMPLETE",
+                "INCRE_TRANSFER_STARTED",
+                "INCRE_TRANSFER_FAILED",
+            ],
+        ),
+        ("delete", ["CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"]),
+        (
+            "change_passwords",
+            [
+                "STARTJOBING",
+                "START_JOB_FAILED",
+                "STARTJOB_FAILED",
+                "FULL_TRANSFER_STARTED",
+                "FULL_TRANSFER_FAILED",
+                "FULL_TRANSFER_COMPLETE",
+                "INCRE_TRANSFER_STARTED",
+                "INCRE_TRANSFER_FAILED",
+                "PAUSING",
+                "PAUSEING",
+            ],
+        ),
+        ("modify_parameters", ["CONFIGURATION"]),
+        ("test_cluster", ["CONFIGURATION"]),
+    ],
+)
+def test_the_statuses_that_allow_an_operation_are_those_of_its_page(name: str, statuses: list[str]) -> None:
+    """No more, no fewer."""
+    allowed = [word for word in STATUSES if review(RULES[name], _job(word)) is Standing.READY]
+
+    assert sorted(allowed) == sorted(statuses)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_a_rule_agrees_with_the_document(rule: Any) -> None:
+    """Its operation, its page and its statuses are those that the OpenAPI document names."""
+    _, _, facts = load_operations()[rule.operation]
+
+    assert rule.page == facts["x-doc"] == OPERATIONS[rule.operation].page
+    documented = set(facts.get("x-required-job-status", ()))
+    if rule.name in ("stop", "modify", "recheck"):
+        # The same operation for another purpose, which has no list of its own.
+        assert rule.allowed is None
+    elif documented:
+        assert documented <= (rule.allowed or set())
+
+
+@pytest.mark.parametrize(
+    ("name", "job", "text"),
+    [
+        ("select", _job(db_use_type="cloudDataGuard"), "db_use_type is cloudDataGuard"),
+        ("set_policies", _job(), "for sync jobs only"),
+        ("set_definers", _job(engine="postgresql"), "engine is postgresql"),
+        ("compare_parameters", _job(job_direction="down"), "job_direction is down"),
+        ("set_flow_control", _job(task_type="INCR_TRANS"), "no full copy to limit"),
+        ("test_cluster", _job(parent_id="p"), "id of its parent, p"),
+        ("switch_over", _job(db_use_type="sync", parent_id="p"), "id of its parent, p"),
+        (
+            "switch_over",
+            replace(JOB, db_use_type="sync", raw={"target_endpoint": {"inst_id": "in01"}}),
+            "self-built ones only",
+        ),
+        ("pause", _job("CREATING"), "That needs one of FULL_TRANSFER_COMPLETE"),
+        ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Leave the job out"),
+        ("precheck", _job("CREATING"), "needs status CONFIGURATION"),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_do(name: str, job: JobDetails, text: str) -> None:
+    """And where the service states it."""
+    found = review(RULES[name], job)
+
+    assert isinstance(found, DrsJobStateError)
+    assert text in str(found)
+    assert RULES[name].page in str(found)
+    assert found.job_ids == ("a",)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_the_parent_of_a_pair_is_refused_where_its_page_says_so(rule: Any) -> None:
+    """Only stopping and deleting take it, for both of its jobs."""
+    parent = _job(multi_write=True, db_use_type="cloudDataGuard", engine="cloudDataGuard-mysql")
+    _, _, facts = load_operations()[rule.operation]
+    refused = "parent of a dual-active pair" in str(review(rule, parent))
+
+    if "parent job not allowed" in facts.get("x-dual-active-dr", ""):
+        assert refused
+    if rule.name in ("stop", "delete"):
+        assert not refused
+
+
+def test_a_backward_job_waits_for_its_forward_job() -> None:
+    """To be tested and started; its pre-check is not needed then."""
+    replicating = Forward("INCRE_TRANSFER_STARTED", delay_s=59)
+
+    assert needs_forward(RULES["start"], _backward())
+    assert not needs_forward(RULES["configure"], _backward())
+    assert review(RULES["precheck"], _backward(), replicating) is Standing.NOT_NEEDED
+    assert review(RULES["precheck"], _backward(), None) is Standing.READY
+    for name in ("test", "start"):
+        assert review(RULES[name], _backward(), replicating) is Standing.READY
+        assert "its forward job is PAUSING" in str(review(RULES[name], _backward(), Forward("PAUSING")))
+        assert "not to be found" in str(review(RULES[name], _backward(), None))
+
+
+@pytest.mark.parametrize(("delay_s", "text"), [(60, "by 60 s"), (None, "by an unknown time")])
+def test_a_backward_job_does_not_start_while_the_forward_one_is_late(delay_s: int | None, text: str) -> None:
+    """RPO and RTO have to be under 60 seconds."""
+    found = review(RULES["start"], _backward(), Forward("INCRE_TRANSFER_STARTED", delay_s))
+
+    assert text in str(found)
+
+
+def test_what_is_done_is_told_by_the_status() -> None:
+    """But not for a job of another kind."""
+    assert review(RULES["start"], _job("INCRE_TRANSFER_STARTED")) is Standing.DONE
+    assert review(RULES["stop"], _job("RELEASE_RESOURCE_STARTED")) is Standing.DONE
+    assert isinstance(review(RULES["set_policies"], _job("INCRE_TRANSFER_STARTED")), DrsJobStateError)
+
+
+def test_an_unknown_kind_is_left_to_the_service() -> None:
+    """Details that do not tell refuse nothing."""
+    assert review(RULES["set_definers"], replace(JOB, db_use_type=None)) is Standing.READY
+
+
+def test_jobs_go_only_to_statuses_that_there_are() -> None:
+    """The diagram of the documentation is drawn from this."""
+    words = {*NEXT, *(word for following in NEXT.values() for word in following)}
+
+    assert words <= STATUSES.keys()

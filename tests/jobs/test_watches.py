@@ -1,0 +1,91 @@
+"""What waits for statuses take for an end: there, lost for good, or only shown for a moment longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.jobs.states import STATUSES
+from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, Watch, watch_action
+from tests.scripted import Talk, answer
+
+
+def _poll(watch: Watch, word: str, times: int = 1) -> None:
+    row = {"id": "a", "status": word, "job_id": "a", "transfer_status": word}
+    for _ in range(times):
+        Talk([answer({"results": [row]})] * 2).run(watch.poll(Limits(10, 50, 300.0)))
+
+
+@pytest.mark.parametrize("word", sorted(STATUSES))
+def test_a_job_is_created_whatever_has_become_of_it(word: str) -> None:
+    """A cleared creation adopts a job that runs, or has failed since; only one that is over is none."""
+    watch = watch_action("create_jobs", ["a"])
+    is_over = word in {
+        "CREATE_FAILED",
+        "RELEASE_RESOURCE_STARTED",
+        "RELEASE_RESOURCE_COMPLETE",
+        "DELETED",
+    }
+
+    _poll(watch, word)
+
+    assert watch.is_over is (word != "CREATING")
+    assert bool(watch.failures) is is_over
+
+
+@pytest.mark.parametrize(
+    ("method", "before"),
+    [
+        ("pause_jobs", "INCRE_TRANSFER_FAILED"),
+        ("retry_jobs", "FULL_TRANSFER_FAILED"),
+        ("stop_jobs", "FULL_TRANSFER_FAILED"),
+        ("stop_jobs", "RELEASE_RESOURCE_FAILED"),
+        ("delete_jobs", "CREATE_FAILED"),
+    ],
+)
+def test_a_status_from_before_the_action_is_no_failure_of_it(method: str, before: str) -> None:
+    """DRS may still show it for a poll or two."""
+    watch = watch_action(method, ["a"])
+
+    _poll(watch, before, times=2)
+
+    assert (watch.is_over, watch.failures) == (False, {})
+
+
+@pytest.mark.parametrize("method", ["pause_jobs", "retry_jobs"])
+def test_a_job_that_somebody_stopped_is_not_waited_for(method: str) -> None:
+    """It never comes to be paused or running again."""
+    watch = watch_action(method, ["a"])
+
+    _poll(watch, "RELEASE_RESOURCE_COMPLETE", times=3)
+
+    assert list(watch.failures) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "lost"),
+    [
+        (["FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED"], True),
+        (["RELEASE_RESOURCE_COMPLETE"], False),
+        (["DELETED"], False),
+    ],
+)
+def test_a_stop_ends_a_wait_for_what_comes_before_it(targets: list[str], lost: bool) -> None:
+    """And is a step on the way to what comes after it."""
+    watch = StatusWatch(["a"], targets)
+
+    _poll(watch, "RELEASE_RESOURCE_STARTED")
+
+    assert watch.is_over is bool(watch.failures) is lost
+
+
+@pytest.mark.parametrize(("task_type", "lost"), [("FULL_TRANS", True), ("FULL_INCR_TRANS", False)])
+def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost: bool) -> None:
+    """The wait says so, instead of going on until its time is up."""
+    watch = DelayWatch(["a"], 5)
+    row = {"job_id": "a", "transfer_status": "FULL_TRANSFER_COMPLETE", "task_mode": task_type}
+
+    Talk([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
+
+    assert watch.is_over is bool(watch.failures) is lost
+    assert not lost or "its task_type is FULL_TRANS" in str(watch.failures["a"])

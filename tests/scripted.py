@@ -1,0 +1,104 @@
+"""
+Plays the service's part in a conversation.
+
+a script of answers, with time that stands still unless told to move.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.wire import (
+    Conversation,
+    FailureKind,
+    Observation,
+    Pause,
+    RenewToken,
+    Request,
+    Response,
+    Send,
+    Step,
+    TransportFailure,
+)
+
+T = TypeVar("T")
+Answer = Response | TransportFailure | DrsError | Callable[[Request], Response | TransportFailure]
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Response:
+    """Return a response with a JSON body, or with these very bytes."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {name.replace("_", "-").lower(): value for name, value in headers.items()}, raw)
+
+
+def refusal(code: str, status: int = 400, message: str = "no", **headers: str) -> Response:
+    """Return a whole-request error."""
+    return answer({"error_code": code, "error_msg": message}, status, **headers)
+
+
+BROKEN = TransportFailure(FailureKind.BROKEN, "connection reset")
+NOT_SENT = TransportFailure(FailureKind.NOT_SENT, "connection refused")
+
+
+class Talk:
+    """
+    Drives a conversation with scripted answers, and keeps the steps that it took.
+
+    :param answers: for each Send its answer; a function gets the request, an error is thrown into the
+        conversation.
+    :param jitter: the random number of every observation.
+    :param seconds_per_step: how far the clock moves with each Send; a Pause moves it by its own length.
+    """
+
+    def __init__(
+        self, answers: Iterable[Answer], *, jitter: float = 0.5, seconds_per_step: float = 0.0
+    ) -> None:
+        self.steps: list[Step] = []
+        self._answers = iter(answers)
+        self._jitter = jitter
+        self._seconds_per_step = seconds_per_step
+        self._now_s = 1000.0
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that were sent."""
+        return [step.request for step in self.steps if isinstance(step, Send)]
+
+    @property
+    def pauses(self) -> list[float]:
+        """The seconds of each pause."""
+        return [step.seconds for step in self.steps if isinstance(step, Pause)]
+
+    @property
+    def renewals(self) -> int:
+        """How often a new token was asked for."""
+        return sum(isinstance(step, RenewToken) for step in self.steps)
+
+    def run(self, conversation: Conversation[T]) -> T:
+        """Return what the conversation returns; running out of answers is an error of the test."""
+        try:
+            step = next(conversation)
+            while True:
+                self.steps.append(step)
+                reply = self._reply(step)
+                step = conversation.throw(reply) if isinstance(reply, DrsError) else conversation.send(reply)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def _reply(self, step: Step) -> Observation | DrsError:
+        started_s = self._now_s
+        outcome: Any = None
+        if isinstance(step, Send):
+            outcome = next(self._answers, None)
+            assert outcome is not None, f"nothing left to answer {step.request} with"
+            if callable(outcome):
+                outcome = outcome(step.request)
+            self._now_s += self._seconds_per_step
+        elif isinstance(step, Pause):
+            self._now_s += step.seconds
+        if isinstance(outcome, DrsError):
+            return outcome
+        return Observation(outcome, started_s, self._now_s, self._jitter, wall_s=1_700_000_000.0)
