@@ -66,7 +66,7 @@ def tell_replication(
         source, target = (dict.fromkeys(each for job in found for each in job[end]) for end in ENDS)
         return _make_lineage({each: () for each in source}, target)
 
-    return _tell(hook, job_ids, make)
+    return _describe(hook, job_ids, make)
 
 
 def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | None:
@@ -82,7 +82,7 @@ def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | Non
                     found.setdefault(dataset, []).extend(said[end])
         return _make_lineage(found, {})
 
-    return _tell(hook, [report.job_id for report in reports], make)
+    return _describe(hook, [report.job_id for report in reports], make)
 
 
 def tell_comparisons(hook: DrsHook, results: Sequence[ComparisonResult]) -> Lineage | None:
@@ -98,10 +98,10 @@ def tell_comparisons(hook: DrsHook, results: Sequence[ComparisonResult]) -> Line
                 rows |= count_rows(job, result)
         return _make_lineage(found, {}, rows)
 
-    return _tell(hook, [result.job_id for result in results], make)
+    return _describe(hook, [result.job_id for result in results], make)
 
 
-def _tell(
+def _describe(
     hook: DrsHook, job_ids: Iterable[str], make: Callable[[Mapping[str, JobDetails]], Lineage]
 ) -> Lineage | None:
     asked = list(job_ids)

@@ -88,17 +88,17 @@ def _count_call(stats: Any, call: Call) -> None:
     stats.timing("drs.call.duration", datetime.timedelta(seconds=call.seconds), tags=tags)
 
 
-def time_wait(kind: str, seconds: float, *, is_over: bool) -> None:
+def time_wait(kind: str, seconds: float, *, is_done: bool) -> None:
     """
     Tell how long a task has waited.
 
     :param kind: of the watch: what was waited for.
-    :param is_over: whether it came, for better or worse; else the time was up.
+    :param is_done: whether it came, for better or worse; else the time was up.
     """
     span = datetime.timedelta(seconds=seconds)
-    outcome = "over" if is_over else "timed_out"
+    outcome = "done" if is_done else "timed_out"
     Stats.timing("drs.wait.duration", span, tags={"kind": kind, "outcome": outcome})
-    if kind == "precheck" and is_over:
+    if kind == "precheck" and is_done:
         Stats.timing("drs.precheck.duration", span)
 
 

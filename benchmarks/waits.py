@@ -144,7 +144,7 @@ async def _fire(
 
         async def note(job_id: str, task: asyncio.Task[Any]) -> None:
             event = await task
-            assert event.payload["status"] == "over", event.payload
+            assert event.payload["status"] == "done", event.payload
             fired_s[job_id] = time.time()
 
         await asyncio.gather(*(note(job_id, task) for job_id, task in zip(job_ids, tasks, strict=True)))

@@ -95,7 +95,7 @@ def test_a_pre_check_is_counted_when_it_is_judged(
     assert stats.of("drs.precheck.jobs") == [{"verdict": "passed"}, {"verdict": "failed"}]
     assert stats.of("drs.precheck.failed_items") == [{"item": "srcBinlogFormatCheck"}]
     assert stats.of("drs.precheck.alarms") == [{"item": "srcTriggerAndEventCheck"}]
-    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "over"}]
+    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "done"}]
     assert len(stats.of("drs.precheck.duration")) == 1
 
 
@@ -146,7 +146,7 @@ def test_a_deferral_is_a_part_of_the_wait(
     began = {"began_s": deferred.value.kwargs["began_s"] - 120}
     task.execute_complete(context, event, **began)
 
-    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "over"}]
+    assert stats.of("drs.wait.duration") == [{"kind": "precheck", "outcome": "done"}]
     assert max(stats.seconds) >= 120
 
 

@@ -93,11 +93,11 @@ class _Session:
                 try:
                     self._screen.refresh(watch, self.run(watch.poll))
                 except DrsError as error:
-                    if not error.passing:
+                    if not error.is_transient:
                         raise
-                    self._screen.note(f"DRS could not be asked, the wait goes on: {error}")
+                    self._screen.note(f"Polling DRS failed (transient, will retry): {error}")
                 left_s = deadline_s - time.monotonic()
-                if watch.is_over or left_s <= 0:
+                if watch.is_done or left_s <= 0:
                     return
                 time.sleep(min(interval_s, left_s))
 
@@ -115,7 +115,7 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
             session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
-            watch.judge_at(time.time())
+            watch.set_time(time.time())
             reports |= {report.job_id: report for report in watch.reports}
     return _conclude_reports([reports[job_id] for job_id in answers], is_late=True)
 
@@ -124,7 +124,7 @@ def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
     watch = PrecheckWatch(_read_jobs(arguments), _read_alarms(arguments, screen))
     with _Session(arguments, screen) as session:
         session.run(watch.poll)
-    watch.judge_at(time.time())
+    watch.set_time(time.time())
     return _conclude_reports(watch.reports, is_late=False)
 
 
@@ -156,7 +156,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
             watch = watch_action("start_jobs", started)
             until_then_s = max(0.0, begins_s - time.time())
             session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
-            if not watch.is_over:
+            if not watch.is_done:
                 raise TimeIsUp(
                     f"Not running yet: {', '.join(watch.pending)}. drs status shows where they are."
                 )
@@ -276,6 +276,6 @@ def _conclude_reports(reports: Sequence[JobReport], *, is_late: bool) -> Result:
 def _code_of(errors: Collection[object]) -> int:
     """Return the code for errors: of the service, if nothing else is to blame."""
     passing = all(
-        isinstance(each, TimeIsUp) or (isinstance(each, DrsError) and each.passing) for each in errors
+        isinstance(each, TimeIsUp) or (isinstance(each, DrsError) and each.is_transient) for each in errors
     )
     return UNREACHABLE if passing else FAILED

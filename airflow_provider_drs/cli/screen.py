@@ -198,7 +198,7 @@ class TerminalScreen:
 
         failed = watch.failures
         rows = sorted(
-            watch.results, key=lambda row: (not watch.wants(row["job_id"]), row["job_id"] not in failed)
+            watch.results, key=lambda row: (not watch.needs_poll(row["job_id"]), row["job_id"] not in failed)
         )
         shown = rows[: max(self._console.height - _MARGIN, 1)]
         cells: list[list[RenderableType]] = []

@@ -293,9 +293,9 @@ class DrsHook(_DrsHookBase):
 
     def poll(self, watch: Watch) -> list[str]:
         """
-        Ask DRS about the jobs that a watch waits for, and return a line for each that is not where it was.
+        Poll the jobs of a watch once, and return a log line for each job that has changed.
 
-        :param watch: learns the answers.
+        :param watch: is updated with the results.
         """
         return self._run(watch.poll)
 

@@ -253,9 +253,9 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         self.ignore = ignore
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
-        return verdicts.conclude_parameters(
+        return results.publish_parameters(
             answers,
             context,
             self.log,

@@ -52,9 +52,9 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
 
     def _act(self, context: Context) -> list[str]:
         from airflow_provider_drs.hooks.endpoints import read_endpoints
-        from airflow_provider_drs.operators import gate, verdicts
+        from airflow_provider_drs.operators import arguments, results
 
-        jobs = gate.read_objects(self.jobs, "jobs")
+        jobs = arguments.read_objects(self.jobs, "jobs")
         names = [str(job.get("name")) for job in jobs]
         with self._open_hook() as hook:
             answers = hook.create_jobs(
@@ -63,17 +63,17 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
                 target=read_endpoints("target_conn_id", self.target_conn_id, names),
             )
         pairs = [str(job.get("name")) for job in jobs if job.get("multi_write")]
-        return verdicts.conclude_creation(answers, context, self.log, pairs=pairs)
+        return results.publish_created_jobs(answers, context, self.log, pairs=pairs)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import watch_action
 
         return watch_action("create_jobs", job_ids)
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
-        return verdicts.conclude_wait(watch, context, self.log, what="Not created:")
+        return results.finish_wait(watch, context, self.log, what="Not created:")
 
 
 class DrsListJobsOperator(DrsOperator):
@@ -113,7 +113,7 @@ class DrsListJobsOperator(DrsOperator):
         self.tags = tags
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
         with self._open_hook() as hook:
             jobs = hook.list_jobs(
@@ -125,7 +125,7 @@ class DrsListJobsOperator(DrsOperator):
                 enterprise_project_id=self.enterprise_project_id,
                 tags=self.tags,
             )
-        context["ti"].xcom_push(key=verdicts.JOBS_KEY, value=[job.to_dict() for job in jobs])
+        context["ti"].xcom_push(key=results.JOBS_KEY, value=[job.to_dict() for job in jobs])
         for job in jobs:
             self.log.info("%s %s (%s)", job.job_id, job.name, job.status)
         return [job.job_id for job in jobs]

@@ -89,11 +89,11 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         return {"order": order, "adopt_running": self._is_again}
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
         accepted = super()._conclude_action(answers, context)
         self._ordered = [answers[job_id].to_dict() for job_id in accepted]
-        context["ti"].xcom_push(key=verdicts.COMPARISONS_KEY, value=self._ordered)
+        context["ti"].xcom_push(key=results.COMPARISONS_KEY, value=self._ordered)
         return accepted
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -103,19 +103,19 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         return ComparisonWatch([Comparison.from_dict(each) for each in self._ordered])
 
     def _deadline(self) -> float:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
-        return gate.find_deadline(self.start_time, self.timeout)
+        return waiting.find_deadline(self.start_time, self.timeout)
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
-        return verdicts.conclude_wait(
+        return results.finish_wait(
             watch,
             context,
             self.log,
             what="Not consistent:",
-            key=verdicts.COMPARISON_REPORT_KEY,
+            key=results.COMPARISON_REPORT_KEY,
             allow_partial=self.allow_partial,
         )
 
@@ -154,8 +154,8 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
 
         return SwitchOverWatch(job_ids)
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
         what = "Not switched over:"
-        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

@@ -40,9 +40,9 @@ class DrsOperator(BaseOperator):
         """Do it."""
         from airflow_provider_drs.assets.drs import name_jobs
         from airflow_provider_drs.links.drs import publish_links
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
-        with gate.failing_for_good():
+        with waiting.failing_for_good():
             publish_links(context, self._open_hook())
             job_ids = self._do(context)
             name_jobs(context, self.outlets, job_ids)
@@ -116,15 +116,15 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
     ) -> list[str]:
         """Judge what the trigger found."""
         from airflow_provider_drs.assets.drs import name_jobs
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
-        with gate.failing_for_good():
-            job_ids = self._conclude(gate.read_event(event, began_s), context)
+        with waiting.failing_for_good():
+            job_ids = self._finish(waiting.read_event(event, began_s), context)
             name_jobs(context, self.outlets, job_ids)
             return job_ids
 
     def _do(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
         if not self.wait_for_completion:
             return self._begin(context)
@@ -134,10 +134,10 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
             return found if self._judged is None else self._judged
         watch, began_s = self._make_watch(self._begin(context)), time.time()
         with self._open_hook() as hook:
-            if gate.poll(hook, watch, self.log):
-                gate.tell_wait(watch, began_s)
-                return self._conclude(watch, context)
-        trigger, timeout = gate.make_trigger(
+            if waiting.poll(hook, watch, self.log):
+                waiting.record_wait(watch, began_s)
+                return self._finish(watch, context)
+        trigger, timeout = waiting.make_trigger(
             self.drs_conn_id,
             watch,
             poke_interval=self.poke_interval,
@@ -156,12 +156,12 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
 
     def poll_until_complete(self, external_id: Any, context: Context) -> None:
         """Wait in the worker."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
         watch = self._make_watch(external_id)
         with self._open_hook() as hook:
-            gate.wait(hook, watch, self.log, poke_interval=self.poke_interval, deadline=self._deadline())
-        self._judged = self._conclude(watch, context)
+            waiting.wait(hook, watch, self.log, poke_interval=self.poke_interval, deadline=self._deadline())
+        self._judged = self._finish(watch, context)
 
     def get_job_result(self, external_id: Any, context: Context) -> list[str]:
         """Return the jobs that were done, if no wait was needed to see it."""
@@ -188,7 +188,7 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
         raise NotImplementedError
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
         raise NotImplementedError
 
     def _deadline(self) -> float:
@@ -227,9 +227,9 @@ class DrsJobsOperator(DrsOperator):
         self.allow_partial = allow_partial
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
 
-        job_ids = gate.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log)
         with self._open_hook() as hook:
             answers = getattr(hook, self.method)(job_ids, **self._make_arguments(job_ids))
         return self._conclude_action(answers, context)
@@ -240,9 +240,9 @@ class DrsJobsOperator(DrsOperator):
 
     def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         """Publish what came of it, and return the jobs that it was done for."""
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
-        return verdicts.conclude_action(
+        return results.publish_outcomes(
             answers, context, self.log, done=self.done, allow_partial=self.allow_partial
         )
 
@@ -259,8 +259,8 @@ class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
 
         return watch_action(self.method, job_ids)
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
         what = f"Not {self.done}:"
-        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

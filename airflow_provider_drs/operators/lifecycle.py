@@ -73,15 +73,15 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
         self._newly_started: list[str] = []
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate, verdicts
+        from airflow_provider_drs.operators import arguments, results
 
-        job_ids = gate.read_ids(self.job_ids, self.log)
-        alarms = gate.read_alarms(self.alarms, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log)
+        alarms = arguments.read_alarms(self.alarms, self.log)
         policy = alarms.at(time.time()) if self.require_passed_precheck else None
         with self._open_hook() as hook:
             answers = hook.admit_starts(job_ids, policy)
             to_start = [job_id for job_id in job_ids if job_id not in answers]
-            if to_start and (self.allow_partial or not verdicts.pick_errors(answers)):
+            if to_start and (self.allow_partial or not results.pick_errors(answers)):
                 self._newly_started = to_start
                 # It looks at start_time only now: where an earlier try has started everything, that may well
                 # be in the past.
@@ -103,9 +103,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
     def _conclude_starts(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]
     ) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
-        errors = verdicts.pick_errors(answers)
+        errors = results.pick_errors(answers)
         rows = []
         for job_id in job_ids:
             answer = answers.get(job_id)
@@ -119,11 +119,11 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
                 row |= answer.to_dict()
                 self.log.info("%s %s", job_id, "was started before" if row["adopted"] else "started")
             rows.append(row)
-        context["ti"].xcom_push(key=verdicts.STARTS_KEY, value=rows)
+        context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
         self._tell_replication(started)
         if errors and not (self.allow_partial and started):
-            verdicts.raise_for_jobs("Not started:", errors, len(job_ids))
+            results.raise_for_jobs("Not started:", errors, len(job_ids))
         return started
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -131,19 +131,19 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
 
         return watch_action("start_jobs", job_ids)
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
         if self._lineage is None:
             # After a deferral nothing is known of what was told before.
             self._tell_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
         what = "Started, and not running:"
-        return verdicts.conclude_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 
     def _deadline(self) -> float:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
-        return gate.find_deadline(self.start_time, self.timeout)
+        return waiting.find_deadline(self.start_time, self.timeout)
 
     def _find_to_stop(self) -> Sequence[str]:
         return self._newly_started if self.stop_on_kill else ()

@@ -68,10 +68,10 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
         self.settle_time = settle_time
 
     def _act(self, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import gate, verdicts
+        from airflow_provider_drs.operators import arguments, results
 
-        job_ids = gate.read_ids(self.job_ids, self.log)
-        gate.read_alarms(self.alarms, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log)
+        arguments.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
             answers = hook.begin_prechecks(
                 job_ids,
@@ -79,20 +79,20 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
                 check_preconditions=self.check_preconditions,
                 settle_time=self.settle_time,
             )
-        errors = verdicts.pick_errors(answers)
+        errors = results.pick_errors(answers)
         self._publish(context, answers)
         accepted = [job_id for job_id in job_ids if job_id not in errors]
         if errors and not (self.allow_partial and accepted):
-            verdicts.raise_for_jobs("DRS did not accept the pre-check of", errors, len(job_ids))
+            results.raise_for_jobs("DRS did not accept the pre-check of", errors, len(job_ids))
         return accepted
 
     def get_job_status(self, external_id: Any, context: Context) -> str:
         """Tell whether every pre-check of an earlier try is still running, and of the same jobs."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.prechecks.messages import PrecheckResult
 
         # Airflow keeps the id when a task is cleared; its jobs may be others by now.
-        if set(external_id) != set(gate.read_ids(self.job_ids, self.log)):
+        if set(external_id) != set(arguments.read_ids(self.job_ids, self.log)):
             return "to do"
         with self._open_hook() as hook:
             answers = hook.get_precheck_results(external_id)
@@ -100,7 +100,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
         return "running" if all(is_running) else "to do"
 
     def _publish(self, context: Context, answers: Mapping[str, Submission | DrsError]) -> None:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
         from airflow_provider_drs.protocol.prechecks.messages import Submission
 
         rows = []
@@ -114,16 +114,16 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, HasLineage):
                 row = {"job_id": job_id, "precheck_id": None, "status": "rejected", "error": answer.to_dict()}
                 rows.append(row)
                 self.log.error("%s pre-check rejected: %s", job_id, answer)
-        context["ti"].xcom_push(key=verdicts.SUBMISSIONS_KEY, value=rows)
+        context["ti"].xcom_push(key=results.SUBMISSIONS_KEY, value=rows)
 
     def _make_watch(self, job_ids: Sequence[str]) -> Watch:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-        return PrecheckWatch(job_ids, gate.read_alarms(self.alarms, self.log))
+        return PrecheckWatch(job_ids, arguments.read_alarms(self.alarms, self.log))
 
-    def _conclude(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+    def _finish(self, watch: Watch, context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
 
         self._tell_prechecks(watch)
-        return verdicts.conclude_prechecks(watch, context, self.log, allow_partial=self.allow_partial)
+        return results.publish_prechecks(watch, context, self.log, allow_partial=self.allow_partial)

@@ -134,7 +134,7 @@ class LiveReports:
                 subject.watch = _make_watch(subject.question)
             with DrsHook(subject.question.conn_id) as hook:
                 hook.poll(subject.watch)
-            subject.watch.judge_at(time.time())
+            subject.watch.set_time(time.time())
             reports = [each.to_dict() for each in subject.watch.reports]
             subject.look = Look(Report(json.dumps(reports)), time.time())
         except Exception as error:
@@ -175,7 +175,7 @@ def make_question(
 
 
 def _read_jobs(value: object) -> tuple[str, ...]:
-    from airflow_provider_drs.operators.gate import read_ids
+    from airflow_provider_drs.operators.arguments import read_ids
 
     try:
         # A long list was cut when Airflow kept it, and is no list any more.
@@ -185,7 +185,7 @@ def _read_jobs(value: object) -> tuple[str, ...]:
 
 
 def _make_watch(question: Question) -> PrecheckWatch:
-    from airflow_provider_drs.operators.gate import read_alarms
+    from airflow_provider_drs.operators.arguments import read_alarms
     from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
     from airflow_provider_drs.protocol.watches import PrecheckWatch
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, select, tuple_
 
-from airflow_provider_drs.operators.verdicts import REPORT_KEY, SUBMISSIONS_KEY
+from airflow_provider_drs.operators.results import REPORT_KEY, SUBMISSIONS_KEY
 from airflow_provider_drs.report.kept import Kept
 from airflow_provider_drs.report.reports import Digest, Report, Unreadable, digest
 from airflow_provider_drs.report.xcoms import VALUE, XCom, read_json

@@ -75,10 +75,10 @@ class _DrsSensor(BaseSensorOperator):
     def execute(self, context: Context) -> list[str]:
         """Wait as the mode says, then judge: outside of what ``soft_fail`` softens."""
         from airflow_provider_drs.links.drs import publish_links
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
         self._began_s = self._find_begin(context)
-        with gate.failing_for_good(), self._open_hook() as hook:
+        with waiting.failing_for_good(), self._open_hook() as hook:
             publish_links(context, hook)
             self._watch = self._make_watch()
             if self.deferrable:
@@ -86,18 +86,18 @@ class _DrsSensor(BaseSensorOperator):
             else:
                 self._poke_until_over(context)
         if self._watch is not None:
-            gate.tell_wait(self._watch, self._began_s)
-        return self._conclude(context)
+            waiting.record_wait(self._watch, self._began_s)
+        return self._finish(context)
 
     def poke(self, context: Context) -> bool:
         """Ask DRS once. A final error ends the wait here, and is raised after it."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
         from airflow_provider_drs.protocol.core.errors import DrsError
 
         if self._hook is None or self._watch is None:
             raise RuntimeError("poke was called outside of execute")
         try:
-            return gate.poll(self._hook, self._watch, self.log)
+            return waiting.poll(self._hook, self._watch, self.log)
         except DrsError as error:
             self._final_error = error
             return True
@@ -106,10 +106,10 @@ class _DrsSensor(BaseSensorOperator):
         self, context: Context, event: Any = None, began_s: float | None = None
     ) -> list[str]:
         """Judge what the trigger found."""
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
-        self._watch = gate.read_event(event, began_s)
-        return self._conclude(context)
+        self._watch = waiting.read_event(event, began_s)
+        return self._finish(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral. Only a time-out is softened by ``soft_fail`` or ``never_fail``."""
@@ -130,12 +130,12 @@ class _DrsSensor(BaseSensorOperator):
             raise
 
     def _poll_or_defer(self, context: Context) -> None:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
         deadline = time.time() + self.timeout
         if self.poke(context) or self._watch is None:
             return
-        trigger, timeout = gate.make_trigger(
+        trigger, timeout = waiting.make_trigger(
             self.drs_conn_id, self._watch, poke_interval=self.poke_interval, deadline=deadline
         )
         self.defer(
@@ -148,7 +148,7 @@ class _DrsSensor(BaseSensorOperator):
     def _poke_until_over(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import waiting
 
         with self._softening_time_outs():
             try:
@@ -156,7 +156,7 @@ class _DrsSensor(BaseSensorOperator):
             except AirflowSensorTimeout:
                 # The base class says how long it waited; ours says for which jobs.
                 if self._watch is not None:
-                    gate.raise_timeout(self._watch, self._began_s)
+                    waiting.raise_timeout(self._watch, self._began_s)
                 raise
 
     def _find_begin(self, context: Context) -> float:
@@ -177,7 +177,7 @@ class _DrsSensor(BaseSensorOperator):
             self._hook = DrsHook(self.drs_conn_id)
         return self._hook
 
-    def _conclude(self, context: Context) -> list[str]:
+    def _finish(self, context: Context) -> list[str]:
         from airflow.providers.common.compat.sdk import AirflowFailException
 
         from airflow_provider_drs.assets.drs import name_jobs
@@ -203,9 +203,9 @@ class _DrsSensor(BaseSensorOperator):
         raise NotImplementedError
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
-        return verdicts.conclude_wait(
+        return results.finish_wait(
             watch,
             context,
             self.log,
@@ -258,17 +258,17 @@ class DrsPrecheckSensor(_DrsSensor, HasLineage):
         self.fail_fast = fail_fast
 
     def _make_watch(self) -> Watch:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-        job_ids = gate.read_ids(self.job_ids, self.log)
-        return PrecheckWatch(job_ids, gate.read_alarms(self.alarms, self.log), fail_fast=self.fail_fast)
+        job_ids = arguments.read_ids(self.job_ids, self.log)
+        return PrecheckWatch(job_ids, arguments.read_alarms(self.alarms, self.log), fail_fast=self.fail_fast)
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import verdicts
+        from airflow_provider_drs.operators import results
 
         self._tell_prechecks(watch)
-        return verdicts.conclude_prechecks(
+        return results.publish_prechecks(
             watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
         )
 
@@ -305,12 +305,12 @@ class DrsJobStatusSensor(_DrsSensor, HasLineage):
         self.failed_statuses = failed_statuses
 
     def _make_watch(self) -> Watch:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.jobs.status_watch import check_statuses
         from airflow_provider_drs.protocol.watches import StatusWatch
 
         return StatusWatch(
-            gate.read_ids(self.job_ids, self.log),
+            arguments.read_ids(self.job_ids, self.log),
             check_statuses("target_statuses", self.target_statuses),
             None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
         )
@@ -355,11 +355,11 @@ class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
         self.consecutive = consecutive
 
     def _make_watch(self) -> Watch:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import DelayWatch
 
-        job_ids = gate.read_ids(self.job_ids, self.log)
-        return DelayWatch(job_ids, gate.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
+        job_ids = arguments.read_ids(self.job_ids, self.log)
+        return DelayWatch(job_ids, arguments.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:
         job_ids = super()._judge(watch, context)
@@ -368,19 +368,19 @@ class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
 
     def poke(self, context: Context) -> bool:
         """
-        Ask DRS once; in mode ``reschedule`` go on asking as long as all are close.
+        Poll once; in mode ``reschedule`` continue to poll while all jobs are close.
 
         A rescheduled sensor forgets what it has counted.
         """
         from airflow_provider_drs.protocol.watches import DelayWatch
 
-        is_over = super().poke(context)
+        is_done = super().poke(context)
         while (
-            not is_over and self.reschedule and isinstance(self._watch, DelayWatch) and self._watch.is_close
+            not is_done and self.reschedule and isinstance(self._watch, DelayWatch) and self._watch.is_close
         ):
             time.sleep(self.poke_interval)
-            is_over = super().poke(context)
-        return is_over
+            is_done = super().poke(context)
+        return is_done
 
 
 class DrsDataComparisonSensor(_DrsSensor, HasLineage):
@@ -403,11 +403,11 @@ class DrsDataComparisonSensor(_DrsSensor, HasLineage):
         self.comparisons = comparisons
 
     def _make_watch(self) -> Watch:
-        from airflow_provider_drs.operators import gate
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.comparisons.messages import Comparison
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
-        listed = gate.read_objects(self.comparisons, "comparisons")
+        listed = arguments.read_objects(self.comparisons, "comparisons")
         return ComparisonWatch([Comparison.from_dict(each) for each in listed])
 
     def _judge(self, watch: Watch, context: Context) -> list[str]:

@@ -82,7 +82,7 @@ class SyncClient:
                     grant = self._grant()
                 answer = self._perform(step, grant)
                 if isinstance(step, Send):
-                    self._tell(step.request, answer, sent)
+                    self._describe(step.request, answer, sent)
                     sent = step.request
             except DrsError as error:
                 answer = error
@@ -106,7 +106,7 @@ class SyncClient:
             self._slot.discard(grant.token)
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
 
-    def _tell(self, request: Request, seen: Observation, before: Request | None) -> None:
+    def _describe(self, request: Request, seen: Observation, before: Request | None) -> None:
         if self._observer is not None:
             self._observer(describe_call(request, seen, is_retry=request is before))
 

@@ -1,4 +1,4 @@
-"""The trigger behind every deferred wait for DRS."""
+"""The trigger of all deferred operators and sensors."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
-#: The module that polls, once it is loaded.
+#: The poller module, once imported.
 _poller: list[ModuleType] = []
 
 
 class DrsWatchTrigger(BaseTrigger):
     """
-    Wait in the triggerer until a watch is over, and fire one event.
+    Wait in the triggerer until a watch is done, then fire one event.
 
-    The event's ``status`` is ``over``, ``timed_out`` or ``failed``; ``watch`` is the watch with all its
-    answers, and ``error``, with ``failed``, what no waiting can cure. Passing faults never end the wait.
-    The triggers of a process ask together, see :mod:`~airflow_provider_drs.triggers.poller`.
+    The event has ``status`` (``done``, ``timed_out`` or ``failed``), ``watch`` (with all results) and, if
+    failed, ``error``. Transient errors never end the wait. All triggers of a process poll together, see
+    :mod:`~airflow_provider_drs.triggers.poller`.
 
     :param drs_conn_id: the Airflow connection, of type ``drs``.
     :param watch: a watch as plain JSON values.
-    :param poke_interval: seconds between two questions about a job, at most; asked together with others, the
-        first may come sooner.
-    :param deadline: epoch seconds at which the wait is given up. It holds across restarts of the triggerer.
-    :param stop_on_kill: the jobs to stop for good when a user kills the deferred task (Airflow 3.3 and later
-        tell it): those that the task itself has started.
+    :param poke_interval: maximum seconds between two polls of a job. The first poll may come sooner.
+    :param deadline: epoch seconds at which the wait times out. It survives restarts of the triggerer.
+    :param stop_on_kill: the jobs to stop when a user kills the deferred task (Airflow 3.3 and later): those
+        that the task itself has started.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class DrsWatchTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.deadline = deadline
         self.stop_on_kill = list(stop_on_kill)
-        # Airflow stores these in clear and as JSON; what is none must not get that far.
+        # Airflow stores these as JSON: reject other values here, where the traceback shows their origin.
         json.dumps(self.serialize()[1], allow_nan=False)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and its arguments, for the database."""
+        """Return the class path and the arguments, which Airflow stores."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -69,35 +68,35 @@ class DrsWatchTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the watch is over, the deadline has come, or an error is final; then fire the event."""
+        """Poll until the watch is done, the deadline passes or an error is permanent; then fire the event."""
         watch = watch_from_dict(self.watch)
-        is_over, reason = False, None
-        # After a long outage of the triggerer nobody asks first.
+        is_done, reason = False, None
+        # The deadline may have passed while no triggerer was running.
         if self.deadline > time.time():
             try:
                 poller = await _load_poller()
-                is_over = await poller.wait_together(
+                is_done = await poller.wait_for(
                     self.drs_conn_id, watch, poke_interval=self.poke_interval, deadline=self.deadline
                 )
             except DrsError as error:
                 reason = error
-        yield TriggerEvent(_describe(watch, is_over, reason))  # type: ignore[no-untyped-call]
+        yield TriggerEvent(_describe(watch, is_done, reason))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Stop the jobs that the task asked for; a killed wait else leaves them alone."""
+        """Stop the jobs in ``stop_on_kill``. Without it, killing the task does not affect the jobs."""
         if self.stop_on_kill:
             async with DrsAsyncHook(self.drs_conn_id) as hook:
                 await hook.stop_jobs(self.stop_on_kill)
 
 
 async def _load_poller() -> ModuleType:
-    # Airflow imports a trigger's module in the event loop. The HTTP library takes tenths of a second, for
-    # which every other trigger of the process would wait.
+    # Airflow imports a trigger's module in the event loop, and the HTTP library takes tenths of a second to
+    # import: in a thread it does not block the other triggers.
     if not _poller:
         _poller.append(await asyncio.to_thread(import_module, "airflow_provider_drs.triggers.poller"))
     return _poller[0]
 
 
-def _describe(watch: Watch, is_over: bool, reason: DrsError | None) -> dict[str, Any]:
-    fields = {"status": "over" if is_over else "timed_out", "watch": watch.to_dict()}
+def _describe(watch: Watch, is_done: bool, reason: DrsError | None) -> dict[str, Any]:
+    fields = {"status": "done" if is_done else "timed_out", "watch": watch.to_dict()}
     return fields if reason is None else fields | {"status": "failed", "error": reason.to_dict()}

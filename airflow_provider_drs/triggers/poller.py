@@ -1,9 +1,8 @@
 """
-One poller for all waits of a process on the same endpoint with the same identity.
+One poller for all triggers of a process that use the same endpoint with the same identity.
 
-Thousands of triggers live in one event loop. Each on its own would send a request an interval; together they
-send one for each batch of jobs. A trigger only says what it watches, and gets its event. What one of them
-does - come, go, be cancelled, fail - the others do not notice.
+Thousands of triggers share one event loop. Instead of one request per trigger and interval, the poller sends
+one request per batch of jobs. Triggers that start, finish, fail or are canceled do not affect each other.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from airflow_provider_drs.hooks.drs import DrsAsyncHook
 from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
 from airflow_provider_drs.protocol.core.errors import DrsError
-from airflow_provider_drs.protocol.core.watch import Ask, Learning, Topic, Watch
+from airflow_provider_drs.protocol.core.watch import FollowUpRead, ReadOperation, Updating, Watch
 from airflow_provider_drs.transport.aio import AsyncClient
-from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
+from airflow_provider_drs.triggers.schedule import MAX_CONCURRENT_CALLS, PollSchedule
 
-# Airflow tells by the context whose line it is, not by the logger; a logger for each trigger would be most of
-# what a waiting trigger weighs.
+# Airflow finds the task of a log line by its context, not by its logger. A logger per trigger would be most
+# of a waiting trigger's memory.
 _log = logging.getLogger(__name__)
 
-#: How long a last look at the deadline may take.
-LAST_LOOK_S = 30.0
-#: For how long triggers that come take what the connection said before. All of them come at once when a
+#: Seconds that the final poll at the deadline may take.
+FINAL_POLL_S = 30.0
+#: Seconds for which new triggers reuse the connection that was read before: all start together when a
 #: triggerer starts.
 _SETTINGS_S = 60.0
 
@@ -43,58 +42,60 @@ _SETTINGS_S = 60.0
 @dataclass(slots=True, eq=False)
 class Wait:
     """
-    One trigger's wait.
+    The wait of one trigger.
 
-    :param context: the trigger's, by which Airflow knows whose log a line is for.
-    :param outcome: whether the watch is over, or its time.
+    :param context: the trigger's context, by which Airflow finds the task of a log line.
+    :param outcome: whether the watch is done; ``False`` at the deadline.
+    :param final_poll_jobs: after the deadline, the jobs that the final poll has not covered yet.
+    :param is_failing: polling failed last time, which has been logged.
     """
 
     watch: Watch
     context: contextvars.Context
     outcome: asyncio.Future[bool]
-    lane: _Lane
+    group: _PollGroup
     timer: asyncio.TimerHandle | None = None
-    #: At the deadline: the jobs of which a last answer is still to come.
-    last_look: set[str] | None = None
+    final_poll_jobs: set[str] | None = None
     is_failing: bool = False
 
-    def end(self, *, is_over: bool) -> None:
-        """Say that the watch is over, or that its time is."""
+    def end(self, *, is_done: bool) -> None:
+        """End the wait because the watch is done, or because the deadline has passed."""
         if not self.outcome.done():
-            self.outcome.set_result(is_over)
+            self.outcome.set_result(is_done)
 
-    def break_off(self, error: BaseException) -> None:
-        """Say why there is no sense in waiting any longer."""
+    def fail(self, error: BaseException) -> None:
+        """End the wait with a permanent error."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
 
 
 @dataclass(slots=True)
-class _Lesson:
+class _PendingUpdate:
     """
-    What a watch is learning from answers about some of its jobs.
+    The update of a watch with results, which may need to read more.
 
-    :param ask: what it has to know to go on.
+    :param follow_up: what it needs to read before it can continue.
     """
 
     wait: Wait
     job_ids: tuple[str, ...]
-    learning: Learning
-    ask: Ask | None = None
+    updating: Updating
+    follow_up: FollowUpRead | None = None
 
 
-class _Lane:
-    """The waits that ask the same about their jobs, in the same interval."""
+class _PollGroup:
+    """The waits that poll with the same operation at the same interval."""
 
-    def __init__(self, client: AsyncClient, limits: Limits, topic: Topic, interval_s: float) -> None:
+    def __init__(
+        self, client: AsyncClient, limits: Limits, operation: ReadOperation, interval_s: float
+    ) -> None:
         self._client = client
         self._limits = limits
-        self._topic = topic
-        self.key = (topic, interval_s)
-        self._rota = Rota(interval_s, limits.read_batch)
+        self._operation = operation
+        self.key = (operation, interval_s)
+        self._schedule = PollSchedule(interval_s, limits.read_batch)
         self._waits: dict[str, tuple[Wait, ...]] = {}
-        #: Whose turn it is, and who waits for a call to end. A service that is slow, or throttles, is sent no
-        #: more than go side by side.
+        #: Due batches that wait for a running call to end: a slow or throttling service gets no more calls.
         self._batches: deque[list[str]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -104,24 +105,23 @@ class _Lane:
     def is_empty(self) -> bool:
         return not self._waits
 
-    def join(self, wait: Wait) -> None:
-        wait.watch.teach(self._limits)
+    def add(self, wait: Wait) -> None:
+        wait.watch.seed(self._limits)
         for job_id in wait.watch.job_ids:
-            if wait.watch.wants(job_id):
+            if wait.watch.needs_poll(job_id):
                 self._waits[job_id] = (*self._waits.get(job_id, ()), wait)
-                self._rota.join(job_id, self._loop.time())
+                self._schedule.add(job_id, self._loop.time())
         self._set_timer()
 
-    def leave(self, wait: Wait) -> None:
+    def remove(self, wait: Wait) -> None:
         for job_id in wait.watch.job_ids:
             self._drop(job_id, wait)
         self._set_timer()
 
-    def look_once_more(self, wait: Wait) -> None:
-        """Ask about the jobs of a wait whose deadline has come, at once."""
-        wait.last_look = {job_id for job_id in wait.watch.job_ids if wait.watch.wants(job_id)}
-        wait.timer = self._loop.call_later(LAST_LOOK_S, partial(wait.end, is_over=False))
-        self._rota.hurry(wait.last_look)
+    def start_final_poll(self, wait: Wait) -> None:
+        wait.final_poll_jobs = {job_id for job_id in wait.watch.job_ids if wait.watch.needs_poll(job_id)}
+        wait.timer = self._loop.call_later(FINAL_POLL_S, partial(wait.end, is_done=False))
+        self._schedule.prioritize(wait.final_poll_jobs)
         self._set_timer()
 
     async def close(self) -> None:
@@ -132,129 +132,132 @@ class _Lane:
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     def _drop(self, job_id: str, wait: Wait) -> None:
-        others = tuple(each for each in self._waits.get(job_id, ()) if each is not wait)
+        others = tuple(other for other in self._waits.get(job_id, ()) if other is not wait)
         if others:
             self._waits[job_id] = others
         else:
             self._waits.pop(job_id, None)
-            self._rota.leave(job_id)
+            self._schedule.remove(job_id)
             self._limits.precheck_ids.pop(job_id, None)
 
     def _set_timer(self) -> None:
-        due_s = self._loop.time() if self._batches else self._rota.next_s
-        if len(self._calls) >= SIDE_BY_SIDE or due_s == math.inf:
+        due_s = self._loop.time() if self._batches else self._schedule.next_s
+        if len(self._calls) >= MAX_CONCURRENT_CALLS or due_s == math.inf:
             return
         if self._timer is not None:
             if self._timer.when() <= due_s:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due_s, self._take_turn)
+        self._timer = self._loop.call_at(due_s, self._start_calls)
 
-    def _take_turn(self) -> None:
+    def _start_calls(self) -> None:
         self._timer = None
-        # It shrinks when the service refuses a batch for its size.
-        self._rota.size = self._limits.read_batch
+        # The batch size shrinks when the service refuses a batch as too large.
+        self._schedule.size = self._limits.read_batch
         if not self._batches:
-            self._batches.extend(self._rota.take(self._loop.time()))
-        while self._batches and len(self._calls) < SIDE_BY_SIDE:
-            call = self._loop.create_task(self._ask(self._batches.popleft()))
+            self._batches.extend(self._schedule.take_due(self._loop.time()))
+        while self._batches and len(self._calls) < MAX_CONCURRENT_CALLS:
+            call = self._loop.create_task(self._poll(self._batches.popleft()))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             call.add_done_callback(lambda _: self._set_timer())
         self._set_timer()
 
-    async def _ask(self, batch: Sequence[str]) -> None:
+    async def _poll(self, batch: Sequence[str]) -> None:
         try:
-            await self._learn(await self._client.run(self._topic(self._limits, batch)))
+            await self._distribute(await self._client.run(self._operation(self._limits, batch)))
         except DrsError as error:
-            for wait in self._find(batch):
+            for wait in self._waits_of(batch):
                 self._report(wait, error, batch)
         except Exception as error:
-            # A fault of ours. Nobody waits for an answer that does not come.
-            for wait in self._find(batch):
-                wait.break_off(error)
+            # A bug of the provider: fail the triggers instead of waiting for results that never come.
+            for wait in self._waits_of(batch):
+                wait.fail(error)
         finally:
-            self._rota.done(batch)
+            self._schedule.mark_done(batch)
 
-    async def _learn(self, answers: Answers[Any]) -> None:
-        """Hand answers out, and ask together for what watches want to know beside them."""
-        news: dict[Wait, Answers[Any]] = {}
+    async def _distribute(self, answers: Answers[Any]) -> None:
+        """Give results to the watches, and combine what they need to read in addition."""
+        changed: dict[Wait, Answers[Any]] = {}
         for job_id, answer in answers.items():
-            is_news = False
+            has_changed = False
             for wait in self._waits.get(job_id, ()):
-                if wait.watch.is_news(job_id, answer):
-                    is_news = True
-                    news.setdefault(wait, {})[job_id] = answer
-                elif wait.last_look is not None or wait.is_failing:
-                    self._conclude(wait, (job_id,))
-            if not is_news:
-                self._rota.set_near(job_id, False)
-        lessons = [_Lesson(wait, tuple(part), wait.watch.learn(part)) for wait, part in news.items()]
-        for lesson in lessons:
-            self._go_on(lesson, None)
-        while asking := [lesson for lesson in lessons if lesson.ask]:
-            await self._ask_further(asking)
+                if wait.watch.has_changed(job_id, answer):
+                    has_changed = True
+                    changed.setdefault(wait, {})[job_id] = answer
+                elif wait.final_poll_jobs is not None or wait.is_failing:
+                    self._finish(wait, (job_id,))
+            if not has_changed:
+                self._schedule.set_nearly_done(job_id, False)
+        updates = [
+            _PendingUpdate(wait, tuple(results), wait.watch.update(results))
+            for wait, results in changed.items()
+        ]
+        for update in updates:
+            self._advance(update, None)
+        while pending := [update for update in updates if update.follow_up]:
+            await self._read_follow_ups(pending)
 
-    async def _ask_further(self, lessons: Sequence[_Lesson]) -> None:
-        by_topic: dict[Topic, list[tuple[_Lesson, Ask]]] = {}
-        for lesson in lessons:
-            if lesson.ask is not None:
-                by_topic.setdefault(lesson.ask.topic, []).append((lesson, lesson.ask))
-                lesson.ask = None
-        for topic, group in by_topic.items():
-            job_ids = list(dict.fromkeys(job_id for _, ask in group for job_id in ask.job_ids))
+    async def _read_follow_ups(self, updates: Sequence[_PendingUpdate]) -> None:
+        by_operation: dict[ReadOperation, list[tuple[_PendingUpdate, FollowUpRead]]] = {}
+        for update in updates:
+            if update.follow_up is not None:
+                by_operation.setdefault(update.follow_up.operation, []).append((update, update.follow_up))
+                update.follow_up = None
+        for operation, group in by_operation.items():
+            job_ids = list(dict.fromkeys(job_id for _, follow_up in group for job_id in follow_up.job_ids))
             try:
-                answers = await self._client.run(topic(self._limits, job_ids))
+                answers = await self._client.run(operation(self._limits, job_ids))
             except DrsError as error:
-                for lesson, _ in group:
-                    self._report(lesson.wait, error, lesson.job_ids)
+                for update, _ in group:
+                    self._report(update.wait, error, update.job_ids)
             else:
-                for lesson, ask in group:
-                    self._go_on(lesson, {job_id: answers[job_id] for job_id in ask.job_ids})
+                for update, follow_up in group:
+                    self._advance(update, {job_id: answers[job_id] for job_id in follow_up.job_ids})
 
-    def _go_on(self, lesson: _Lesson, answers: Answers[Any] | None) -> None:
-        """Let a watch learn, until it asks for more or has learned all."""
-        wait = lesson.wait
+    def _advance(self, update: _PendingUpdate, answers: Answers[Any] | None) -> None:
+        """Continue an update until it needs to read more or is complete."""
+        wait = update.wait
         if wait.outcome.done():
             return
         try:
-            lesson.ask = lesson.learning.send(answers)  # type: ignore[arg-type]  # None starts a generator
+            update.follow_up = update.updating.send(answers)  # type: ignore[arg-type]  # None starts a generator
         except StopIteration as stop:
             for line in stop.value:
                 wait.context.run(_log.info, "%s", line)
-            self._conclude(wait, lesson.job_ids)
+            self._finish(wait, update.job_ids)
         except Exception as error:
-            wait.break_off(error)
+            wait.fail(error)
 
-    def _conclude(self, wait: Wait, part: Iterable[str]) -> None:
-        """See what answers about some jobs mean for the rota, and for the wait."""
+    def _finish(self, wait: Wait, job_ids: Iterable[str]) -> None:
+        """Apply the results of some jobs to the wait and the schedule."""
         wait.is_failing = False
-        if wait.watch.is_over:
-            wait.end(is_over=True)
+        if wait.watch.is_done:
+            wait.end(is_done=True)
             return
-        for job_id in part:
-            if wait.watch.wants(job_id):
-                self._rota.set_near(job_id, wait.watch.is_near(job_id))
+        for job_id in job_ids:
+            if wait.watch.needs_poll(job_id):
+                self._schedule.set_nearly_done(job_id, wait.watch.is_nearly_done(job_id))
             else:
                 self._drop(job_id, wait)
-        self._tick_off(wait, part)
+        self._note_final_poll(wait, job_ids)
 
-    def _report(self, wait: Wait, error: DrsError, part: Iterable[str]) -> None:
-        if not error.passing:
-            wait.break_off(error)
+    def _report(self, wait: Wait, error: DrsError, job_ids: Iterable[str]) -> None:
+        if not error.is_transient:
+            wait.fail(error)
             return
         if not wait.is_failing:
             wait.is_failing = True
-            wait.context.run(_log.warning, "DRS could not be asked, the wait goes on: %s", error)
-        self._tick_off(wait, part)
+            wait.context.run(_log.warning, "Polling DRS failed (transient, will retry): %s", error)
+        self._note_final_poll(wait, job_ids)
 
-    def _tick_off(self, wait: Wait, part: Iterable[str]) -> None:
-        if wait.last_look is not None:
-            wait.last_look.difference_update(part)
-            if not wait.last_look:
-                wait.end(is_over=False)
+    def _note_final_poll(self, wait: Wait, job_ids: Iterable[str]) -> None:
+        if wait.final_poll_jobs is not None:
+            wait.final_poll_jobs.difference_update(job_ids)
+            if not wait.final_poll_jobs:
+                wait.end(is_done=False)
 
-    def _find(self, job_ids: Iterable[str]) -> list[Wait]:
+    def _waits_of(self, job_ids: Iterable[str]) -> list[Wait]:
         return list(dict.fromkeys(wait for job_id in job_ids for wait in self._waits.get(job_id, ())))
 
 
@@ -264,42 +267,42 @@ class Poller:
     def __init__(self, settings: Settings) -> None:
         self._client = AsyncClient(settings, observer=metrics.count_call_of_triggerer)
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
-        self._lanes: dict[tuple[Topic, float], _Lane] = {}
+        self._groups: dict[tuple[ReadOperation, float], _PollGroup] = {}
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits here."""
-        return not self._lanes
+        """Whether there is no wait."""
+        return not self._groups
 
-    def join(self, watch: Watch, *, poke_interval: float, deadline: float) -> Wait:
+    def add(self, watch: Watch, *, poke_interval: float, deadline: float) -> Wait:
         """
-        Begin to wait until a watch is over.
+        Start to wait until a watch is done.
 
-        What changes is logged in the context of the caller, and so in the log of its task.
+        Changes are logged in the caller's context, which puts them into the log of its task.
 
-        :param watch: learns the answers.
-        :param poke_interval: seconds between two questions about a job.
-        :param deadline: epoch seconds at which the wait is given up, after a last look.
+        :param watch: is updated with the results.
+        :param poke_interval: seconds between two polls of a job.
+        :param deadline: epoch seconds at which the wait ends, after a final poll.
         """
         loop = asyncio.get_running_loop()
-        key = (watch.topic, poke_interval)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane(self._client, self._limits, watch.topic, poke_interval)
+        key = (watch.operation, poke_interval)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _PollGroup(self._client, self._limits, watch.operation, poke_interval)
         context = contextvars.copy_context()
-        wait = Wait(watch, context, loop.create_future(), lane)
-        lane.join(wait)
-        wait.timer = loop.call_later(deadline - time.time(), lane.look_once_more, wait, context=context)
+        wait = Wait(watch, context, loop.create_future(), group)
+        group.add(wait)
+        wait.timer = loop.call_later(deadline - time.time(), group.start_final_poll, wait, context=context)
         return wait
 
-    async def leave(self, wait: Wait) -> None:
-        """End a wait, over or not."""
+    async def remove(self, wait: Wait) -> None:
+        """End a wait, whether or not its watch is done."""
         if wait.timer is not None:
             wait.timer.cancel()
-        wait.lane.leave(wait)
-        if wait.lane.is_empty and self._lanes.get(wait.lane.key) is wait.lane:
-            del self._lanes[wait.lane.key]
-            await wait.lane.close()
+        wait.group.remove(wait)
+        if wait.group.is_empty and self._groups.get(wait.group.key) is wait.group:
+            del self._groups[wait.group.key]
+            await wait.group.close()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -318,24 +321,26 @@ class _Pollers:
 _POLLERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = WeakKeyDictionary()
 
 
-async def wait_together(drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float) -> bool:
+async def wait_for(drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float) -> bool:
     """
-    Wait with everybody else who waits on the same endpoint with the same identity; see :meth:`Poller.join`.
+    Wait until a watch is done, polling together with all waits on the same endpoint with the same identity.
+
+    See :meth:`Poller.add`.
 
     :param drs_conn_id: the Airflow connection, of type ``drs``.
-    :returns: whether the watch is over; else its time is.
-    :raises DrsError: what no waiting can cure.
+    :returns: whether the watch is done; ``False`` at the deadline.
+    :raises DrsError: a permanent error.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), _Pollers())
     settings = await _read_settings(pollers, drs_conn_id)
     poller = pollers.by_settings.get(settings)
     if poller is None:
         poller = pollers.by_settings[settings] = Poller(settings)
-    wait = poller.join(watch, poke_interval=poke_interval, deadline=deadline)
+    wait = poller.add(watch, poke_interval=poke_interval, deadline=deadline)
     try:
         return await wait.outcome
     finally:
-        await poller.leave(wait)
+        await poller.remove(wait)
         if poller.is_idle and pollers.by_settings.get(settings) is poller:
             del pollers.by_settings[settings]
             await poller.close()
@@ -346,7 +351,7 @@ async def _read_settings(pollers: _Pollers, drs_conn_id: str) -> Settings:
         read_s, settings = pollers.settings.get(drs_conn_id, (0.0, None))
         now_s = time.monotonic()
         if settings is None or now_s - read_s > _SETTINGS_S:
-            # The same endpoint and identity are the same, whatever the connection's name.
+            # Connections that differ in their name alone share a poller.
             settings = replace(await DrsAsyncHook(drs_conn_id).get_settings(), conn_id="", console_url="")
             pollers.settings[drs_conn_id] = (now_s, settings)
         return settings

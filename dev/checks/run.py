@@ -55,10 +55,10 @@ def main(words: Sequence[str]) -> int:
     """Return 0 if every check passes."""
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
-    lanes = [list(lane) for is_plus, lane in itertools.groupby(words, "+".__eq__) if not is_plus]
+    groups = [list(group) for is_plus, group in itertools.groupby(words, "+".__eq__) if not is_plus]
     began_s = time.monotonic()
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        outcomes = [each for done in pool.map(_run_all, lanes) for each in done]
+    with ThreadPoolExecutor(len(groups)) as pool:
+        outcomes = [each for done in pool.map(_run_all, groups) for each in done]
     # A target is a check itself where it runs no tests, or where it fails although they pass.
     passed = sum(each.good or each.is_good for each in outcomes)
     failed = sum(each.bad or not each.is_good for each in outcomes)
@@ -73,18 +73,18 @@ def _run_all(targets: Sequence[str]) -> list[Outcome]:
 
 def _run(target: str) -> Outcome:
     log = REPORTS / f"{target}.log"
-    _tell(f"== {target} begins")
+    _describe(f"== {target} begins")
     began_s = time.monotonic()
     with log.open("wb") as output:
         command = ["make", "--no-print-directory", target]
         code = subprocess.call(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     took_s = time.monotonic() - began_s
-    _tell(f"== {target}\n{log.read_text(errors='replace').rstrip()}")
+    _describe(f"== {target}\n{log.read_text(errors='replace').rstrip()}")
     note = REPORTS / f"{target}.note"
     return Outcome(target, code == 0, took_s, *_count(target), note.read_text() if note.exists() else "")
 
 
-def _tell(text: str) -> None:
+def _describe(text: str) -> None:
     with _printing:
         print(text, flush=True)
 

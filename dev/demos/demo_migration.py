@@ -68,7 +68,7 @@ def _show(home: Path) -> int:
                 {**entry, "real": began_s + (entry["at"] - drs_began_s) / SPEED}
                 for entry in emulator.journal()
             ]
-            is_good = _tell(airflow, calls, state, took_s)
+            is_good = _describe(airflow, calls, state, took_s)
             is_gone = "shop-migration" not in {job["name"] for job in emulator.jobs}
             kept = airflow.dump() + b"".join(file.read_bytes() for file in (home / "logs").rglob("*.log*"))
     is_kept = PASSWORD.encode() in kept
@@ -77,7 +77,7 @@ def _show(home: Path) -> int:
     return 0 if is_good and is_gone and not is_kept else 1
 
 
-def _tell(airflow: AirflowStack, calls: list[dict[str, Any]], state: str, took_s: float) -> bool:
+def _describe(airflow: AirflowStack, calls: list[dict[str, Any]], state: str, took_s: float) -> bool:
     """Print what each task did at DRS, and what the run has cost."""
     rows = airflow.query(
         "select task_id, state, start_date, end_date from task_instance where dag_id = ? and run_id = ? "

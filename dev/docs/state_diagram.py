@@ -130,13 +130,13 @@ def _arrow(start: tuple[int, int], end: tuple[int, int], title: str) -> str:
         # Past the rows between, left of them.
         is_down = to_row > row
         level, to_level = y + _HEIGHT / 2, to_y + _HEIGHT / 2
-        lane = _left(max(column, to_column)) - (_GAP_X * (0.7 if is_down else 0.3)) + 8 * (row % 2)
+        group = _left(max(column, to_column)) - (_GAP_X * (0.7 if is_down else 0.3)) + 8 * (row % 2)
         side, to_side = x, to_x if to_column == column else to_x + _WIDTH
         shift = _APART if is_down else -_APART
         bend = 30 if is_down else -30
         begin, finish = level + shift, to_level - shift
         path = (
-            f"M{side} {begin}C{lane} {begin} {lane} {begin} {lane} {level + bend}"
-            f"L{lane} {to_level - bend}C{lane} {finish} {lane} {finish} {to_side} {finish}"
+            f"M{side} {begin}C{group} {begin} {group} {begin} {group} {level + bend}"
+            f"L{group} {to_level - bend}C{group} {finish} {group} {finish} {to_side} {finish}"
         )
     return f'<path d="{path}" marker-end="url(#tip)"><title>{title}</title></path>'

@@ -69,7 +69,7 @@ def test_an_event_names_them_after_a_deferral(
             hook.poll(watch)
         events.clear()
 
-        task.execute_complete(context, {"status": "over", "watch": watch.to_dict()})
+        task.execute_complete(context, {"status": "done", "watch": watch.to_dict()})
 
         assert events[PASSED].extra == {"job_ids": job_ids}
 

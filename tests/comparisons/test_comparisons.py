@@ -121,7 +121,7 @@ def test_both_spellings_of_the_details_are_read() -> None:
     )["a"]
 
     assert [each.get("source_table_name") for each in page.result.differences] == [None, "t"]
-    assert page.result.is_over
+    assert page.result.is_done
     assert not page.has_more
 
 
@@ -146,7 +146,7 @@ def test_a_comparison_that_is_not_listed_has_not_begun() -> None:
     page = _parse(parse_comparison_result, request, {"compare_task_list_results": TASKS})["a"]
     error = _parse(parse_comparison_result, request, {"error_code": "DRS.M00304"})["a"]
 
-    assert not page.result.is_over
+    assert not page.result.is_done
     assert error.error_code == "DRS.M00304"
 
 
@@ -192,4 +192,4 @@ def test_what_a_comparison_says_of_its_jobs_can_be_read_alone() -> None:
     result = found["a"]
     assert not isinstance(result, DrsError)
     assert [task.kind for task in result.tasks] == ["lines"]
-    assert (result.is_over, result.is_consistent) == (False, False)
+    assert (result.is_done, result.is_consistent) == (False, False)

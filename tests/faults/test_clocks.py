@@ -72,7 +72,7 @@ def test_a_token_that_dies_early_is_renewed_once_for_all_waits(emulator: Emulato
 
     events = asyncio.run(wait())
 
-    assert [event.payload["status"] for event in events] == ["over"] * 10
+    assert [event.payload["status"] for event in events] == ["done"] * 10
     assert len(emulator.journal(TOKEN)) == 1
 
 
@@ -111,7 +111,7 @@ def test_a_wait_is_as_long_in_the_night_the_clocks_change(
     monkeypatch.setattr("time.time", later.timestamp)
     emulator.advance(3 * HOUR_S)
     event = asyncio.run(anext(trigger.run()))
-    assert event.payload["status"] == "over"
+    assert event.payload["status"] == "done"
 
 
 @pytest.mark.usefixtures("berlin")

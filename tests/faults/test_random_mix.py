@@ -35,7 +35,7 @@ from airflow_provider_drs.transport.aio import AiohttpTransport
 from airflow_provider_drs.transport.sync import RequestsTransport
 from airflow_provider_drs.transport.tokens import TOKENS
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
-from airflow_provider_drs.triggers.rota import Rota
+from airflow_provider_drs.triggers.schedule import PollSchedule
 from tests.conftest import FakeTaskInstance
 
 SEQUENCES = int(os.environ.get("DRS_SEQUENCES", "24"))
@@ -312,15 +312,15 @@ class Migration(RuleBasedStateMachine):
 def patience(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Patience:
     """Move the emulator's clock whenever somebody waits for the next poll, and count how often."""
     patience = Patience()
-    take: Callable[..., list[list[str]]] = Rota.take
+    take: Callable[..., list[list[str]]] = PollSchedule.take_due
 
-    def take_later(rota: Rota, now_s: float) -> list[list[str]]:
-        batches = take(rota, now_s)
+    def take_later(schedule: PollSchedule, now_s: float) -> list[list[str]]:
+        batches = take(schedule, now_s)
         if batches:
             emulator.advance(POLL_S)
         return batches
 
-    monkeypatch.setattr(Rota, "take", take_later)
+    monkeypatch.setattr(PollSchedule, "take_due", take_later)
 
     def sleep(_: float) -> None:
         patience.count()

@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsRequestError,
 )
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
-from airflow_provider_drs.protocol.jobs.preconditions import Review, Standing
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Review
 from airflow_provider_drs.protocol.switchovers.messages import COMPLETE, FAILED, STARTED
 from airflow_provider_drs.protocol.watches import ComparisonWatch, SwitchOverWatch
 
@@ -429,7 +429,7 @@ def test_a_backward_job_is_reviewed_by_its_forward_one(emulator: Emulator, hook:
     forward = emulator.seed_job(parent_id=parent, job_direction="up", **REPLICATING, **pair)
     backward = emulator.seed_job(parent_id=parent, job_direction="down", **pair)
 
-    assert hook.review_jobs([backward], "start")[backward] == Review(Standing.READY, "CONFIGURATION")
+    assert hook.review_jobs([backward], "start")[backward] == Review(Readiness.READY, "CONFIGURATION")
     emulator.set_job(forward, delay=[[0, 90]])
     assert "by 90 s" in str(hook.review_jobs([backward], "start")[backward])
     assert hook.start_jobs([backward])[backward].job_ids == (backward,)
@@ -458,7 +458,7 @@ def test_consistent_data_is_found_so(emulator: Emulator, hook: Any, data: str) -
     made, watch = _compare(emulator, hook, Order(data=data, tables={"shop": ["orders"]}))
 
     assert set(made.task_ids) == {"objects", data}
-    assert (watch.is_over, watch.failures) == (True, {})
+    assert (watch.is_done, watch.failures) == (True, {})
     assert watch.results[0]["is_consistent"] is True
     assert ComparisonWatch.from_dict(watch.to_dict()).failures == {}
 
@@ -580,8 +580,8 @@ def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> N
     assert hook.poll(watch) == [f"{job_id} {STARTED}"]
     emulator.advance(6)
     hook.poll(watch)
-    assert (watch.is_over, watch.failures, watch.results[0]["status"]) == (True, {}, COMPLETE)
-    assert SwitchOverWatch.from_dict(watch.to_dict()).is_over
+    assert (watch.is_done, watch.failures, watch.results[0]["status"]) == (True, {}, COMPLETE)
+    assert SwitchOverWatch.from_dict(watch.to_dict()).is_done
     again = hook.switch_over([job_id], adopt_complete=True)[job_id]
     assert (again.status, again.adopted) == (COMPLETE, True)
     assert hook.switch_over([job_id], "source")[job_id].status == STARTED

@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsRequestError,
     DrsResponseError,
 )
-from airflow_provider_drs.protocol.jobs.preconditions import Review, Standing
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Review
 from airflow_provider_drs.protocol.jobs.states import Phase
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -265,8 +265,8 @@ def test_dual_active_jobs_are_told_apart(emulator: Emulator, hook: Any) -> None:
     alone = hook.review_jobs([backward])
 
     assert isinstance(before[parent], DrsJobStateError)
-    assert before[forward].standing is before[backward].standing is Standing.READY
-    assert alone == {backward: Review(Standing.NOT_NEEDED, "CONFIGURATION")}
+    assert before[forward].readiness is before[backward].readiness is Readiness.READY
+    assert alone == {backward: Review(Readiness.NOT_NEEDED, "CONFIGURATION")}
 
 
 def test_an_unknown_status_is_kept_as_it_came(emulator: Emulator, hook: Any) -> None:

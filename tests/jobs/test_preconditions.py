@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_drs.protocol.core.errors import DrsJobStateError
 from airflow_provider_drs.protocol.core.operations import OPERATIONS
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
-from airflow_provider_drs.protocol.jobs.preconditions import RULES, Forward, Standing, needs_forward, review
+from airflow_provider_drs.protocol.jobs.preconditions import RULES, Forward, Readiness, needs_forward, review
 from airflow_provider_drs.protocol.jobs.states import NEXT, STATUSES
 from tests.contract.openapi import load_operations
 
@@ -68,7 +68,7 @@ def _backward(status: str = "CONFIGURATION") -> JobDetails:
 )
 def test_the_statuses_that_allow_an_operation_are_those_of_its_page(name: str, statuses: list[str]) -> None:
     """No more, no fewer."""
-    allowed = [word for word in STATUSES if review(RULES[name], _job(word)) is Standing.READY]
+    allowed = [word for word in STATUSES if review(RULES[name], _job(word)) is Readiness.READY]
 
     assert sorted(allowed) == sorted(statuses)
 
@@ -136,10 +136,10 @@ def test_a_backward_job_waits_for_its_forward_job() -> None:
 
     assert needs_forward(RULES["start"], _backward())
     assert not needs_forward(RULES["configure"], _backward())
-    assert review(RULES["precheck"], _backward(), replicating) is Standing.NOT_NEEDED
-    assert review(RULES["precheck"], _backward(), None) is Standing.READY
+    assert review(RULES["precheck"], _backward(), replicating) is Readiness.NOT_NEEDED
+    assert review(RULES["precheck"], _backward(), None) is Readiness.READY
     for name in ("test", "start"):
-        assert review(RULES[name], _backward(), replicating) is Standing.READY
+        assert review(RULES[name], _backward(), replicating) is Readiness.READY
         assert "its forward job is PAUSING" in str(review(RULES[name], _backward(), Forward("PAUSING")))
         assert "not to be found" in str(review(RULES[name], _backward(), None))
 
@@ -154,14 +154,14 @@ def test_a_backward_job_does_not_start_while_the_forward_one_is_late(delay_s: in
 
 def test_what_is_done_is_told_by_the_status() -> None:
     """But not for a job of another kind."""
-    assert review(RULES["start"], _job("INCRE_TRANSFER_STARTED")) is Standing.DONE
-    assert review(RULES["stop"], _job("RELEASE_RESOURCE_STARTED")) is Standing.DONE
+    assert review(RULES["start"], _job("INCRE_TRANSFER_STARTED")) is Readiness.DONE
+    assert review(RULES["stop"], _job("RELEASE_RESOURCE_STARTED")) is Readiness.DONE
     assert isinstance(review(RULES["set_policies"], _job("INCRE_TRANSFER_STARTED")), DrsJobStateError)
 
 
 def test_an_unknown_kind_is_left_to_the_service() -> None:
     """Details that do not tell refuse nothing."""
-    assert review(RULES["set_definers"], replace(JOB, db_use_type=None)) is Standing.READY
+    assert review(RULES["set_definers"], replace(JOB, db_use_type=None)) is Readiness.READY
 
 
 def test_jobs_go_only_to_statuses_that_there_are() -> None:

@@ -20,7 +20,7 @@ def _poll(watch: Watch, word: str, times: int = 1) -> None:
 def test_a_job_is_created_whatever_has_become_of_it(word: str) -> None:
     """A cleared creation adopts a job that runs, or has failed since; only one that is over is none."""
     watch = watch_action("create_jobs", ["a"])
-    is_over = word in {
+    is_done = word in {
         "CREATE_FAILED",
         "RELEASE_RESOURCE_STARTED",
         "RELEASE_RESOURCE_COMPLETE",
@@ -29,8 +29,8 @@ def test_a_job_is_created_whatever_has_become_of_it(word: str) -> None:
 
     _poll(watch, word)
 
-    assert watch.is_over is (word != "CREATING")
-    assert bool(watch.failures) is is_over
+    assert watch.is_done is (word != "CREATING")
+    assert bool(watch.failures) is is_done
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_status_from_before_the_action_is_no_failure_of_it(method: str, before
 
     _poll(watch, before, times=2)
 
-    assert (watch.is_over, watch.failures) == (False, {})
+    assert (watch.is_done, watch.failures) == (False, {})
 
 
 @pytest.mark.parametrize("method", ["pause_jobs", "retry_jobs"])
@@ -76,7 +76,7 @@ def test_a_stop_ends_a_wait_for_what_comes_before_it(targets: list[str], lost: b
 
     _poll(watch, "RELEASE_RESOURCE_STARTED")
 
-    assert watch.is_over is bool(watch.failures) is lost
+    assert watch.is_done is bool(watch.failures) is lost
 
 
 @pytest.mark.parametrize(("task_type", "lost"), [("FULL_TRANS", True), ("FULL_INCR_TRANS", False)])
@@ -87,5 +87,5 @@ def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost:
 
     Talk([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
 
-    assert watch.is_over is bool(watch.failures) is lost
+    assert watch.is_done is bool(watch.failures) is lost
     assert not lost or "its task_type is FULL_TRANS" in str(watch.failures["a"])

@@ -246,7 +246,9 @@ def test_an_action_can_wait_for_what_it_sets_going(
 ) -> None:
     """In the worker or the triggerer, with the same outcome."""
     job_id = emulator.seed_job(**seed)
-    monkeypatch.setattr("airflow_provider_drs.operators.gate.time.sleep", lambda _: emulator.advance(seconds))
+    monkeypatch.setattr(
+        "airflow_provider_drs.operators.waiting.time.sleep", lambda _: emulator.advance(seconds)
+    )
     options = {"wait_for_completion": True, "deferrable": deferrable, "poke_interval": 0.01}
 
     found = _run(_make(name, job_ids=[job_id], **options), context, lambda: emulator.advance(seconds))

@@ -244,7 +244,7 @@ def test_the_triggerer_waits_longer_than_a_token_lives(long_precheck: list[str],
 
     event = asyncio.run(anext(trigger.run()))
 
-    assert event.payload["status"] == "over"
+    assert event.payload["status"] == "done"
     assert len({grant.token for grant in grants}) > 1
 
 

@@ -99,13 +99,13 @@ def test_a_report_says_by_which_waiver_an_alarm_was_accepted() -> None:
 def test_a_watch_carries_its_waivers_and_judges_at_the_end() -> None:
     """What was good when the wait began may have expired since."""
     watch = PrecheckWatch(["job-17"], _policy())
-    assert not list(watch.learn({"job-17": _result("job-17", ALARM)}))
+    assert not list(watch.update({"job-17": _result("job-17", ALARM)}))
 
     restored = watch_from_dict(watch.to_dict())
     assert isinstance(restored, PrecheckWatch)
     assert [report.verdict for report in restored.reports] == [Verdict.PASSED]
 
-    restored.judge_at(NEW_YEAR_S)
+    restored.set_time(NEW_YEAR_S)
     assert [report.verdict for report in restored.reports] == [Verdict.FAILED]
     assert list(restored.failures) == ["job-17"]
 

@@ -37,7 +37,7 @@ def test_a_watch_tells_changes_once_and_asks_for_the_rest_only() -> None:
     assert watch.pending == ("a",)
     assert _poll(watch, _row("a", 10, False)) == []
     assert _poll(watch, _row("a", 100, True)) == ["a pre-check passed, 100% of the items passed"]
-    assert watch.is_over
+    assert watch.is_done
 
 
 def test_a_watch_crosses_processes() -> None:
@@ -72,7 +72,7 @@ def test_an_unknown_job_ends_the_wait_for_all() -> None:
 
     lines = _poll(watch, {"precheck_id": "a", "error_code": "DRS.M00289"}, _row("b", 1, False))
 
-    assert watch.is_over
+    assert watch.is_done
     assert isinstance(watch.reports[0].error, DrsJobNotFoundError)
     assert "gives no result" in lines[0]
 
@@ -96,7 +96,7 @@ def test_a_start_watch_waits_for_running_jobs() -> None:
     twin = watch_from_dict(json.loads(json.dumps(watch.to_dict())))
     assert (twin.pending, twin.to_dict()) == (watch.pending, watch.to_dict())
     assert _poll(twin, rows[0], rows[3]) == []
-    assert not watch.is_over
+    assert not watch.is_done
 
 
 def test_a_start_watch_waits_out_what_passes() -> None:

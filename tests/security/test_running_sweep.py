@@ -46,7 +46,7 @@ def test_the_runs_went_as_they_should(swept: Swept) -> None:
     assert {"BatchValidateConnections", "BatchUpdateJob", "BatchCheckResults", "BatchStartJobs"} <= done
     assert all(fault["done"] for fault in swept.drs.faults), swept.drs.faults
     # The service has told secrets, and they were taken out.
-    for task_id in ("told", "told_more", "moved"):
+    for task_id in ("logged", "told_more", "moved"):
         assert "***" in swept.airflow.log(BAD, RUN, task_id)
 
 

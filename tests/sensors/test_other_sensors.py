@@ -18,7 +18,7 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import Order
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
 from airflow_provider_drs.sensors import drs as sensors
-from airflow_provider_drs.triggers.rota import Rota
+from airflow_provider_drs.triggers.schedule import PollSchedule
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
@@ -75,15 +75,15 @@ def test_a_status_is_waited_for(
 
 def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the emulator's clock before each question of the shared poller."""
-    take = Rota.take
+    take = PollSchedule.take_due
 
-    def take_later(rota: Rota, now_s: float) -> list[list[str]]:
-        batches = take(rota, now_s)
+    def take_later(schedule: PollSchedule, now_s: float) -> list[list[str]]:
+        batches = take(schedule, now_s)
         if batches:
             emulator.advance(seconds)
         return batches
 
-    monkeypatch.setattr(Rota, "take", take_later)
+    monkeypatch.setattr(PollSchedule, "take_due", take_later)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -202,7 +202,7 @@ def test_a_delay_watch_survives_the_triggerer(emulator: Emulator) -> None:
         lost = DelayWatch([unknown], 5)
         hook.poll(lost)
 
-    assert twin.is_over
+    assert twin.is_done
     assert list(lost.failures) == [unknown]
     assert watch_from_dict(lost.to_dict()).results == [{"job_id": unknown}]
 

@@ -287,7 +287,7 @@ def test_a_verdict_without_result_goes_by_rate_and_items(emulator: Emulator, con
 
 
 @pytest.mark.parametrize(
-    "event", [None, {}, "over", {"status": "over"}, {"status": "new word", "watch": None}]
+    "event", [None, {}, "done", {"status": "done"}, {"status": "new word", "watch": None}]
 )
 def test_an_event_that_is_none_of_ours_fails(context: dict[str, Any], event: object) -> None:
     """Never through to success."""

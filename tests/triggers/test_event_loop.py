@@ -114,7 +114,7 @@ def test_the_loop_goes_on_while_iam_takes_its_time(
     events = asyncio.run(run())
 
     assert waited == [True]
-    assert [event.payload["status"] for event in events] == ["over"] * 10
+    assert [event.payload["status"] for event in events] == ["done"] * 10
 
 
 def test_the_loop_goes_on_while_a_thread_renews_the_token(emulator: Emulator) -> None:
@@ -200,7 +200,7 @@ def test_airflows_watchdog_is_silent(emulator: Emulator) -> None:
         triggers = [_trigger(job_id) for job_id in job_ids]
 
         async def wait(trigger: DrsWatchTrigger) -> None:
-            assert (await anext(trigger.run())).payload["status"] == "over"
+            assert (await anext(trigger.run())).payload["status"] == "done"
 
         barks = _watch(*((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
         assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) >= 2

@@ -25,7 +25,7 @@ from airflow_provider_drs.protocol.watches import (
 from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.triggers import poller
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
-from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
+from airflow_provider_drs.triggers.schedule import MAX_CONCURRENT_CALLS, PollSchedule
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -71,7 +71,7 @@ def test_triggers_share_calls(emulator: Emulator) -> None:
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
 
-    assert [event["status"] for event in events] == ["over"] * 10
+    assert [event["status"] for event in events] == ["done"] * 10
     assert _calls(emulator)["BatchCheckResults"] == 3
     reports = [watch_from_dict(event["watch"]).reports[0] for event in events]
     assert [report.job_id for report in reports] == list(emulator.job_ids)
@@ -86,7 +86,7 @@ def test_one_trigger_of_many_jobs_learns_in_parts(emulator: Emulator, connect: C
     (event,) = _wait(_trigger(_checks(*emulator.job_ids)))
 
     sizes = [entry["count"] for entry in emulator.journal("BatchCheckResults")]
-    assert event["status"] == "over"
+    assert event["status"] == "done"
     assert max(sizes) == 3
     assert sum(sizes) <= 2 * 10 + 2
 
@@ -110,7 +110,7 @@ def test_what_a_verdict_hangs_on_beside_the_results_is_asked_together(emulator: 
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:3]))
 
-    assert [event["status"] for event in events] == ["over"] * 3
+    assert [event["status"] for event in events] == ["done"] * 3
     assert _calls(emulator) == {"BatchCheckResults": 1, "BatchListJobDetails": 1}
 
 
@@ -149,26 +149,26 @@ def test_a_service_that_throttles_has_few_calls_to_answer(
     _precheck(emulator, emulator.job_ids, reads=1)
     connect({"poll_batch_size": 1, "retry_timeout": 0.1})
     fault = emulator.inject("too_frequent", times=None, operation="BatchCheckResults")
-    under_way, most, run = 0, [], AsyncClient.run
+    in_progress, most, run = 0, [], AsyncClient.run
 
     async def count(self: AsyncClient, conversation: Any) -> Any:
-        nonlocal under_way
-        under_way += 1
-        most.append(under_way)
-        if len(most) == 3 * SIDE_BY_SIDE:
+        nonlocal in_progress
+        in_progress += 1
+        most.append(in_progress)
+        if len(most) == 3 * MAX_CONCURRENT_CALLS:
             await asyncio.to_thread(emulator.remove_fault, fault)
         try:
             return await run(self, conversation)
         finally:
-            under_way -= 1
+            in_progress -= 1
 
     monkeypatch.setattr(poller.AsyncClient, "run", count)
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
 
-    assert [event["status"] for event in events] == ["over"] * 10
+    assert [event["status"] for event in events] == ["done"] * 10
     # A token is asked for within a call.
-    assert max(most) <= SIDE_BY_SIDE + 1
+    assert max(most) <= MAX_CONCURRENT_CALLS + 1
 
 
 def test_a_job_that_stands_still_near_its_end_is_in_no_hurry(
@@ -178,19 +178,19 @@ def test_a_job_that_stands_still_near_its_end_is_in_no_hurry(
     job_id = emulator.job_ids[0]
     _precheck(emulator, [job_id], duration_s=100)
     emulator.advance(90)
-    told, set_near = [], Rota.set_near
+    told, set_nearly_done = [], PollSchedule.set_nearly_done
 
-    def note(self: Rota, job_id: str, is_near: bool) -> None:
-        told.append(is_near)
+    def note(self: PollSchedule, job_id: str, is_nearly_done: bool) -> None:
+        told.append(is_nearly_done)
         if len(told) == 2:
             emulator.advance(10)
-        set_near(self, job_id, is_near)
+        set_nearly_done(self, job_id, is_nearly_done)
 
-    monkeypatch.setattr(Rota, "set_near", note)
+    monkeypatch.setattr(PollSchedule, "set_nearly_done", note)
 
     (event,) = _wait(_trigger(_checks(job_id)))
 
-    assert event["status"] == "over"
+    assert event["status"] == "done"
     assert told == [True, False]
 
 
@@ -210,7 +210,7 @@ def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:
     cancelled, *events = asyncio.run(run())
 
     assert isinstance(cancelled, asyncio.CancelledError)
-    assert [event.payload["status"] for event in events] == ["over"] * 9
+    assert [event.payload["status"] for event in events] == ["done"] * 9
     asked = [job_id for entry in emulator.journal("BatchCheckResults")[-1:] for job_id in entry["job_ids"]]
     assert emulator.job_ids[0] not in asked
 
@@ -218,14 +218,14 @@ def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:
 def test_a_watch_that_breaks_breaks_alone(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its trigger fails instead of waiting for ever."""
     _precheck(emulator, emulator.job_ids[:2], reads=2)
-    learn = PrecheckWatch.learn
+    learn = PrecheckWatch.update
 
     def break_for_one(self: PrecheckWatch, answers: Any) -> Any:
         if self.job_ids == (emulator.job_ids[0],):
             raise RuntimeError("broken")
         return (yield from learn(self, answers))
 
-    monkeypatch.setattr(PrecheckWatch, "learn", break_for_one)
+    monkeypatch.setattr(PrecheckWatch, "update", break_for_one)
 
     async def run() -> list[Any]:
         triggers = [_trigger(_checks(job_id)) for job_id in emulator.job_ids[:2]]
@@ -234,12 +234,12 @@ def test_a_watch_that_breaks_breaks_alone(emulator: Emulator, monkeypatch: pytes
     broken, event = asyncio.run(run())
 
     assert str(broken) == "broken"
-    assert event.payload["status"] == "over"
+    assert event.payload["status"] == "done"
 
 
 def test_a_fault_of_the_poller_is_not_waited_out(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is, the triggers hear of it."""
-    monkeypatch.setattr(PrecheckWatch, "is_news", lambda *_: 1 / 0)
+    monkeypatch.setattr(PrecheckWatch, "has_changed", lambda *_: 1 / 0)
     _precheck(emulator, emulator.job_ids[:2], reads=2)
 
     with pytest.raises(ZeroDivisionError):
@@ -261,8 +261,8 @@ def test_a_passing_fault_is_told_once_and_waited_out(
         )
         return await asyncio.gather(*waits)
 
-    assert [event.payload["status"] for event in asyncio.run(run())] == ["over", "over"]
-    assert sum("could not be asked" in line for line in told()) == 2
+    assert [event.payload["status"] for event in asyncio.run(run())] == ["done", "done"]
+    assert sum("Polling DRS failed" in line for line in told()) == 2
 
 
 def test_a_final_error_ends_every_wait(emulator: Emulator) -> None:
@@ -322,7 +322,7 @@ def test_all_kinds_of_waiting_are_shared(
 
     events = _wait(*(_trigger(make([job_id])) for job_id in jobs))
 
-    assert [event["status"] for event in events] == ["over"] * 4
+    assert [event["status"] for event in events] == ["done"] * 4
     made = _calls(emulator)
     assert {name for name in made if name != "KeystoneCreateUserTokenByPassword"} == calls
     assert max(made.values()) <= 2

@@ -73,7 +73,7 @@ def test_at_the_deadline_there_is_a_last_look(emulator: Emulator) -> None:
     over_event = wait()
 
     assert open_event.payload["status"] == "timed_out"
-    assert over_event.payload["status"] == "over"
+    assert over_event.payload["status"] == "done"
     assert [entry["operation"] for entry in emulator.journal()].count("BatchCheckResults") == 2
 
 

@@ -67,7 +67,7 @@ def run(line: str, home: Path) -> Iterator[Watched]:
             # The Test button.
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             **_SETTINGS[line],
-            **_tell(lineage, statsd),
+            **_describe(lineage, statsd),
         }
         with AirflowStack(bin_folder, home, dags, environment, prefix=PREFIX) as airflow:
             passwords = _make_users(airflow, bin_folder)
@@ -79,7 +79,7 @@ def run(line: str, home: Path) -> Iterator[Watched]:
     statsd.close()
 
 
-def _tell(lineage: Path, statsd: Statsd) -> dict[str, str]:
+def _describe(lineage: Path, statsd: Statsd) -> dict[str, str]:
     file = {"type": "file", "log_file_path": str(lineage), "append": True}
     return {
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(file),

@@ -122,7 +122,7 @@ class ComparisonTask:
     status: str
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether it has ended, well or not; a word never seen before counts as not ended."""
         return self.status == SUCCESSFUL or self.status in _BROKEN
 
@@ -145,7 +145,7 @@ class ComparisonResult:
     tasks: tuple[ComparisonTask, ...] = ()
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether all of its comparisons have ended."""
         return bool(self.statuses) and all(
             word == SUCCESSFUL or word in _BROKEN for word in self.statuses.values()
@@ -163,7 +163,7 @@ class ComparisonResult:
             "job_id": self.job_id,
             "statuses": dict(self.statuses),
             "compared": self.compared,
-            "is_over": self.is_over,
+            "is_done": self.is_done,
             "is_consistent": self.is_consistent,
             "differences": [dict(each) for each in self.differences],
         }

@@ -53,7 +53,7 @@ def _create(
     before = yield from _read_tasks(limits, job_id)
     if isinstance(before, DrsError):
         return before
-    adopted = _find(job_id, order, [task for task in before if not task.is_over])
+    adopted = _find(job_id, order, [task for task in before if not task.is_done])
     if adopted and (adopt_running or not order.data):
         return adopted
     known = {task.task_id for task in before}

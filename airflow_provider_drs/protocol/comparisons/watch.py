@@ -10,7 +10,7 @@ from airflow_provider_drs.protocol.comparisons.operation import get_comparisons
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
 from airflow_provider_drs.protocol.core.errors import DrsError, make_error
 from airflow_provider_drs.protocol.core.watch import (
-    Topic,
+    ReadOperation,
     Watch,
     can_change,
     errors_from_dict,
@@ -36,7 +36,7 @@ class ComparisonWatch(Watch):
         self._comparisons = {comparison.job_id: comparison for comparison in comparisons}
 
     @property
-    def topic(self) -> Topic:
+    def operation(self) -> ReadOperation:
         """Ask what the comparisons of this watch have found; nobody else asks the same."""
         return self._read
 
@@ -57,7 +57,7 @@ class ComparisonWatch(Watch):
     def ended(self) -> list[ComparisonResult]:
         """What the comparisons that have ended have found."""
         found = (each for each in self._answers.values() if isinstance(each, ComparisonResult))
-        return [each for each in found if each.is_over]
+        return [each for each in found if each.is_done]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values. A result is read again, rather than carried along."""
@@ -68,7 +68,7 @@ class ComparisonWatch(Watch):
                 each.to_dict() for each in self._answers.values() if isinstance(each, ComparisonResult)
             ],
             "errors": errors_to_dict(self._answers),
-            "told": self._told,
+            "logged": self._logged,
         }
 
     @classmethod
@@ -81,16 +81,16 @@ class ComparisonWatch(Watch):
             for each in fields["results"]
         }
         watch = cls([Comparison.from_dict(each) for each in fields["comparisons"]])
-        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _read(self, limits: Limits, job_ids: Sequence[str]) -> Conversation[Answers[ComparisonResult]]:
         return (yield from get_comparisons(limits, [self._comparisons[job_id] for job_id in job_ids]))
 
     def _is_settled(self, job_id: str) -> bool:
         answer: ComparisonResult | DrsError = self._answers[job_id]
-        return not can_change(answer) if isinstance(answer, DrsError) else answer.is_over
+        return not can_change(answer) if isinstance(answer, DrsError) else answer.is_done
 
-    def _tell(self, job_id: str) -> str:
+    def _describe(self, job_id: str) -> str:
         answer: ComparisonResult | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
             return f"gives no result: {answer}"

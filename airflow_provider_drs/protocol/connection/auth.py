@@ -172,7 +172,7 @@ def _read_instant(body: Mapping[str, Any], key: str) -> datetime.datetime:
 
 def get_grant(settings: Settings) -> Conversation[Grant]:
     """
-    Ask IAM for a token.
+    Request a token from IAM.
 
     :raises DrsAuthError: user, password, domain or project is wrong.
     :raises DrsUnavailableError: IAM gave no usable answer within ``retry_timeout``.

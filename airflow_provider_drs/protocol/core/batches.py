@@ -105,7 +105,7 @@ def _read_until_settled(
         fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
         answers |= fresh
         errors = {job_id: answer for job_id, answer in fresh.items() if isinstance(answer, DrsError)}
-        passing = [job_id for job_id, error in errors.items() if is_passing(error)]
+        passing = [job_id for job_id, error in errors.items() if is_transient(error)]
         silent = [job_id for job_id in pending if job_id not in fresh] if errors else []
         if not passing and not silent:
             return answers
@@ -117,9 +117,9 @@ def _read_until_settled(
         pending = [*passing, *silent]
 
 
-def is_passing(answer: object) -> bool:
+def is_transient(answer: object) -> bool:
     """Whether a job's answer is an error that goes away by itself."""
-    return isinstance(answer, DrsError) and (answer.passing or answer.error_code == BUSY_CODE)
+    return isinstance(answer, DrsError) and (answer.is_transient or answer.error_code == BUSY_CODE)
 
 
 def write(

@@ -38,7 +38,7 @@ class DrsError(Exception):
     """
 
     #: Whether the same call can succeed later without anybody changing anything.
-    passing = False
+    is_transient = False
     #: What a person can do about it, when the error code says nothing more precise.
     remedy = ""
 
@@ -132,7 +132,7 @@ class DrsJobStateError(DrsRequestError):
 class DrsThrottledError(DrsError):
     """DRS or its gateway says: too many requests."""
 
-    passing = True
+    is_transient = True
     remedy = "Run the task again later, poll less often, or raise extra.retry_timeout of the connection."
 
 
@@ -143,14 +143,14 @@ class DrsUnavailableError(DrsError):
     no connection, a broken one, or a failing service.
     """
 
-    passing = True
+    is_transient = True
     remedy = "Check the network path and the service's health, then run the task again."
 
 
 class DrsResponseError(DrsError):
     """An answer arrived that is not what the service documents."""
 
-    passing = True
+    is_transient = True
     remedy = (
         "Check that the connection's host is the DRS endpoint and not a proxy's or a portal's page; "
         "if it is, report this with the request id."

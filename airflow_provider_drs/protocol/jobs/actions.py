@@ -11,7 +11,7 @@ from airflow_provider_drs.protocol.core.batches import (
     Limits,
     Parse,
     Settle,
-    is_passing,
+    is_transient,
     write,
 )
 from airflow_provider_drs.protocol.core.errors import (
@@ -27,7 +27,7 @@ from airflow_provider_drs.protocol.core.wire import Conversation, Request
 from airflow_provider_drs.protocol.jobs.messages import JobDetails, JobStatus
 from airflow_provider_drs.protocol.jobs.operation import get_job_details, get_job_statuses
 from airflow_provider_drs.protocol.jobs.outcome import GONE, JobOutcome, parse_outcomes
-from airflow_provider_drs.protocol.jobs.preconditions import RULES, Rule, Standing
+from airflow_provider_drs.protocol.jobs.preconditions import RULES, Readiness, Rule
 from airflow_provider_drs.protocol.jobs.review import review_details
 from airflow_provider_drs.protocol.jobs.states import describe_status
 
@@ -99,7 +99,7 @@ def review_for(
         jobs[job_id] = job if isinstance(job, JobDetails) else _unread(job_id)
         if isinstance(found, DrsError):
             answers[job_id] = _adopt_gone(rule, job_id, found)
-        elif found.standing is not Standing.READY:
+        elif found.readiness is not Readiness.READY:
             answers[job_id] = JobOutcome(job_id, adopted=True, status=found.status)
     return jobs, answers
 
@@ -125,7 +125,7 @@ def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
         settled = {
             job_id: _adopt_gone(rule, job_id, answer) if isinstance(answer, DrsError) else answer
             for job_id, answer in fresh.items()
-            if not is_passing(answer)
+            if not is_transient(answer)
         }
         doubtful = [
             job_id
@@ -151,7 +151,7 @@ def _settle_one(
             return JobOutcome(job_id, adopted=True, status=status.status)
         return _wrong_state_error(rule, status) if is_refused else None
     answer = _adopt_gone(rule, job_id, status)
-    return None if isinstance(answer, DrsError) and is_passing(answer) else answer
+    return None if isinstance(answer, DrsError) and is_transient(answer) else answer
 
 
 def _is_wrong_state(answer: object) -> bool:

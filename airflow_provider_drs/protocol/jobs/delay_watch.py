@@ -8,8 +8,8 @@ from typing import Any
 from airflow_provider_drs.protocol.core.batches import Answers
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsJobStateError, make_error
 from airflow_provider_drs.protocol.core.watch import (
-    Learning,
-    Topic,
+    ReadOperation,
+    Updating,
     Watch,
     can_change,
     errors_from_dict,
@@ -47,11 +47,11 @@ class DelayWatch(Watch):
         self._in_a_row: dict[str, int] = {}
 
     @property
-    def topic(self) -> Topic:
+    def operation(self) -> ReadOperation:
         """Ask how far behind the jobs are."""
         return get_job_progresses
 
-    def wants(self, job_id: str) -> bool:
+    def needs_poll(self, job_id: str) -> bool:
         """Ask about every job to the end."""
         return True
 
@@ -61,21 +61,21 @@ class DelayWatch(Watch):
         return all(self._in_a_row.get(job_id, 0) > 0 for job_id in self.job_ids)
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether all are close behind, or one never will be."""
-        return super().is_over or any(self._is_lost(job_id) for job_id in self._settled)
+        return super().is_done or any(self._is_lost(job_id) for job_id in self._settled)
 
     @property
     def failures(self) -> dict[str, DrsError]:
         """The jobs that do not replicate any more, each with the reason."""
         return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
 
-    def learn(self, answers: Answers[JobProgress]) -> Learning:
+    def update(self, answers: Answers[JobProgress]) -> Updating:
         """Count for how many polls in a row each of the jobs was close behind."""
         for job_id, answer in answers.items():
             is_close = _is_close(answer, self.max_delay_s)
             self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
-        return (yield from super().learn(answers))
+        return (yield from super().update(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -89,7 +89,7 @@ class DelayWatch(Watch):
                 each.to_dict() for each in self._answers.values() if isinstance(each, JobProgress)
             ],
             "errors": errors_to_dict(self._answers),
-            "told": self._told,
+            "logged": self._logged,
         }
 
     @classmethod
@@ -98,7 +98,7 @@ class DelayWatch(Watch):
         watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
         watch._in_a_row = dict(fields["in_a_row"])
         found = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
-        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:
         return self._is_lost(job_id) or self._in_a_row.get(job_id, 0) >= self.consecutive
@@ -127,7 +127,7 @@ class DelayWatch(Watch):
             remedy="Look at the job's log in the DRS console.",
         )
 
-    def _tell(self, job_id: str) -> str:
+    def _describe(self, job_id: str) -> str:
         answer: JobProgress | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
             return f"gives no progress: {answer}"

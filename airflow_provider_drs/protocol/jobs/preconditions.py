@@ -30,7 +30,7 @@ SYNC = "sync"
 LONGEST_FORWARD_DELAY_S = 60
 
 
-class Standing(Enum):
+class Readiness(Enum):
     """Whether an operation can be, or has to be, done for a job."""
 
     READY = "ready"
@@ -44,7 +44,7 @@ class Standing(Enum):
 class Review:
     """What was found of a job: whether an operation can be done, and the status that says so."""
 
-    standing: Standing
+    readiness: Readiness
     status: str
 
 
@@ -182,7 +182,7 @@ def needs_forward(rule: Rule, job: JobDetails) -> bool:
     return job.is_dual_active_backward and rule.backward is not Backward.AS_ANY
 
 
-def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Standing | DrsError:
+def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Readiness | DrsError:
     """
     Say whether an operation can be done for a job.
 
@@ -194,13 +194,13 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Stand
     found = _find_fault(rule, job)
     if found is None:
         if job.status in rule.done:
-            return Standing.DONE
+            return Readiness.DONE
         is_replicating = forward is not None and forward.status == INCRE_TRANSFER_STARTED
         if job.is_dual_active_backward and is_replicating and rule.backward is Backward.NOT_NEEDED:
-            return Standing.NOT_NEEDED
+            return Readiness.NOT_NEEDED
         found = _find_status_fault(rule, job) or _find_forward_fault(rule, job, forward)
     if found is None:
-        return Standing.READY
+        return Readiness.READY
     why, remedy = found
     return make_error(
         f"Job {job.job_id} cannot be {rule.does}: {why}",

@@ -31,8 +31,8 @@ def review_jobs(
     """
     Say for which jobs an action can be done, for which it is done, and which do not need it.
 
-    The ``standing`` of the value is ``Standing.READY``; ``Standing.DONE`` where the job's status shows that
-    it was done before; ``Standing.NOT_NEEDED`` for the pre-check of a backward job whose forward job is
+    The ``standing`` of the value is ``Readiness.READY``; ``Readiness.DONE`` where the job's status shows that
+    it was done before; ``Readiness.NOT_NEEDED`` for the pre-check of a backward job whose forward job is
     replicating. Else the value is a ``DrsJobStateError`` that says why not, and what to do.
 
     :param job_ids: any number of job ids; none at all is an error.

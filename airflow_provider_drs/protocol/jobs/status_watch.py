@@ -14,11 +14,11 @@ from airflow_provider_drs.protocol.core.errors import (
     make_error,
 )
 from airflow_provider_drs.protocol.core.watch import (
-    NEAR_PERCENT,
+    NEARLY_DONE_PERCENT,
     NOTHING,
-    Ask,
-    Learning,
-    Topic,
+    FollowUpRead,
+    ReadOperation,
+    Updating,
     Watch,
     can_change,
     errors_from_dict,
@@ -74,7 +74,7 @@ class StatusWatch(Watch):
         self._progresses: dict[str, JobProgress] = {}
 
     @property
-    def topic(self) -> Topic:
+    def operation(self) -> ReadOperation:
         """Ask where the jobs stand."""
         return get_job_statuses
 
@@ -83,23 +83,27 @@ class StatusWatch(Watch):
         """The jobs that will not come there, each with the reason."""
         return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
 
-    def is_near(self, job_id: str) -> bool:
+    def is_nearly_done(self, job_id: str) -> bool:
         """Tell whether the end of the full copy is in sight."""
         progress = self._progresses.get(job_id)
-        return progress is not None and (progress.percent or 0) >= NEAR_PERCENT and progress.delay_s is None
+        return (
+            progress is not None
+            and (progress.percent or 0) >= NEARLY_DONE_PERCENT
+            and progress.delay_s is None
+        )
 
-    def learn(self, answers: Answers[JobStatus]) -> Learning:
+    def update(self, answers: Answers[JobStatus]) -> Updating:
         """Take the statuses, and ask for the progress of jobs that move."""
         for job_id, answer in answers.items():
             is_failed = isinstance(answer, JobStatus) and answer.status in self.failed
             self._failed_polls[job_id] = self._failed_polls.get(job_id, 0) + 1 if is_failed else 0
         moving = tuple(job_id for job_id, answer in answers.items() if _is_moving(answer))
         if moving:
-            progresses = yield Ask(get_job_progresses, moving)
+            progresses = yield FollowUpRead(get_job_progresses, moving)
             self._progresses |= {
                 job_id: each for job_id, each in progresses.items() if isinstance(each, JobProgress)
             }
-        return (yield from super().learn(answers))
+        return (yield from super().update(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -118,7 +122,7 @@ class StatusWatch(Watch):
             },
             "errors": errors_to_dict(self._answers),
             "progresses": [progress.to_dict() for progress in self._progresses.values()],
-            "told": self._told,
+            "logged": self._logged,
         }
 
     @classmethod
@@ -134,7 +138,7 @@ class StatusWatch(Watch):
         watch._failed_polls = dict(fields["failed_polls"])
         watch._progresses = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
         found = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
-        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:
         return self._is_there(job_id) or self._is_lost(job_id)
@@ -168,7 +172,7 @@ class StatusWatch(Watch):
         status = answer.status if isinstance(answer, JobStatus) else gone
         return {"job_id": job_id, **(progress.to_dict() if progress else {}), "status": status}
 
-    def _tell(self, job_id: str) -> str:
+    def _describe(self, job_id: str) -> str:
         answer: JobStatus | DrsError = self._answers[job_id]
         if isinstance(answer, JobStatus):
             progress = self._progresses.get(job_id) if _is_moving(answer) else None

@@ -8,7 +8,7 @@ from airflow_provider_drs.protocol.core.batches import Answers, Limits
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
-from airflow_provider_drs.protocol.jobs.preconditions import Standing
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness
 from airflow_provider_drs.protocol.jobs.review import review_jobs
 from airflow_provider_drs.protocol.prechecks.report import unchecked_error
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
@@ -34,7 +34,7 @@ def admit_starts(
     for job_id, each in reviews.items():
         if isinstance(each, DrsError):
             answers[job_id] = each
-        elif each.standing is Standing.DONE:
+        elif each.readiness is Readiness.DONE:
             answers[job_id] = JobOutcome(job_id, adopted=True, status=each.status)
     ready = [job_id for job_id in reviews if job_id not in answers]
     if ready and alarms is not None:

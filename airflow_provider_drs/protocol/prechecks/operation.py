@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from airflow_provider_drs.protocol.core.batches import Answers, Limits, is_passing, read, write
+from airflow_provider_drs.protocol.core.batches import Answers, Limits, is_transient, read, write
 from airflow_provider_drs.protocol.core.errors import BUSY_CODE, DrsError
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation, Pause
-from airflow_provider_drs.protocol.jobs.preconditions import Standing
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness
 from airflow_provider_drs.protocol.jobs.review import review_jobs
 from airflow_provider_drs.protocol.prechecks.messages import (
     PRECHECK_MODES,
@@ -54,7 +54,7 @@ def _adopt_running(
 ) -> Conversation[Answers[Submission]]:
     """Adopt the pre-check of a busy job if that is what keeps it busy."""
     busy = [job_id for job_id, each in fresh.items() if isinstance(each, DrsError) and _is_busy(each)]
-    settled = {job_id: answer for job_id, answer in fresh.items() if not is_passing(answer)}
+    settled = {job_id: answer for job_id, answer in fresh.items() if not is_transient(answer)}
     if busy:
         results = yield from get_precheck_results(limits, busy)
         for job_id, result in results.items():
@@ -129,7 +129,7 @@ def begin_prechecks(
         for job_id, each in reviews.items():
             if isinstance(each, DrsError):
                 answers[job_id] = each
-            elif each.standing is Standing.NOT_NEEDED:
+            elif each.readiness is Readiness.NOT_NEEDED:
                 answers[job_id] = Submission(job_id, "", needed=False)
     ready = [job_id for job_id in checked if job_id not in answers]
     if ready:

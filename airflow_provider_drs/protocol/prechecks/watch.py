@@ -8,11 +8,11 @@ from typing import Any
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
 from airflow_provider_drs.protocol.core.errors import DrsError, DrsJobNotFoundError, DrsJobStateError
 from airflow_provider_drs.protocol.core.watch import (
-    NEAR_PERCENT,
+    NEARLY_DONE_PERCENT,
     NOTHING,
-    Ask,
-    Learning,
-    Topic,
+    FollowUpRead,
+    ReadOperation,
+    Updating,
     Watch,
     can_change,
     errors_from_dict,
@@ -20,7 +20,7 @@ from airflow_provider_drs.protocol.core.watch import (
     has_no_result_yet,
 )
 from airflow_provider_drs.protocol.core.wire import Conversation
-from airflow_provider_drs.protocol.jobs.preconditions import Review, Standing
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Review
 from airflow_provider_drs.protocol.jobs.review import review_jobs
 from airflow_provider_drs.protocol.prechecks.messages import PrecheckResult
 from airflow_provider_drs.protocol.prechecks.operation import get_precheck_results
@@ -51,16 +51,16 @@ class PrecheckWatch(Watch):
         self._exempt = NOTHING
 
     @property
-    def topic(self) -> Topic:
+    def operation(self) -> ReadOperation:
         """Ask what the pre-checks have found."""
         return get_precheck_results
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether every job has its verdict, or what there is already decides."""
-        return super().is_over or self._is_decided
+        return super().is_done or self._is_decided
 
-    def judge_at(self, now_s: float) -> None:
+    def set_time(self, now_s: float) -> None:
         """
         Let waivers that have expired count no more.
 
@@ -82,17 +82,17 @@ class PrecheckWatch(Watch):
             if report.verdict is Verdict.FAILED
         }
 
-    def is_news(self, job_id: str, answer: object) -> bool:
+    def has_changed(self, job_id: str, answer: object) -> bool:
         """Whether the pre-check has moved."""
         known = self._answers.get(job_id)
         return answer is not known and answer != known
 
-    def is_near(self, job_id: str) -> bool:
+    def is_nearly_done(self, job_id: str) -> bool:
         """Tell whether the end of the pre-check is in sight."""
         answer = self._answers.get(job_id)
-        return isinstance(answer, PrecheckResult) and answer.percent >= NEAR_PERCENT
+        return isinstance(answer, PrecheckResult) and answer.percent >= NEARLY_DONE_PERCENT
 
-    def teach(self, limits: Limits) -> None:
+    def seed(self, limits: Limits) -> None:
         """Hand on the ids of the pre-checks."""
         limits.precheck_ids |= {
             job_id: answer.precheck_id
@@ -100,18 +100,18 @@ class PrecheckWatch(Watch):
             if isinstance(answer, PrecheckResult)
         }
 
-    def learn(self, answers: Answers[PrecheckResult]) -> Learning:
+    def update(self, answers: Answers[PrecheckResult]) -> Updating:
         """Take the results; where one is refused or bad, see whether that job needs a pre-check at all."""
         doubtful = tuple(job_id for job_id, answer in answers.items() if self._is_doubtful(job_id, answer))
         if doubtful:
-            reviews = yield Ask(_review, doubtful)
+            reviews = yield FollowUpRead(_review, doubtful)
             self._exempt = self._exempt.union(
                 job_id
                 for job_id, each in reviews.items()
-                if isinstance(each, Review) and each.standing is Standing.NOT_NEEDED
+                if isinstance(each, Review) and each.readiness is Readiness.NOT_NEEDED
             )
             self._reviewed = self._reviewed.union(doubtful)
-        return (yield from super().learn(answers))
+        return (yield from super().update(answers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -125,7 +125,7 @@ class PrecheckWatch(Watch):
                 answer.to_dict() for answer in self._answers.values() if isinstance(answer, PrecheckResult)
             ],
             "errors": errors_to_dict(self._answers),
-            "told": self._told,
+            "logged": self._logged,
         }
 
     @classmethod
@@ -134,7 +134,7 @@ class PrecheckWatch(Watch):
         watch = cls(fields["job_ids"], AlarmPolicy.from_dict(fields["alarms"]), fail_fast=fields["fail_fast"])
         watch._exempt = frozenset(fields["exempt"]) or NOTHING
         found = {result["job_id"]: PrecheckResult.from_dict(result) for result in fields["results"]}
-        return watch._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+        return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_doubtful(self, job_id: str, answer: PrecheckResult | DrsError) -> bool:
         if job_id in self._reviewed or job_id in self._exempt:
@@ -161,7 +161,7 @@ class PrecheckWatch(Watch):
             return JobReport(job_id, Verdict.PENDING, error=answer)
         return report_job(job_id, answer, self.alarms)
 
-    def _tell(self, job_id: str) -> str:
+    def _describe(self, job_id: str) -> str:
         answer: PrecheckResult | DrsError = self._answers[job_id]
         if job_id in self._exempt:
             return "needs no pre-check: it is a backward job whose forward job is replicating"

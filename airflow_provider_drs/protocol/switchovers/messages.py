@@ -30,7 +30,7 @@ class SwitchOver:
     adopted: bool = False
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether it has ended, well or not; a word never seen before counts as not ended."""
         return self.status in (COMPLETE, FAILED)
 

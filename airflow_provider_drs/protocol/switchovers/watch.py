@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_drs.protocol.core.errors import DrsError, make_error
 from airflow_provider_drs.protocol.core.watch import (
-    Topic,
+    ReadOperation,
     Watch,
     can_change,
     errors_from_dict,
@@ -23,7 +23,7 @@ class SwitchOverWatch(Watch):
     kind = "switch_over"
 
     @property
-    def topic(self) -> Topic:
+    def operation(self) -> ReadOperation:
         """Ask where the switch-overs stand."""
         return get_switch_overs
 
@@ -50,19 +50,19 @@ class SwitchOverWatch(Watch):
             "job_ids": list(self.job_ids),
             "results": [each.to_dict() for each in self._answers.values() if isinstance(each, SwitchOver)],
             "errors": errors_to_dict(self._answers),
-            "told": self._told,
+            "logged": self._logged,
         }
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> SwitchOverWatch:
         """Return the watch that :meth:`to_dict` described."""
         found = {each["job_id"]: SwitchOver(**each) for each in fields["results"]}
-        return cls(fields["job_ids"])._restore(found | errors_from_dict(fields["errors"]), fields["told"])
+        return cls(fields["job_ids"])._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:
         answer: SwitchOver | DrsError = self._answers[job_id]
-        return not can_change(answer) if isinstance(answer, DrsError) else answer.is_over
+        return not can_change(answer) if isinstance(answer, DrsError) else answer.is_done
 
-    def _tell(self, job_id: str) -> str:
+    def _describe(self, job_id: str) -> str:
         answer: SwitchOver | DrsError = self._answers[job_id]
         return f"gives no result: {answer}" if isinstance(answer, DrsError) else answer.status

@@ -54,7 +54,7 @@ with DAG("swept_failures", schedule=None, start_date=BEGIN, default_args={**SWEP
     DrsPauseJobsOperator(task_id="refused", job_ids=IDS[:1])
     DrsPrecheckSensor(task_id="refused_later", job_ids=IDS[1:2], **WAITS)
     # The service says what it was sent, in its own words, for one job and for all of a request.
-    DrsTestConnectionsOperator(task_id="told", job_ids=IDS[2:3], **DATABASES)
+    DrsTestConnectionsOperator(task_id="logged", job_ids=IDS[2:3], **DATABASES)
     DrsChangePasswordsOperator(task_id="told_more", job_ids=IDS[3:4], **DATABASES)
     # Somebody sends us on to another host.
     DrsDeleteJobsOperator(task_id="moved", job_ids=IDS[4:5])

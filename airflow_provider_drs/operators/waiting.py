@@ -1,46 +1,22 @@
-"""
-How a task reads its arguments and waits.
-
-Rules of DRS are not here; this turns what the core says into logs and Airflow's exceptions.
-"""
+"""Wait for jobs: poll in a worker, defer to the triggerer, and resume from a trigger event."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
-from airflow_provider_drs.protocol.core.job_ids import (
-    check_job_ids,
-    find_duplicates,
-    read_job_ids,
-    read_literal,
-)
-from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, read_alarm_policy
+from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.operators.arguments import Log
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
-
-
-class Log(Protocol):
-    """What both Airflow lines give a task to log with; their classes differ."""
-
-    def info(self, event: str, *args: Any) -> object:
-        """Log a change."""
-
-    def warning(self, event: str, *args: Any) -> object:
-        """Log what a user may want to act on."""
-
-    def error(self, event: str, *args: Any) -> object:
-        """Log a failure."""
-
 
 # A deferral ends by itself at the deadline. Should no triggerer be alive, the scheduler ends it this much
 # later.
@@ -58,80 +34,27 @@ def failing_for_good() -> Iterator[None]:
     try:
         yield
     except DrsError as error:
-        if error.passing:
+        if error.is_transient:
             raise
         raise AirflowFailException(str(error)) from error
 
 
-def read_ids(value: object, log: Log) -> tuple[str, ...]:
-    """
-    Return the job ids that an operator's argument stands for, after rendering.
-
-    :raises DrsConfigError: there is none, or one cannot be a job id.
-    """
-    listed = read_job_ids(value)
-    duplicates = find_duplicates([job_id for job_id in listed if isinstance(job_id, str)])
-    if duplicates:
-        log.warning("job_ids: dropping what is given more than once: %s", ", ".join(map(str, duplicates)))
-    return check_job_ids(listed)
-
-
-def read_objects(value: object, argument: str) -> list[dict[str, Any]]:
-    """
-    Return the list of objects that an operator's argument stands for: one of them, a list, or its text.
-
-    :raises DrsConfigError: it is none of these, or empty.
-    """
-    listed = read_literal(value) if isinstance(value, str) else value
-    listed = [listed] if isinstance(listed, Mapping) else listed
-    if isinstance(listed, str) or not isinstance(listed, Iterable):
-        listed = ()
-    objects = [dict(each) for each in listed if isinstance(each, Mapping)]
-    if not objects:
-        raise DrsConfigError(f"{argument}: expected an object or a list of them, not {value!r}.")
-    return objects
-
-
-def read_number(value: object, argument: str) -> float:
-    """
-    Return the number that an operator's argument stands for, after rendering.
-
-    :raises DrsConfigError: it is none.
-    """
-    try:
-        return float(str(value))
-    except ValueError:
-        raise DrsConfigError(f"{argument}: expected a number, not {value!r}.") from None
-
-
-def read_alarms(value: object, log: Log) -> AlarmPolicy:
-    """
-    Return the policy that an ``alarms`` argument stands for, after rendering; a file has become its text.
-
-    :raises DrsConfigError: it stands for none.
-    """
-    policy = read_alarm_policy(value)
-    if unknown := policy.unknown_items:
-        log.warning("alarms: this version knows no check item %s; is it spelt right?", ", ".join(unknown))
-    return policy
-
-
 def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:
     """
-    Ask DRS once, log what has changed, and return whether the wait is over.
+    Poll once, log what has changed, and return whether the wait is done.
 
     :raises DrsError: what no waiting can cure. A passing fault is a line in the log.
     """
     try:
         lines = hook.poll(watch)
     except DrsError as error:
-        if not error.passing:
+        if not error.is_transient:
             raise
-        log.warning("DRS could not be asked, the wait goes on: %s", error)
+        log.warning("Polling DRS failed (transient, will retry): %s", error)
         return False
     for line in lines:
         log.info("%s", line)
-    return watch.is_over
+    return watch.is_done
 
 
 def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadline: float) -> None:
@@ -147,7 +70,7 @@ def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadlin
         if left_s <= 0:
             raise_timeout(watch, began_s)
         time.sleep(min(poke_interval, left_s))
-    tell_wait(watch, began_s)
+    record_wait(watch, began_s)
 
 
 def find_deadline(start_time: object, timeout: float) -> float:
@@ -202,15 +125,15 @@ def read_event(event: object, began_s: float | None = None) -> Watch:
     if event["status"] == "failed":
         with failing_for_good():
             raise DrsError.from_dict(event["error"])
-    if event["status"] != "over" or not watch.is_over:
+    if event["status"] != "done" or not watch.is_done:
         raise AirflowFailException(
             f"The trigger's event has status {event['status']!r}, which is none we know."
         )
-    tell_wait(watch, began_s)
+    record_wait(watch, began_s)
     return watch
 
 
-def tell_wait(watch: Watch, began_s: float | None) -> None:
+def record_wait(watch: Watch, began_s: float | None) -> None:
     """
     Tell Airflow's metrics how long a wait was.
 
@@ -219,12 +142,12 @@ def tell_wait(watch: Watch, began_s: float | None) -> None:
     from airflow_provider_drs import metrics
 
     if began_s is not None:
-        metrics.time_wait(watch.kind, max(0.0, time.time() - began_s), is_over=watch.is_over)
+        metrics.time_wait(watch.kind, max(0.0, time.time() - began_s), is_done=watch.is_done)
 
 
 def raise_timeout(watch: Watch, began_s: float | None = None) -> NoReturn:
     """Raise the time-out of a wait that began at *began_s*, naming the jobs that are still open."""
-    tell_wait(watch, began_s)
+    record_wait(watch, began_s)
     raise AirflowSensorTimeout(
         f"Gave up waiting for DRS: {len(watch.pending)} of {len(watch.job_ids)} jobs are still open "
         f"({', '.join(watch.pending)}). Look at them in the DRS console; raise timeout if they need longer."

@@ -9,136 +9,136 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.triggers.rota import SIDE_BY_SIDE, Rota
+from airflow_provider_drs.triggers.schedule import MAX_CONCURRENT_CALLS, PollSchedule
 
 INTERVAL_S = 30.0
 
 
-def _rota(count: int, size: int = 10, now_s: float = 0.0) -> Rota:
-    rota = Rota(INTERVAL_S, size)
+def _schedule(count: int, size: int = 10, now_s: float = 0.0) -> PollSchedule:
+    schedule = PollSchedule(INTERVAL_S, size)
     for n in range(count):
-        rota.join(f"job{n}", now_s)
-    return rota
+        schedule.add(f"job{n}", now_s)
+    return schedule
 
 
-def _run(rota: Rota, until_s: float) -> list[tuple[float, list[str]]]:
+def _run(schedule: PollSchedule, until_s: float) -> list[tuple[float, list[str]]]:
     """Take every turn in time, and return each batch with when it was."""
     turns = []
-    while (now_s := rota.next_s) < until_s:
-        for batch in rota.take(now_s):
+    while (now_s := schedule.next_s) < until_s:
+        for batch in schedule.take_due(now_s):
             turns.append((now_s, batch))
-            rota.done(batch)
+            schedule.mark_done(batch)
     return turns
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 45, 95, 1000, 1010, 5000])
 def test_the_batches_of_an_interval_are_few_and_spread(count: int) -> None:
     """ceil(N / size) of them, a few at a time at even distances, and every job is in one."""
-    turns = _run(_rota(count), 4 * INTERVAL_S)
+    turns = _run(_schedule(count), 4 * INTERVAL_S)
 
     window = [turn for turn in turns if INTERVAL_S <= turn[0] < 3 * INTERVAL_S]
     assert len(window) <= 2 * math.ceil(count / 10) + 1
     in_one = [job_id for at_s, batch in turns if at_s < INTERVAL_S * 1.1 for job_id in batch]
     assert {f"job{n}" for n in range(count)} == set(in_one)
     total = math.ceil(count / 10)
-    pause_s = INTERVAL_S * min(SIDE_BY_SIDE, total) / total
+    pause_s = INTERVAL_S * min(MAX_CONCURRENT_CALLS, total) / total
     times = sorted({at_s for at_s, _ in turns})
     assert max(after - before for before, after in itertools.pairwise(times)) <= pause_s * 1.2
-    assert all(sum(at_s == each for each, _ in turns) <= SIDE_BY_SIDE for at_s in times)
+    assert all(sum(at_s == each for each, _ in turns) <= MAX_CONCURRENT_CALLS for at_s in times)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "turn"]), st.integers(0, 40)), max_size=80))
 def test_nobody_waits_for_longer_than_the_interval(steps: list[tuple[str, int]]) -> None:
     """However many come and go meanwhile."""
-    rota, now_s, asked_s = Rota(INTERVAL_S, 3), 0.0, {}
+    schedule, now_s, asked_s = PollSchedule(INTERVAL_S, 3), 0.0, {}
     for step, number in steps:
         if step == "join":
-            rota.join(f"job{number}", now_s)
+            schedule.add(f"job{number}", now_s)
             asked_s.setdefault(f"job{number}", now_s)
         elif step == "leave":
-            rota.leave(f"job{number}")
+            schedule.remove(f"job{number}")
             asked_s.pop(f"job{number}", None)
-        elif rota.next_s < math.inf:
-            now_s = max(now_s, rota.next_s)
-            for batch in rota.take(now_s):
+        elif schedule.next_s < math.inf:
+            now_s = max(now_s, schedule.next_s)
+            for batch in schedule.take_due(now_s):
                 assert len(batch) <= 3
                 for job_id in batch:
                     assert now_s - asked_s[job_id] <= INTERVAL_S + 1e-6
                     asked_s[job_id] = now_s
-                rota.done(batch)
-    assert len(rota) == len(asked_s)
+                schedule.mark_done(batch)
+    assert len(schedule) == len(asked_s)
 
 
 def test_a_late_comer_is_asked_within_its_interval() -> None:
     """It does not push ahead of those who have waited for longer, nor is it forgotten."""
-    rota = _rota(100)
-    _run(rota, INTERVAL_S / 2)
-    rota.join("late", INTERVAL_S / 2)
+    schedule = _schedule(100)
+    _run(schedule, INTERVAL_S / 2)
+    schedule.add("late", INTERVAL_S / 2)
 
-    (at_s,) = [at_s for at_s, batch in _run(rota, 1.5 * INTERVAL_S + 0.001) if "late" in batch]
+    (at_s,) = [at_s for at_s, batch in _run(schedule, 1.5 * INTERVAL_S + 0.001) if "late" in batch]
 
     assert INTERVAL_S < at_s <= 1.5 * INTERVAL_S
 
 
 def test_a_job_under_way_is_not_asked_about_again() -> None:
     """A slow answer does not pile up questions."""
-    rota = _rota(2)
-    (batch,) = rota.take(INTERVAL_S)
+    schedule = _schedule(2)
+    (batch,) = schedule.take_due(INTERVAL_S)
 
     assert len(batch) == 2
-    assert rota.next_s == math.inf
-    assert rota.take(10 * INTERVAL_S) == []
-    rota.done(batch)
-    assert rota.next_s < math.inf
+    assert schedule.next_s == math.inf
+    assert schedule.take_due(10 * INTERVAL_S) == []
+    schedule.mark_done(batch)
+    assert schedule.next_s < math.inf
 
 
 def test_nobody_comes_before_it_is_time() -> None:
     """The one who came has just asked for itself."""
-    assert _rota(1).take(INTERVAL_S / 2) == []
-    assert Rota(INTERVAL_S, 10).next_s == math.inf
+    assert _schedule(1).take_due(INTERVAL_S / 2) == []
+    assert PollSchedule(INTERVAL_S, 10).next_s == math.inf
 
 
 def test_who_is_near_the_end_is_asked_sooner_at_the_cost_of_one_batch() -> None:
     """An interval has one batch more at most, whatever many are near."""
-    rota = _rota(40)
+    schedule = _schedule(40)
     for n in range(40):
-        rota.set_near(f"job{n}", True)
-    rota.set_near("nobody", True)
+        schedule.set_nearly_done(f"job{n}", True)
+    schedule.set_nearly_done("nobody", True)
 
-    turns = [turn for turn in _run(rota, 21 * INTERVAL_S) if turn[0] > INTERVAL_S]
+    turns = [turn for turn in _run(schedule, 21 * INTERVAL_S) if turn[0] > INTERVAL_S]
 
     assert 20 * 4 < len(turns) <= 20 * (4 + 1)
 
 
 def test_one_that_is_near_is_asked_twice_an_interval() -> None:
     """And as before, when it does not move any more."""
-    rota = _rota(1)
-    rota.set_near("job0", True)
-    assert 6 <= len(_run(rota, 4 * INTERVAL_S)) <= 9
+    schedule = _schedule(1)
+    schedule.set_nearly_done("job0", True)
+    assert 6 <= len(_run(schedule, 4 * INTERVAL_S)) <= 9
 
-    rota.set_near("job0", False)
-    assert 3 <= len([turn for turn in _run(rota, 8 * INTERVAL_S) if turn[0] >= 4 * INTERVAL_S]) <= 4
+    schedule.set_nearly_done("job0", False)
+    assert 3 <= len([turn for turn in _run(schedule, 8 * INTERVAL_S) if turn[0] >= 4 * INTERVAL_S]) <= 4
 
 
 def test_a_late_turn_does_not_make_the_next_ones_late() -> None:
     """Where the event loop was held up."""
-    rota, late_s = _rota(1000), 0.5
+    schedule, late_s = _schedule(1000), 0.5
     turns = []
-    while rota.next_s < 3 * INTERVAL_S:
-        now_s = rota.next_s + late_s
-        for batch in rota.take(now_s):
+    while schedule.next_s < 3 * INTERVAL_S:
+        now_s = schedule.next_s + late_s
+        for batch in schedule.take_due(now_s):
             turns.append(now_s)
-            rota.done(batch)
+            schedule.mark_done(batch)
 
     assert 98 <= len([at_s for at_s in turns if INTERVAL_S <= at_s < 2 * INTERVAL_S]) <= 105
 
 
 def test_whoever_is_in_a_hurry_is_next() -> None:
     """Before its deadline is over."""
-    rota = _rota(30)
-    rota.hurry(["job29", "nobody"])
+    schedule = _schedule(30)
+    schedule.prioritize(["job29", "nobody"])
 
-    ((first, *others),) = rota.take(0.001)
+    ((first, *others),) = schedule.take_due(0.001)
 
     assert first == "job29"
     assert len(others) == 9

@@ -19,7 +19,7 @@ from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_drs.operators.gate import Log
+    from airflow_provider_drs.operators.arguments import Log
 
 #: XCom keys.
 SUBMISSIONS_KEY = "precheck_submissions"
@@ -36,7 +36,7 @@ COMPARISON_REPORT_KEY = "comparison_report"
 JOBS_KEY = "jobs"
 
 
-def conclude_prechecks(
+def publish_prechecks(
     watch: Watch,
     context: Context,
     log: Log,
@@ -55,7 +55,7 @@ def conclude_prechecks(
     if not isinstance(watch, PrecheckWatch):
         raise AirflowFailException("What came back from the wait is no watch of pre-checks. Clear the task.")
     # The wait may have been long, and a waiver short.
-    watch.judge_at(time.time())
+    watch.set_time(time.time())
     reports = watch.reports
     metrics.count_prechecks(reports)
     _tell_of_waivers(watch.alarms, reports, log)
@@ -83,7 +83,7 @@ def _tell_of_waivers(alarms: AlarmPolicy, reports: Sequence[JobReport], log: Log
             log.info("A waiver was not needed: %s", waiver)
 
 
-def conclude_action(
+def publish_outcomes(
     answers: Mapping[str, object],
     context: Context,
     log: Log,
@@ -119,7 +119,7 @@ def conclude_action(
     return accepted
 
 
-def conclude_creation(
+def publish_created_jobs(
     answers: Mapping[str, CreatedJob | DrsError], context: Context, log: Log, *, pairs: Collection[str] = ()
 ) -> list[str]:
     """
@@ -133,7 +133,7 @@ def conclude_creation(
     made = [each for each in created if each.name in pairs]
     context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in made])
     context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in made])
-    conclude_action(judged, context, log, done="created", key=CREATED_KEY, known_by="name")
+    publish_outcomes(judged, context, log, done="created", key=CREATED_KEY, known_by="name")
     return [each.forward_id or each.job_id for each in created]
 
 
@@ -150,7 +150,7 @@ def _judge_pair(answer: CreatedJob | DrsError) -> CreatedJob | DrsError:
     )
 
 
-def conclude_parameters(
+def publish_parameters(
     answers: Mapping[str, ParameterComparison | DrsError],
     context: Context,
     log: Log,
@@ -181,10 +181,10 @@ def conclude_parameters(
             )
     reports = [each.to_dict() for each in answers.values() if isinstance(each, ParameterComparison)]
     context["ti"].xcom_push(key=PARAMETERS_KEY, value=reports)
-    return conclude_action(judged, context, log, done="compared", allow_partial=allow_partial)
+    return publish_outcomes(judged, context, log, done="compared", allow_partial=allow_partial)
 
 
-def conclude_wait(
+def finish_wait(
     watch: Watch,
     context: Context,
     log: Log,
@@ -225,7 +225,7 @@ def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoR
     """
     message = _name_jobs(what, errors, total)
     first = next(iter(errors.values()))
-    if all(error.passing for error in errors.values()):
+    if all(error.is_transient for error in errors.values()):
         raise type(first)(message, job_ids=tuple(errors)) from first
     raise AirflowFailException(message) from first
 
