@@ -8,6 +8,8 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from dev.stacks.airflow_control import RestControl
 from tests.airflow.conftest import Run, Site
 
+pytestmark = pytest.mark.system
+
 ITEM = "srcTriggerAndEventCheck"
 #: The runs, and the DAG of each; all of them wait side by side.
 RUNS = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.airflow.conftest import Site
+
+pytestmark = pytest.mark.system
 
 CHECKS, STARTS = "drs_precheck_of_nightly_batch", "drs_migration_on_passed"
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.airflow.conftest import Run, Site
 
+pytestmark = pytest.mark.system
+
 OURS = 3
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.airflow.conftest import Site
 
+pytestmark = pytest.mark.system
+
 DAG_ID = "drs_linked"
 CONSOLE, REPORT = "DRS console", "Pre-check report"
 FIRST_PAGE = "https://console.otc.t-systems.com/drs/?region=eu-de"

@@ -15,7 +15,7 @@ from tests.watched.main_job import ALARM, FAILED_RUN, Story
 from tests.watched.stack import Watched
 from tests.watched.statsd import pick_ours
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 SOURCE = {"namespace": "mysql://192.0.2.10:3306", "name": "*"}
 TARGET = {"namespace": "mysql://192.0.2.20:3306", "name": "*"}

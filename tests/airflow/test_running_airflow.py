@@ -13,6 +13,8 @@ import pytest
 
 from tests.airflow.conftest import Run, Site
 
+pytestmark = pytest.mark.system
+
 STORY = "drs_batch_precheck"
 MAPPED = "drs_nightly_precheck_mapped"
 #: A pre-check of so many seconds is over when the time of the emulator is moved on.

@@ -14,6 +14,8 @@ import pytest
 from dev.demos.example_databases import PASSWORD
 from tests.airflow.conftest import Site
 
+pytestmark = pytest.mark.system
+
 #: How fast the emulator's time runs here, so that no phase takes longer than a poll.
 SPEED = 20.0
 STORIES = (

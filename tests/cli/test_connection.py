@@ -85,6 +85,7 @@ def test_a_uri_is_read_by_airflow(drs: Drs, emulator: Emulator, monkeypatch: pyt
     assert drs("status", emulator.job_ids[0], "--conn-id", "emulated").code == 0
 
 
+@pytest.mark.system
 def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) -> None:
     """Added with ``airflow connections add``, found by its id."""
     import os

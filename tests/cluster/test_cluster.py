@@ -8,10 +8,7 @@ import pytest
 
 from dev.cluster.run import Size, run
 
-pytestmark = [
-    pytest.mark.airflow,
-    pytest.mark.skipif(not os.environ.get("DRS_CLUSTER"), reason="takes minutes: make test-cluster"),
-]
+pytestmark = pytest.mark.system
 SEED = int(os.environ.get("DRS_CLUSTER_SEED", "1"))
 
 

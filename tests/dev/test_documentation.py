@@ -84,6 +84,7 @@ def test_the_code_of_the_readme_makes_dags() -> None:
     assert [len(dag.tasks) for dag in names["dags"]] == [3, 10]
 
 
+@pytest.mark.system
 def test_the_example_of_a_ci_passes_as_it_stands(tmp_path: Path) -> None:
     """What GitHub and GitLab are told to do, apart from the installation, with DAGs and tests alone."""
     examples = ROOT / "docs" / "examples"

@@ -97,6 +97,7 @@ def _run(examples: list[Example], folder: Path, emulator: Emulator, **environmen
         assert each.matches(printed), f"{each.command} is shown with\n{each.shown}\nand prints\n{printed}"
 
 
+@pytest.mark.system
 def test_the_quick_start(tmp_path: Path) -> None:
     """From the doctor to the check that fails, is understood, and is mended."""
     shutil.copytree(ROOT / "dags", tmp_path / "dags")
@@ -104,6 +105,7 @@ def test_the_quick_start(tmp_path: Path) -> None:
         _run(_read_examples("docs/quickstart.rst"), tmp_path, emulator)
 
 
+@pytest.mark.system
 def test_the_command_line(tmp_path: Path) -> None:
     """Every command of its page: pre-check, start, doctor, a pipeline, completion, and below ``airflow``."""
     waivers = [{"item": "srcUniqueKey", "jobs": "*", "reason": "known", "expires": "2999-12-31"}]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import json
 
 import airflow_provider_drs
 from tests.packaging.conftest import Installation
+
+pytestmark = pytest.mark.system
 
 #: Imports what any DAG file needs, then our modules, and prints what only the second step has loaded.
 COLD_IMPORT = """

@@ -13,6 +13,8 @@ import pytest
 import airflow_provider_drs
 from dev import environments
 
+pytestmark = pytest.mark.system
+
 PACKAGE = Path(airflow_provider_drs.__file__).parent
 
 

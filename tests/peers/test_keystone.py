@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dev.stacks.keystone import Keystone
 
 # One Keystone for all of them: it takes longer to come up than the tests take.
-pytestmark = pytest.mark.xdist_group("keystone")
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("keystone")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from tests.watched.stack import Watched
 from tests.watched.sweep import BAD, GOOD, RUN, Api, Swept
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_RUN
 from tests.watched.sweep import GOOD
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 DATA = ("data/report", "data/history", "data/export")
 

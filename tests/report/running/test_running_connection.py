@@ -23,7 +23,7 @@ from tests.report.running.conftest import ON_3, Site, Visit
 from tests.security.servers import Received, RecordingServer, grant, respond
 from tests.watched import LINES
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 ON_2 = pytest.mark.parametrize("watched", LINES[:1], indirect=True)
 SECRET = "canary-41-not-real"

@@ -14,7 +14,7 @@ from dev.demos.report_seeds import TASK_ID, make_report
 from tests.report.running.conftest import DAG_ID, ON_3, Site, Visit, place
 from tests.watched.main_job import FAILED_RUN, PASSED_RUN, WAITING_RUN
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 JOB = ".jobs .job"
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -14,7 +14,7 @@ from dev.stacks.airflow_settings import ANSWER_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_RUN
 
-pytestmark = pytest.mark.airflow
+pytestmark = pytest.mark.system
 
 
 def test_a_failed_check_is_explained(site: Site) -> None:
