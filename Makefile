@@ -86,7 +86,7 @@ unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 	$(BIN)/coverage report --omit='airflow_provider_drs/protocol/*' --fail-under=90
 
 unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
-	$(BIN2)/pytest -q $(REPORT) $(BOTH_LINES)
+	$(BIN2)/pytest -q $(REPORT) --ignore tests/report/running $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report

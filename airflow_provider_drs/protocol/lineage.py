@@ -130,7 +130,7 @@ def _assert_item(job: JobDetails, item: CheckItem) -> Assertion:
         success=False,
         name=f"{job.name}: {item.item}",
         severity="warn" if item.result == ALARM_WORD else "error",
-        description=explain(item.item).meaning,
+        description=explain(item.item).problem,
     )
 
 

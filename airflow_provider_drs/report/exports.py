@@ -18,8 +18,8 @@ _COLUMNS = (
     "group",
     "reason",
     "raw_error",
-    "meaning",
-    "to_do",
+    "problem",
+    "fix",
     "link",
     "waived_until",
     "waived_because",
@@ -56,12 +56,12 @@ def render_markdown(title: str, jobs: Sequence[Job], *, passed: int) -> str:
     lines = [f"## {_escape(title)}", ""]
     rows = [row for row in _rows(jobs) if row[1] != "passed" or row[2]]
     if rows:
-        lines += ["| Job | Verdict | Item | Result | Reason | To do |", f"|{' --- |' * 6}"]
-    for job_id, verdict, item, result, _, reason, raw_error, _, to_do, link, until, because in rows:
+        lines += ["| Job | Verdict | Item | Result | Reason | Fix |", f"|{' --- |' * 6}"]
+    for job_id, verdict, item, result, _, reason, raw_error, _, fix, link, until, because in rows:
         said = " ".join(part for part in (reason, raw_error) if part)
         if until:
             result = f"{result}, waived until {until}: {because}"
-        told = f"{_escape(to_do)} [manual]({check_link(link)})" if check_link(link) else _escape(to_do)
+        told = f"{_escape(fix)} [manual]({check_link(link)})" if check_link(link) else _escape(fix)
         cells = [_escape(cell) for cell in (job_id, verdict, item, result, said)]
         lines.append(f"| {' | '.join([*cells, told])} |")
     if passed:
@@ -85,8 +85,8 @@ def _rows(jobs: Sequence[Job]) -> Iterator[tuple[str, ...]]:
                 item["group"],
                 item["reason"],
                 item["raw_error"],
-                item["meaning"],
-                item["hint"],
+                item["problem"],
+                item["fix"],
                 item["link"],
                 waiver["expires"],
                 waiver["reason"],

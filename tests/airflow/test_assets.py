@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.airflow.conftest import Site
 
 pytestmark = pytest.mark.system

@@ -44,7 +44,7 @@ def test_a_check_that_fails(drs: Drs, emulator: Emulator) -> None:
 
     assert done.code == 1
     assert f"{emulator.job_ids[0]}  {BINLOG}  FAILED  " in done.out
-    assert "to do: Set binlog_format=ROW" in done.out
+    assert "fix: Set `binlog_format = ROW`" in done.out
     assert done.out.endswith("2 jobs: 1 passed, 1 failed\n")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import json
+
+import pytest
 
 import airflow_provider_drs
 from tests.packaging.conftest import Installation

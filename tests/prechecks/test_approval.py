@@ -16,13 +16,13 @@ def _report(job_id: str, *items: CheckItem) -> dict[str, Any]:
 
 
 def test_every_alarm_is_a_row() -> None:
-    """With job, item, reason, meaning and hint; what failed is not for a person to approve."""
+    """Failed items are not in the table: they cannot be approved."""
     table = render_alarms([_report("a", ALARM, CheckItem("srcBinlogFormatCheck", "FAILED")), _report("b")])
 
     heading, line, row = table.splitlines()
-    assert heading == "| job | check item | reason | what it means | what to do |"
+    assert heading == "| Job | Check | Reason | Problem | Fix |"
     assert line == "| --- | --- | --- | --- | --- |"
-    assert row.startswith("| a | srcTriggerAndEventCheck | TRIGGERS | ")
+    assert row.startswith(r"| a | Source triggers and events \(srcTriggerAndEventCheck\) | TRIGGERS | ")
 
 
 def test_without_alarms_there_is_no_table() -> None:
@@ -43,7 +43,7 @@ def test_what_drs_says_is_shown_as_it_is() -> None:
 def test_an_empty_cell_has_a_dash() -> None:
     """DRS may give no reason."""
     row = render_alarms([_report("a", CheckItem("x", "ALARM"))]).splitlines()[2]
-    assert row.startswith("| a | x | - |")
+    assert row.startswith(r"| a | Unknown check item \(x\) | - |")
 
 
 def test_waivers_let_these_alarms_pass_and_no_others() -> None:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from airflow_provider_drs.protocol.prechecks.checks import CHECKS, MANUAL_URL, explain
 
 
-def test_every_check_has_words_and_an_address() -> None:
-    """A person who has never seen DRS must know what to mend."""
-    for name, facts in CHECKS.items():
-        assert facts.meaning, name
-        assert facts.hint, name
-        assert facts.url.startswith(MANUAL_URL)
-        assert facts.url.endswith(".html")
-    assert "does not know" in explain("brandNewCheck").meaning
-    assert explain("brandNewCheck").url.endswith("index.html")
+@pytest.mark.parametrize("item", CHECKS)
+def test_catalog_entry_is_complete(item: str) -> None:
+    """Title, problem and fix have the documented form, and the link leads to the manual."""
+    text = CHECKS[item]
+
+    assert 1 < len(text.title.split()) <= 6
+    assert not text.title.endswith(".")
+    assert re.fullmatch(r"[^.]+(\.[^ ][^.]*)*\.", text.problem), "one sentence"
+    assert text.fix.endswith(".")
+    assert text.fix.split()[0] not in ("The", "It", "A", "This")
+    assert text.url.startswith(MANUAL_URL)
+    assert text.url.endswith(".html")
+
+
+def test_titles_are_unique() -> None:
+    """A title alone identifies the check item."""
+    assert len({text.title for text in CHECKS.values()}) == len(CHECKS)
+
+
+def test_unknown_item_has_general_texts() -> None:
+    """The set of items is open."""
+    text = explain("brandNewCheck")
+
+    assert "does not know" in text.problem
+    assert text.url.endswith("index.html")

@@ -55,20 +55,20 @@ def test_the_table_that_people_read() -> None:
         JobReport("job-6", Verdict.PENDING),
     ]
 
-    url = explain("srcBinlogFormatCheck").url
+    text = explain("srcBinlogFormatCheck")
     assert render_report(reports).splitlines() == [
         "JOB    CHECK ITEM            RESULT      REASON",
         "job-1  srcBinlogFormatCheck  FAILED      BINLOG",
         "    subtasks: s (FAILED)",
         "    error: a b",
-        "    means: Source binlog format is ROW.",
-        "    to do: Set binlog_format=ROW on the source and restart it or close existing connections.",
-        f"    see:   {url}",
+        f"    problem: {text.problem}",
+        f"    fix: {text.fix}",
+        f"    manual: {text.url}",
         "job-3  -                     not needed  its forward job is replicating",
         "job-4  -                     ERROR       X.1",
         "    away",
-        "job-5  -                     FAILED      DRS says no and names no item",
-        "    to do: Look at the job's pre-check page in the DRS console.",
+        "job-5  -                     FAILED      no check item given",
+        "    fix: Open the job's pre-check page in the DRS console.",
         "6 jobs: 1 pending, 2 passed, 3 failed",
     ]
 

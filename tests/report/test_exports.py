@@ -17,7 +17,7 @@ ITEM = {
     "result": "ALARM",
     "failed_reason": "why",
     "raw_error": "because",
-    "hint": "mend it",
+    "fix": "fix it",
     "link": "https://docs.otc.t-systems.com/a",
     "waiver": {"reason": "agreed", "expires": "2999-12-31"},
 }
@@ -35,7 +35,7 @@ def test_csv_has_a_row_an_item() -> None:
     """With all that is known of it, the waiver included."""
     (row,) = _read_csv({"job_id": "a", "verdict": "passed", "items": [ITEM]})
 
-    assert (row["job_id"], row["item"], row["reason"], row["to_do"]) == ("a", "x", "why", "mend it")
+    assert (row["job_id"], row["item"], row["reason"], row["fix"]) == ("a", "x", "why", "fix it")
     assert (row["waived_until"], row["waived_because"]) == ("2999-12-31", "agreed")
 
 
@@ -55,7 +55,7 @@ def test_csv_has_a_row_for_a_job_without_items() -> None:
 )
 def test_no_cell_is_a_formula(formula: str) -> None:
     """In whichever field of the service's it comes."""
-    item = {**ITEM, "raw_error": formula, "item": formula, "group": formula, "hint": formula}
+    item = {**ITEM, "raw_error": formula, "item": formula, "group": formula, "fix": formula}
     (row,) = _read_csv({"job_id": formula, "verdict": "failed", "items": [item]})
 
     for name in ("job_id", "raw_error", "item", "group", "to_do"):
@@ -77,7 +77,7 @@ def test_markdown_tells_what_did_not_simply_pass() -> None:
 
     assert text.startswith("## Checks\n")
     assert (
-        "| a | passed | x | ALARM, waived until 2999-12-31: agreed | why because | mend it [manual](https://"
+        "| a | passed | x | ALARM, waived until 2999-12-31: agreed | why because | fix it [manual](https://"
         in text
     )
     assert "| b |" not in text

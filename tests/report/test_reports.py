@@ -48,7 +48,7 @@ def test_what_the_sensor_writes_is_read() -> None:
     assert (job["job_id"], job["verdict"], job["percent"]) == ("a", "failed", 100)
     assert job["counts"] == {"passed": 39, "alarm": 0, "waived": 0, "failed": 1, "other": 0}
     assert (item["item"], item["kind"]) == ("srcBinlogFormatCheck", "failed")
-    assert item["meaning"] == "Source binlog format is ROW."
+    assert item["title"] == "Source binary log format"
     assert item["link"].startswith("https://docs.otc.t-systems.com/")
 
 
@@ -124,7 +124,7 @@ def test_facts_stand_once_for_all_jobs() -> None:
     facts = gather_facts(jobs)
 
     assert facts.keys() == {"x"}
-    assert not [item for job in jobs for item in job["items"] if "meaning" in item]
+    assert not [item for job in jobs for item in job["items"] if "problem" in item]
 
 
 def test_a_digest_counts_jobs_by_item() -> None:

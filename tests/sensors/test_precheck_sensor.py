@@ -77,11 +77,11 @@ def test_a_failed_verdict_is_final_and_explained(
         _wait(_sensor([good, bad], mode, **softening), context)
 
     text = str(caught.value)
-    for part in (bad, "srcBinlogFormatCheck", "Set binlog_format=ROW", "https://docs.otc.t-systems.com/"):
+    for part in (bad, "srcBinlogFormatCheck", "Set `binlog_format = ROW`", "https://docs.otc.t-systems.com/"):
         assert part in text
     report = context["ti"].xcoms["precheck_report"]
     assert [row["verdict"] for row in report] == ["passed", "failed"]
-    assert report[1]["items"][0]["meaning"] == "Source binlog format is ROW."
+    assert report[1]["items"][0]["title"] == "Source binary log format"
 
 
 @pytest.mark.parametrize("mode", MODES)

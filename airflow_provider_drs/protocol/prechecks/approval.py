@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD
 
-_HEADINGS = ("job", "check item", "reason", "what it means", "what to do")
+_HEADINGS = ("Job", "Check", "Reason", "Problem", "Fix")
 #: What Markdown, or a table in it, would take for its own. The text comes from DRS.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
 
@@ -18,14 +18,20 @@ Reports = Sequence[Mapping[str, Any]]
 
 def render_alarms(reports: Reports) -> str:
     """
-    Return a Markdown table of every alarm: job, item, reason, meaning and hint.
+    Return a Markdown table of every alarm: job, check item, reason, problem and fix.
 
     What DRS says is shown as it is, whatever it looks like. Without alarms it is an empty text.
 
     :param reports: the XCom ``precheck_report``.
     """
     rows = [
-        (report["job_id"], item["item"], item["failed_reason"], item["meaning"], item["hint"])
+        (
+            report["job_id"],
+            f"{item['title']} ({item['item']})",
+            item["failed_reason"],
+            item["problem"],
+            item["fix"],
+        )
         for report, item in _find_alarms(reports)
     ]
     if not rows:

@@ -1,330 +1,391 @@
 """
-What each check item means, what to do when it fails, and the service's own page about it.
+What each check item checks, what is wrong when it fails, how to fix it, and the page of the service's manual.
 
-From the troubleshooting chapter of the user manual and the examples of drs_03_0111. DRS may send items that
-are not here: the set is open, and differs by engine and mode.
+From the troubleshooting chapter of the user manual and the examples of drs_03_0111. The set is open and differs
+by engine and mode: DRS may return items that are not listed here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Where the service's manual stands; pages below are relative to it.
+#: The chapter of the service's manual to which the pages below are relative.
 MANUAL_URL = "https://docs.otc.t-systems.com/data-replication-service/umn/troubleshooting/solutions_to_failed_check_items/"
 _OVERVIEW_URL = f"{MANUAL_URL}index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class CheckFacts:
+class CheckText:
     """
-    What is known of one check item.
+    The texts of one check item.
 
-    ``page`` is relative to :data:`MANUAL_URL`, empty when there is none.
+    :param title: what is checked, in 2 to 6 words.
+    :param problem: what is wrong when the item fails, or what an alarm warns of.
+    :param fix: how to fix it.
+    :param page: the page of the manual, relative to :data:`MANUAL_URL`; empty if there is none.
     """
 
-    meaning: str
-    hint: str
+    title: str
+    problem: str
+    fix: str
     page: str = ""
 
     @property
     def url(self) -> str:
-        """The service's page about the item, or the overview of all of them."""
+        """The page of the manual, or its overview of all check items."""
         return f"{MANUAL_URL}{self.page}.html" if self.page else _OVERVIEW_URL
 
 
-_UNKNOWN = CheckFacts(
-    "A check that this version of the provider does not know; the reason above is the service's own.",
-    "Look at the job's pre-check page in the DRS console and at the list of failed check items in the manual.",
+_UNKNOWN = CheckText(
+    "Unknown check item",
+    "This version of the provider does not know the check item; DRS gives the reason.",
+    "Open the job's pre-check page in the DRS console, and look the item up in the manual.",
 )
 
 
-def explain(item: str) -> CheckFacts:
-    """Return what is known of a check item; a general answer for one never seen before."""
+def explain(item: str) -> CheckText:
+    """Return the texts of a check item; general texts for an unknown one."""
     return CHECKS.get(item, _UNKNOWN)
 
 
-CHECKS: dict[str, CheckFacts] = {
-    "dstDbDiskSize": CheckFacts(
-        "Destination has enough free storage (2.5x source for MySQL, 1.5x for PostgreSQL and MongoDB).",
-        "Scale up or clean up destination storage; freed space counts after 2-3 minutes.",
+CHECKS: dict[str, CheckText] = {
+    "dstDbDiskSize": CheckText(
+        "Destination storage space",
+        "The destination has too little free storage for the data to migrate.",
+        "Scale up the destination's storage to 2.5 times the source data (PostgreSQL, MongoDB: 1.5 times), or to the source data plus 200 GB if that is less. Freed space counts after 2-3 minutes.",
         "disk_space/checking_whether_the_destination_database_has_sufficient_storage_space",
     ),
-    "checkIncreSrcDbExistedInDstDb": CheckFacts(
-        "Destination holds no database named like one on the source (also required for incremental jobs).",
-        "Drop the same-named destination databases if they are not needed, or pick another destination instance.",
+    "checkIncreSrcDbExistedInDstDb": CheckText(
+        "Database name conflicts",
+        "The destination already has a database with the name of a source database.",
+        "Delete the databases with the same names on the destination if they are not needed, or select another destination instance.",
         "conflicts/checking_whether_the_names_of_the_source_and_destination_databases_are_the_same",
     ),
-    "dbCharacterSetConsistency": CheckFacts(
-        "Server character sets match on both ends.",
-        "Align character_set_server on source and destination.",
+    "dbCharacterSetConsistency": CheckText(
+        "Server character sets",
+        "The server character sets of source and destination differ.",
+        "Set `character_set_server` to the same value on both, for example `SET GLOBAL character_set_server = 'utf8mb4'`, or with the parameter group of a cloud instance.",
         "database_parameters/checking_whether_the_source_and_destination_database_character_sets_are_consistent",
     ),
-    "dbClockConsistency": CheckFacts(
-        "Clocks of both ends agree.", "Synchronise both servers with the same time source (NTP).", ""
+    "dbClockConsistency": CheckText(
+        "Server clocks",
+        "The clocks of source and destination differ.",
+        "Synchronize both servers with the same NTP server.",
     ),
-    "dbCollationServerConsistency": CheckFacts(
-        "COLLATION_SERVER has the same value on both ends.",
-        "Align collation_server on source and destination.",
+    "dbCollationServerConsistency": CheckText(
+        "Server collations",
+        "`collation_server` differs between source and destination.",
+        "Set `collation_server` to the same value on both.",
         "database_parameters/checking_whether_the_collation_server_values_of_the_source_and_destination_databases_are_the_same",
     ),
-    "dbIsolationLevelConsistency": CheckFacts(
-        "Transaction isolation level is the same on both ends.",
-        "Set tx_isolation or transaction_isolation on the destination to the source value.",
+    "dbIsolationLevelConsistency": CheckText(
+        "Transaction isolation levels",
+        "The transaction isolation levels of source and destination differ.",
+        "Set `tx_isolation` or `transaction_isolation` on the destination to the value of the source.",
         "database_parameters/checking_whether_the_transaction_isolation_levels_are_consistent",
     ),
-    "dbParamConsistency": CheckFacts(
-        "Parameters that matter for moving table structure agree.",
-        "Align the parameters that failed_reason or the data name.",
-        "",
+    "dbParamConsistency": CheckText(
+        "Database parameters",
+        "Parameters that affect the migration of table structures differ between source and destination.",
+        "Set the parameters that the failure reason lists to the same values on both. DrsCompareParametersOperator shows them.",
     ),
-    "dbServerUuidConsistency": CheckFacts(
-        "SERVER_UUID differs, so source and destination are not the same MySQL server.",
-        "Check the endpoints; they must be two different MySQL servers.",
+    "dbServerUuidConsistency": CheckText(
+        "Server UUIDs",
+        "`server_uuid` is the same on source and destination: both are the same MySQL server.",
+        "Correct the source or the destination of the job; they must be two different servers.",
         "database_parameters/checking_whether_the_server_uuid_values_of_the_source_and_destination_databases_are_the_same",
     ),
-    "dstMaxAllowedPacketCheck": CheckFacts(
-        "Destination max_allowed_packet is large enough (100 MB).",
-        "Raise max_allowed_packet on the destination above 100 MB.",
+    "dstMaxAllowedPacketCheck": CheckText(
+        "Destination max_allowed_packet",
+        "`max_allowed_packet` on the destination is below 100 MB, so that writing large rows can fail.",
+        "Set `max_allowed_packet` on the destination to more than 100 MB.",
         "database_parameters/checking_whether_the_max_allowed_packet_value_of_the_destination_database_is_too_small",
     ),
-    "hasForeignKeyOnUnselectedTable": CheckFacts(
-        "Tables referenced by foreign keys of selected tables are selected too.",
-        "Add the referenced tables to the selection.",
+    "hasForeignKeyOnUnselectedTable": CheckText(
+        "Foreign key references",
+        "Selected tables have foreign keys to tables that are not selected.",
+        "Select the referenced tables as well.",
         "object_dependencies/checking_whether_referenced_tables_are_selected_for_migration",
     ),
-    "innodbStrictModeConsistency": CheckFacts(
-        "innodb_strict_mode has the same value on both ends.",
-        "Align innodb_strict_mode, for a cloud destination through its parameter group.",
+    "innodbStrictModeConsistency": CheckText(
+        "InnoDB strict mode",
+        "`innodb_strict_mode` differs between source and destination.",
+        "Set `innodb_strict_mode` on the destination to the value of the source, with the parameter group of a cloud instance.",
         "database_parameters/checking_whether_the_innodb_strict_mode_values_of_the_source_and_destination_databases_are_the_same",
     ),
-    "isUserRequireSslLink": CheckFacts(
-        "SSL settings fit what the database accounts require (REQUIRE SSL, certificate uploaded).",
-        "Upload the certificate and enable SSL, turn SSL off, or use another account; the alarm form can be confirmed.",
+    "isUserRequireSslLink": CheckText(
+        "SSL settings of the accounts",
+        "The SSL settings of the job do not match what the database accounts require.",
+        "Upload the CA certificate and enable SSL, disable SSL, or use an account without `REQUIRE SSL`. An alarm does not block the migration.",
         "ssl_connections/checking_whether_the_ssl_connection_is_correctly_configured",
     ),
-    "sqlModeConsistency": CheckFacts(
-        "SQL_MODE has the same value on both ends.",
-        "Align SQL_MODE and keep forbidden values out on both ends.",
+    "sqlModeConsistency": CheckText(
+        "SQL modes",
+        "`sql_mode` differs between source and destination.",
+        "Set `sql_mode` on the destination to the value of the source. For MyISAM tables it must not contain `NO_ENGINE_SUBSTITUTION`.",
         "database_parameters/checking_whether_the_sql_mode_values_of_the_source_and_destination_databases_are_the_same",
     ),
-    "sqlModeNoEngine": CheckFacts(
-        "Destination sql_mode is not NO_ENGINE_SUBSTITUTION when MyISAM tables are migrated.",
-        "Set another sql_mode on the destination.",
+    "sqlModeNoEngine": CheckText(
+        "SQL mode for MyISAM tables",
+        "MyISAM tables are selected, and `sql_mode` on the destination is `NO_ENGINE_SUBSTITUTION`.",
+        "Set `sql_mode` on the destination to another value.",
         "database_parameters/checking_whether_the_sql_mode_value_in_the_destination_database_is_not_no_engine_substitution",
     ),
-    "srcBinlogFormatCheck": CheckFacts(
-        "Source binlog format is ROW.",
-        "Set binlog_format=ROW on the source and restart it or close existing connections.",
+    "srcBinlogFormatCheck": CheckText(
+        "Source binary log format",
+        "The source database does not write its binary log in ROW format, which incremental replication requires.",
+        "Set `binlog_format = ROW` in my.cnf and restart the source, or run `SET GLOBAL binlog_format = 'ROW'` and close all existing connections.",
         "database_parameters/checking_whether_the_source_database_binlog_is_row-based",
     ),
-    "srcBinlogRowImageCheck": CheckFacts(
-        "binlog_row_image is FULL on the source.",
-        "Set binlog_row_image to FULL and restart the source.",
+    "srcBinlogRowImageCheck": CheckText(
+        "Source binary log row image",
+        "`binlog_row_image` on the source is not FULL, so that row changes cannot be replicated.",
+        "Set `binlog_row_image = FULL` in my.cnf, or in the parameters of the RDS instance, and restart the source.",
         "database_parameters/checking_whether_the_binlog_row_image_value_is_full",
     ),
-    "srcDbBinlogExpireLogsDays": CheckFacts(
-        "Source keeps its binlogs for a configured time.",
-        "Set one, e.g. call mysql.rds_set_configuration('binlog retention hours', n) with n 1-168; longer is safer.",
+    "srcDbBinlogExpireLogsDays": CheckText(
+        "Source binary log retention",
+        "No retention period is set for the binary log of the source, so that it may be deleted before it is replicated.",
+        "Run `CALL mysql.rds_set_configuration('binlog retention hours', n)` on the source, with n from 1 to 168. Longer is safer if there is storage.",
         "database_parameters/checking_whether_the_binlog_retention_period_is_set_on_the_source_database",
     ),
-    "srcDbBinlogIsOff": CheckFacts(
-        "Binary logging is on at the source.",
-        "Enable log-bin on the source (my.cnf under [mysqld], restart).",
+    "srcDbBinlogIsOff": CheckText(
+        "Source binary logging",
+        "Binary logging is disabled on the source, which incremental replication requires.",
+        "Add `log-bin = mysql-bin` below `[mysqld]` in my.cnf and restart the source, or enable it on the RDS instance.",
         "database_parameters/checking_whether_the_source_database_binlog_is_enabled",
     ),
-    "srcDbExistUnsupportEngineTable": CheckFacts(
-        "Source tables use only storage engines the destination supports.",
-        "Deselect tables with unsupported engines (or convert them first).",
+    "srcDbExistUnsupportEngineTable": CheckText(
+        "Storage engines",
+        "Source tables use storage engines that the destination does not support.",
+        "Deselect these tables, or convert them to a supported engine such as InnoDB.",
         "database_objects/checking_whether_the_source_database_tables_use_storage_engines_not_supported_by_the_destination_database",
     ),
-    "srcDbIndexKeyLength": CheckFacts(
-        "Source index key lengths are acceptable.",
-        "Shorten the index keys that the data names, or deselect their tables.",
-        "",
+    "srcDbIndexKeyLength": CheckText(
+        "Source index key lengths",
+        "Index keys of source tables are too long for the destination.",
+        "Shorten the index keys that the failure reason lists, or deselect their tables.",
     ),
-    "srcDbNameContainsUnsupportedSymbols": CheckFacts(
-        "Source database names use only allowed characters (1-64: lower case, digits, hyphen, underscore).",
-        "Rename the listed databases or leave them out of the selection.",
+    "srcDbNameContainsUnsupportedSymbols": CheckText(
+        "Source database names",
+        "Names of source databases contain characters that are not supported: 1-64 lowercase letters, digits, hyphens and underscores are.",
+        "Rename these databases, or deselect them.",
         "database_configuration_items/checking_whether_the_source_database_name_is_valid",
     ),
-    "srcDbServerIdCheck": CheckFacts(
-        "Source server_id is valid for incremental replication.",
-        "SET GLOBAL server_id=n, n from 1 (MySQL 5.6: from 2) to 4294967296.",
+    "srcDbServerIdCheck": CheckText(
+        "Source server_id",
+        "`server_id` on the source does not allow incremental replication.",
+        "Run `SET GLOBAL server_id = n` on the source, with n from 1 (MySQL 5.6: from 2) to 4294967295.",
         "database_parameters/checking_whether_the_source_database_server_id_meets_the_incremental_migration_requirements",
     ),
-    "srcDstTableNameCaseSensitiveCheck": CheckFacts(
-        "lower_case_table_names gives the same case handling of names on both ends.",
-        "Align lower_case_table_names, or follow the guide for upper-case names; change it on an empty database.",
+    "srcDstTableNameCaseSensitiveCheck": CheckText(
+        "Case sensitivity of table names",
+        "`lower_case_table_names` differs between source and destination.",
+        "Set `lower_case_table_names` to the same value on both and restart the changed one. Change it on an empty database only.",
         "database_parameters/checking_whether_the_source_and_destination_database_table_names_are_consistent_in_case_sensitivity",
     ),
-    "srcHasNoPkTableWhenTgtHasInvisiblePk": CheckFacts(
-        "Tables to migrate have primary keys.",
-        "Add primary keys; without them data can diverge on an unstable network.",
+    "srcHasNoPkTableWhenTgtHasInvisiblePk": CheckText(
+        "Primary keys",
+        "Source tables have no primary key, so that data can diverge when the network is unstable.",
+        "Add a primary key to each of these tables.",
         "database_objects/checking_whether_the_source_database_tables_contain_primary_keys",
     ),
-    "srcRoutinesWithoutPrivilegeCheck": CheckFacts(
-        "Source account may migrate all functions and stored procedures found.",
+    "srcRoutinesWithoutPrivilegeCheck": CheckText(
+        "Privileges for stored routines",
+        "The source account must not read some functions or stored procedures.",
         "Use a source account with the highest privileges.",
         "database_objects/checking_whether_the_source_database_contains_the_functions_or_stored_procedures_that_the_source_database_user_is_not_authorized_to_migrate",
     ),
-    "srcTableNameContainsNonAscii": CheckFacts(
-        "Source table names have no non-ASCII or other unsupported characters such as > < / \\",
-        "Rename the listed tables or deselect them with a custom object selection.",
+    "srcTableNameContainsNonAscii": CheckText(
+        "Source table names",
+        "Names of source tables contain non-ASCII characters or one of `> < / \\`.",
+        "Rename these tables, or deselect them with a custom object selection.",
         "database_configuration_items/checking_whether_the_source_database_table_name_is_valid",
     ),
-    "srcTriggerAndEventCheck": CheckFacts(
-        "Source has triggers or events, which are only moved when the job is stopped.",
-        "Confirm; later stop the job before cutting the network so triggers and events are moved.",
+    "srcTriggerAndEventCheck": CheckText(
+        "Source triggers and events",
+        "The source has triggers or events, which DRS migrates only when the job is stopped.",
+        "Stop the job before you disconnect the source, so that triggers and events are migrated. Then the alarm can be accepted.",
         "database_objects/checking_whether_the_source_database_contains_triggers_or_events",
     ),
-    "srcViewNameContainsNonAscii": CheckFacts(
-        "Source view names have no non-ASCII or other unsupported characters such as > < / \\",
-        "Rename the listed views or deselect them with a custom object selection.",
+    "srcViewNameContainsNonAscii": CheckText(
+        "Source view names",
+        "Names of source views contain non-ASCII characters or one of `> < / \\`.",
+        "Rename these views, or deselect them with a custom object selection.",
         "database_configuration_items/checking_whether_the_source_database_view_name_is_valid",
     ),
-    "srclogSlaveUpdatesCheck": CheckFacts(
-        "log_slave_updates is on at the source.",
-        "Add log_slave_updates=1 to my.cnf and restart the source; a standby without failover may be left as is.",
+    "srclogSlaveUpdatesCheck": CheckText(
+        "Source log_slave_updates",
+        "`log_slave_updates` is off on the source.",
+        "Add `log_slave_updates = 1` below `[mysqld]` in my.cnf and restart the source. Accept the alarm for a standby that will never be promoted.",
         "database_parameters/checking_whether_the_log_slave_updates_value_of_the_source_database_is_correctly_configured",
     ),
-    "userRequirementIsEnoughForDefiner": CheckFacts(
-        "Account may migrate definers.",
-        "Use an account that may set definers, or let DRS replace the definers.",
-        "",
+    "userRequirementIsEnoughForDefiner": CheckText(
+        "Privileges for definers",
+        "The account lacks the privileges to migrate definers.",
+        "Grant the account the privilege to set definers, or let DRS replace them (DrsSetDefinersOperator).",
     ),
-    "userSelectObjectsCheck": CheckFacts(
-        "Object selection is valid.",
-        "Correct the object selection of the job: something in it does not exist or cannot be moved.",
-        "",
+    "userSelectObjectsCheck": CheckText(
+        "Object selection",
+        "The object selection of the job contains something that does not exist or cannot be migrated.",
+        "Correct the object selection (DrsSelectObjectsOperator).",
     ),
-    "dstStatusCheck": CheckFacts(
-        "Destination instance and its read replicas are available.",
-        "Repair the destination instance or its replicas; retry if the RDS service was at fault.",
+    "dstStatusCheck": CheckText(
+        "Destination instance status",
+        "The destination instance or one of its read replicas is not available.",
+        "Repair the instance or its read replicas. If the RDS service was unavailable, run the pre-check again later.",
         "destination_db_instance_statuses/checking_whether_the_destination_db_instance_is_available",
     ),
-    "dstDbPrivilegesIsEnough": CheckFacts(
-        "Destination account has the needed privileges.",
-        "Grant what failed_reason names, e.g. DDL, DML, GRANT OPTION (MySQL), CREATEDB (PostgreSQL), admin roles (DDS).",
+    "dstDbPrivilegesIsEnough": CheckText(
+        "Destination account privileges",
+        "The destination account lacks privileges that the migration requires.",
+        "Grant the privileges that the failure reason lists. MySQL: DDL and DML privileges, EVENT, TRIGGER and GRANT OPTION; PostgreSQL: CREATEDB; DDS: an administrator role.",
         "database_user_permissions/checking_whether_the_destination_database_user_has_sufficient_permissions",
     ),
-    "srcDbPrivilegesIsEnoughForIncre": CheckFacts(
-        "Source account has the needed privileges for the chosen task mode.",
-        "MySQL: grant SELECT, SHOW VIEW, EVENT, LOCK TABLES, REPLICATION SLAVE and REPLICATION CLIENT.",
+    "srcDbPrivilegesIsEnoughForIncre": CheckText(
+        "Source account privileges (incremental)",
+        "The source account lacks privileges that incremental replication requires.",
+        "Grant the privileges that the failure reason lists. MySQL: SELECT, SHOW VIEW, EVENT, LOCK TABLES, REPLICATION SLAVE and REPLICATION CLIENT.",
         "database_user_permissions/checking_whether_the_source_database_user_has_sufficient_permissions",
     ),
-    "dbVersionMeetRequirement": CheckFacts(
-        "Destination version is the same as or newer than the source version.",
-        "Choose a destination of the same or a later version.",
+    "dbVersionMeetRequirement": CheckText(
+        "Database version order",
+        "The destination has an earlier database version than the source, or a version is not supported.",
+        "Select a destination with the same or a later version.",
         "database_versions/checking_whether_the_migration_is_from_an_earlier_database_version_to_the_same_or_a_later_version",
     ),
-    "dstDbVersionSupport": CheckFacts(
-        "Destination version is supported.",
-        "Use a supported destination version, or export and import by hand.",
+    "dstDbVersionSupport": CheckText(
+        "Destination database version",
+        "DRS does not support the database version of the destination.",
+        "Use a supported destination version, or export and import the data, for example with mysqldump.",
         "database_versions/checking_whether_the_destination_database_version_is_supported",
     ),
-    "srcDbVersionSupport": CheckFacts(
-        "Source version is supported.",
-        "Use a supported source version, or export and import by hand.",
+    "srcDbVersionSupport": CheckText(
+        "Source database version",
+        "DRS does not support the database version of the source.",
+        "Use a supported source version, or export and import the data, for example with mysqldump.",
         "database_versions/checking_whether_the_source_database_version_is_supported",
     ),
-    "dstDbConnection": CheckFacts(
-        "Destination address, port, user and password work.",
-        "Check network path, credentials, remote-login permission and, for PostgreSQL, pg_hba.conf and listen_addresses.",
+    "dstDbConnection": CheckText(
+        "Destination connection",
+        "DRS cannot connect to the destination with the given address, port, user and password.",
+        "Check the network route, the credentials and that the account allows remote logins. PostgreSQL: also `pg_hba.conf` and `listen_addresses`.",
         "networks/checking_whether_the_destination_database_is_connected",
     ),
-    "srcDbConnection": CheckFacts(
-        "Source address, port, user and password work.",
-        "Check network path, credentials, remote-login permission, SSL CA and, for PostgreSQL, pg_hba.conf.",
+    "srcDbConnection": CheckText(
+        "Source connection",
+        "DRS cannot connect to the source with the given address, port, user and password.",
+        "Check the network route, the credentials, the SSL CA certificate and that the account allows remote logins. PostgreSQL: also `pg_hba.conf` and `listen_addresses`.",
         "networks/checking_whether_the_source_database_is_connected",
     ),
-    "srcCollAlreadyExistedInDstColl": CheckFacts(
-        "No non-empty collection exists under the same name on source and destination.",
-        "Remove the colliding collections from the destination or choose another destination instance.",
+    "srcCollAlreadyExistedInDstColl": CheckText(
+        "Collection name conflicts",
+        "The destination has a non-empty collection with the name of a source collection.",
+        "Delete these collections on the destination, or select another destination instance.",
         "conflicts/checking_whether_the_destination_database_contains_a_non-empty_collection_with_the_same_name_as_the_source_database",
     ),
-    "mongoTypeFitTransferMode": CheckFacts(
-        "Declared MongoDB instance type fits the real one (cluster really is a cluster).",
-        "Recreate the job with the right source type or use a cluster source.",
+    "mongoTypeFitTransferMode": CheckText(
+        "MongoDB instance type",
+        "The job declares the source as a cluster, and the source is not one.",
+        "Use a cluster as the source, or create the job again with the correct instance type.",
         "database_parameters/checking_whether_the_mongodb_instance_type_matches_the_migration_mode",
     ),
-    "srcCollIndexNumCheck": CheckFacts(
-        "No source collection has more than 10 indexes (slows migration).",
-        "Drop unneeded indexes before starting, or accept the longer run.",
+    "srcCollIndexNumCheck": CheckText(
+        "Indexes per source collection",
+        "Source collections have more than 10 indexes, which slows the migration down.",
+        "Drop indexes that are not needed with `db.<collection>.dropIndex(<index>)` before the start, or accept the alarm.",
         "database_parameters/checking_whether_the_source_database_collections_contain_more_than_10_indexes",
     ),
-    "srcDbPrivilegesIsEnough": CheckFacts(
-        "Source account has the needed privileges for the chosen task mode.",
-        "MongoDB: grant readAnyDatabase on admin plus read on local (replica set, shards) or config (mongos).",
+    "srcDbPrivilegesIsEnough": CheckText(
+        "Source account privileges",
+        "The source account lacks privileges that the migration requires.",
+        "Grant the privileges that the failure reason lists. MySQL: SELECT, SHOW VIEW and EVENT; MongoDB: readAnyDatabase on admin, and read on local (replica set, shards) or config (mongos).",
         "database_user_permissions/checking_whether_the_source_database_user_has_sufficient_permissions",
     ),
-    "srcShardKeyConfiguration": CheckFacts(
-        "Every collection to migrate into a cluster has a shard key that can be read or is set on the destination.",
-        "Review the listed collections and configure shard keys on the destination before starting.",
+    "srcShardKeyConfiguration": CheckText(
+        "Shard keys",
+        "Collections that are migrated to a cluster have no shard key that DRS can read.",
+        "Configure the shard keys of these collections on the destination before the start.",
         "database_configuration_items/checking_whether_the_shard_key_can_be_obtained_from_the_source_database",
     ),
-    "srcMongoInstanceType": CheckFacts(
-        "Source and destination are both clusters or both replica sets.",
-        "Change the source or destination to the same type.",
+    "srcMongoInstanceType": CheckText(
+        "MongoDB types of both ends",
+        "One of source and destination is a cluster, the other one a replica set.",
+        "Change the type of the source or the destination.",
         "source_db_instance_statuses/checking_whether_the_source_and_destination_databases_are_of_the_same_type",
     ),
-    "srcGtidStatusCheck": CheckFacts(
-        "GTID mode is on at the source (needed for DR).",
-        "Set gtid_mode=on, log_slave_updates=true, enforce_gtid_consistency=on; restart the source.",
+    "srcGtidStatusCheck": CheckText(
+        "Source GTID mode",
+        "GTID is disabled on the source, which disaster recovery requires.",
+        "Set `gtid_mode = on`, `log_slave_updates = true` and `enforce_gtid_consistency = on` in my.cnf and restart the source.",
         "database_parameters/checking_whether_gtid_is_enabled_for_the_source_database",
     ),
-    "dbTimeZoneConsistency": CheckFacts(
-        "TIME_ZONE and SYSTEM_TIME_ZONE match on both ends.",
-        "Align the time zone on source and destination.",
+    "dbTimeZoneConsistency": CheckText(
+        "Time zones",
+        "`time_zone` or `system_time_zone` differs between source and destination.",
+        "Set the time zone of one database to that of the other.",
         "database_parameters/checking_whether_the_time_zone_values_of_the_source_and_destination_databases_are_the_same",
     ),
-    "dbGroupConcatMaxLenConsistency": CheckFacts(
-        "group_concat_max_len has the same value on both ends (else values may be cut).",
-        "Align group_concat_max_len on both ends.",
+    "dbGroupConcatMaxLenConsistency": CheckText(
+        "group_concat_max_len values",
+        "`group_concat_max_len` differs between source and destination, so that query results can be truncated.",
+        "Set `group_concat_max_len` to the same value on both.",
         "database_parameters/checking_whether_the_values_of_group_concat_max_len_are_consistent",
     ),
-    # No page describes these: read from their names.
-    "srcAndDstCappedCollConsistency": CheckFacts(
-        "Capped collections of the same name are alike on both ends.",
-        "Make the capped collections on the destination like those on the source, or remove them there.",
+    # No page describes the following items: these texts are derived from their names.
+    "srcAndDstCappedCollConsistency": CheckText(
+        "Capped collections",
+        "Capped collections of the same name differ between source and destination.",
+        "Recreate the capped collections on the destination like those on the source, or delete them there.",
     ),
-    "srcViewAlreadyExistedInDstView": CheckFacts(
-        "No view exists under the same name on source and destination.",
-        "Drop the colliding views on the destination or choose another destination instance.",
+    "srcViewAlreadyExistedInDstView": CheckText(
+        "View name conflicts",
+        "The destination has a view with the name of a source view.",
+        "Delete these views on the destination, or select another destination instance.",
     ),
-    "rolesDependentCheck": CheckFacts(
-        "Roles that the selected roles build on are selected too.",
-        "Select the roles that failed_reason or the data name as well.",
+    "rolesDependentCheck": CheckText(
+        "Roles of selected roles",
+        "Selected roles inherit from roles that are not selected.",
+        "Select the roles that the failure reason lists as well.",
     ),
-    "usersDependentCheck": CheckFacts(
-        "Roles that the selected users have are selected too.",
-        "Select the roles that failed_reason or the data name as well.",
+    "usersDependentCheck": CheckText(
+        "Roles of selected users",
+        "Selected users have roles that are not selected.",
+        "Select the roles that the failure reason lists as well.",
     ),
-    "srcCollHasTtlIndex": CheckFacts(
-        "Source collections have TTL indexes; documents can expire while they are copied.",
-        "Confirm it, or drop the TTL indexes for the time of the migration.",
+    "srcCollHasTtlIndex": CheckText(
+        "TTL indexes of source collections",
+        "Source collections have TTL indexes: documents can expire while they are copied.",
+        "Drop the TTL indexes for the duration of the migration, or accept the alarm.",
     ),
-    "dbSslConsistency": CheckFacts(
-        "The SSL settings fit both databases.",
-        "Turn SSL on or off alike in the job's endpoints and the databases, and upload the certificate.",
+    "dbSslConsistency": CheckText(
+        "SSL settings of both databases",
+        "The SSL settings of the job do not match those of the databases.",
+        "Enable or disable SSL for the source and the destination of the job as in the databases, and upload the CA certificate.",
     ),
-    "dstChunkNumCheck": CheckFacts(
-        "The destination cluster has a number of chunks that it can take.",
+    "dstChunkNumCheck": CheckText(
+        "Destination chunk count",
+        "The number of chunks on the destination cluster is not supported.",
         "Review the sharding of the destination collections.",
     ),
-    "srcCollNameContainsUnsupportedSymbols": CheckFacts(
-        "Source collection names use only characters that DRS supports.",
-        "Rename the listed collections or leave them out of the selection.",
+    "srcCollNameContainsUnsupportedSymbols": CheckText(
+        "Source collection names",
+        "Names of source collections contain characters that DRS does not support.",
+        "Rename these collections, or deselect them.",
     ),
-    "srcDbInstanceIsEmpty": CheckFacts(
-        "The source holds something to migrate.",
-        "Check that the endpoint is the right instance and that its databases are visible to the account.",
+    "srcDbInstanceIsEmpty": CheckText(
+        "Source content",
+        "The source contains nothing to migrate.",
+        "Check that the job has the correct source instance and that the account can see its databases.",
     ),
-    "srcIdIndexCheck": CheckFacts(
-        "Every source collection has its _id index.",
-        "Create the missing _id indexes or leave the collections out of the selection.",
+    "srcIdIndexCheck": CheckText(
+        "Source _id indexes",
+        "Source collections have no index on `_id`.",
+        "Create the missing `_id` indexes, or deselect these collections.",
     ),
-    "checkBalanceStatus": CheckFacts(
-        "The balancer of a source cluster is off while data is copied.",
-        "Stop the balancer on the source (sh.stopBalancer()) for the time of the migration.",
+    "checkBalanceStatus": CheckText(
+        "Source balancer status",
+        "The balancer of the source cluster is running, which must not move chunks while data is copied.",
+        "Stop the balancer on the source with `sh.stopBalancer()` for the duration of the migration.",
     ),
 }

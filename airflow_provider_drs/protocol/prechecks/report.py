@@ -59,11 +59,12 @@ class JobReport:
         }
 
     def _explain(self, item: CheckItem) -> dict[str, Any]:
-        facts, waiver = explain(item.item), self.waivers.get(item.item)
+        text, waiver = explain(item.item), self.waivers.get(item.item)
         return item.to_dict() | {
-            "meaning": facts.meaning,
-            "hint": facts.hint,
-            "link": facts.url,
+            "title": text.title,
+            "problem": text.problem,
+            "fix": text.fix,
+            "link": text.url,
             "waiver": waiver.to_dict() if waiver else None,
         }
 
@@ -156,7 +157,7 @@ def _rows_of(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     for item in report.result.items:
         notes, link = note_item(item, report.waivers.get(item.item))
         cells = (report.job_id, item.item, item.result, item.failed_reason or "(none given)")
-        rows.append((cells, [*notes, f"see:   {link}"]))
+        rows.append((cells, [*notes, f"manual: {link}"]))
     return rows or _row_without_items(report)
 
 
@@ -166,7 +167,7 @@ def note_item(item: CheckItem, waiver: Waiver | None) -> tuple[list[str], str]:
 
     :param waiver: by which its alarm was accepted.
     """
-    facts = explain(item.item)
+    text = explain(item.item)
     notes = []
     if item.failed_sub_jobs:
         names = ", ".join(f"{sub.name or sub.id} ({sub.check_result})" for sub in item.failed_sub_jobs)
@@ -175,14 +176,14 @@ def note_item(item: CheckItem, waiver: Waiver | None) -> tuple[list[str], str]:
         notes.append(f"error: {' '.join(item.raw_error.split())}")
     if waiver:
         notes.append(f"waived: until {waiver.expires}, {' '.join(waiver.reason.split())}")
-    return [*notes, f"means: {facts.meaning}", f"to do: {facts.hint}"], facts.url
+    return [*notes, f"problem: {text.problem}", f"fix: {text.fix}"], text.url
 
 
 def _row_without_items(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     if report.verdict is not Verdict.FAILED:
         return []
-    note = "to do: Look at the job's pre-check page in the DRS console."
-    return [((report.job_id, "-", FAILED_WORD, "DRS says no and names no item"), [note])]
+    note = "fix: Open the job's pre-check page in the DRS console."
+    return [((report.job_id, "-", FAILED_WORD, "no check item given"), [note])]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

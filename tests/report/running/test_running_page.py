@@ -355,7 +355,7 @@ def test_thirty_nights_make_a_picture(visit: Visit, history: str) -> None:
 def test_nothing_that_drs_says_is_more_than_text(visit: Visit) -> None:
     """Markup and scripts in every field that there is, in the report, its history and the overview."""
     item = {name: HOSTILE for name in ("item", "result", "group", "failed_reason", "raw_error", "data")}
-    item |= {"meaning": HOSTILE, "hint": HOSTILE, "link": "javascript:alert(4)"}
+    item |= {"title": HOSTILE, "problem": HOSTILE, "fix": HOSTILE, "link": "javascript:alert(4)"}
     item |= {"failed_sub_jobs": [{"id": HOSTILE, "name": HOSTILE, "check_result": HOSTILE}]}
     item |= {"waiver": {"reason": HOSTILE, "expires": HOSTILE, "jobs": HOSTILE, "item": HOSTILE}}
     alarm = {**item, "result": "ALARM", "link": 'https://docs.otc.t-systems.com/" onclick=alert(5) x="'}

@@ -31,7 +31,7 @@ def test_a_failed_check_is_explained(site: Site) -> None:
         "SRC_BINLOG_FORMAT_CHECK_NOT_MET",
     )
     fact = answer["facts"]["srcBinlogFormatCheck"]
-    assert fact["hint"].startswith("Set binlog_format=ROW")
+    assert fact["fix"].startswith("Set `binlog_format = ROW`")
     assert fact["link"].startswith("https://docs.otc.t-systems.com/")
     assert answer["refresh_s"] is None
 
