@@ -58,7 +58,7 @@ def test_no_cell_is_a_formula(formula: str) -> None:
     item = {**ITEM, "raw_error": formula, "item": formula, "group": formula, "fix": formula}
     (row,) = _read_csv({"job_id": formula, "verdict": "failed", "items": [item]})
 
-    for name in ("job_id", "raw_error", "item", "group", "to_do"):
+    for name in ("job_id", "raw_error", "item", "group", "fix"):
         assert row[name] == f"'{formula}"
 
 
