@@ -52,7 +52,7 @@ def is_wanted() -> bool:
     return not is_disabled()
 
 
-def tell_replication(
+def build_replication_lineage(
     hook: DrsHook, job_ids: Iterable[str], rows: Sequence[Mapping[str, Any]] = ()
 ) -> Lineage | None:
     """
@@ -69,7 +69,7 @@ def tell_replication(
     return _describe(hook, job_ids, make)
 
 
-def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | None:
+def build_precheck_lineage(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | None:
     """Return what pre-checks say of the databases of their jobs. Never fails."""
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:
@@ -85,7 +85,7 @@ def tell_prechecks(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | Non
     return _describe(hook, [report.job_id for report in reports], make)
 
 
-def tell_comparisons(hook: DrsHook, results: Sequence[ComparisonResult]) -> Lineage | None:
+def build_comparison_lineage(hook: DrsHook, results: Sequence[ComparisonResult]) -> Lineage | None:
     """Return what comparisons say of the data at both ends of their jobs. Never fails."""
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:

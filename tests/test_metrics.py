@@ -162,7 +162,7 @@ def test_a_rescheduled_wait_begins_with_its_first_poll(
     for name, value in (("get_first_reschedule_date", lambda _: first), ("start_date", first)):
         setattr(ti, name, value)
         sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], mode="reschedule")
-        began_s = sensor._find_begin(context)
+        began_s = sensor._find_start(context)
         delattr(ti, name)
 
         assert began_s == first.timestamp()

@@ -1,8 +1,8 @@
 """
-Assets (datasets in Airflow 2): an event when jobs are where a task wanted them, and who they are.
+Assets (datasets in Airflow 2) for batches of jobs.
 
-An asset in a task's ``outlets`` has an event when the task has succeeded, and in its ``extra`` the jobs that
-the task returned. A DAG that is scheduled on the asset reads them from there.
+An asset in a task's ``outlets`` gets an event when the task succeeds; its ``extra`` has the job IDs that the
+task returned. A DAG that is scheduled on the asset reads them with :func:`read_job_ids`.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 
 __all__ = ["read_job_ids", "sanitize_uri"]
 
-#: Where the jobs stand in the extra of an event.
+#: The key of the job IDs in the extra of an event.
 JOBS_KEY = "job_ids"
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Return the URI of a batch of jobs in the one form that it has: ``drs://<connection id>/<name>``.
+    Normalize the URI of a batch of jobs: ``drs://<connection id>/<name>``.
 
-    :raises ValueError: a part is missing, or there is one too many.
+    :raises ValueError: the URI has other parts, or lacks one.
     """
     name = uri.path.strip("/")
     if not uri.netloc or not name:
-        raise ValueError("the URI of a batch of DRS jobs is drs://<connection id>/<name of the batch>")
+        raise ValueError("expected drs://<connection id>/<name of the batch>")
     if "@" in uri.netloc or uri.query or uri.fragment:
-        raise ValueError("the URI of a batch of DRS jobs has a connection id and a name, and nothing else")
+        raise ValueError(
+            "expected drs://<connection id>/<name of the batch>, without user, query and fragment"
+        )
     return uri._replace(path=f"/{name}")
 
 
 def read_job_ids(context: Context) -> list[str]:
     """
-    Return the jobs that the events have named which this DAG run was triggered by.
+    Return the job IDs of the asset events that triggered this Dag run.
 
-    Each job once, in the order of the events. Events that name none, of other assets, are passed over.
+    Each job once, in the order of the events. Events of other assets are ignored.
 
-    :param context: of a task in a DAG that is scheduled on assets.
+    :param context: the context of a task in a DAG that is scheduled on assets.
     """
     fields: Mapping[str, Any] = context
     triggers = fields.get("triggering_asset_events") or fields.get("triggering_dataset_events") or {}
@@ -50,8 +52,8 @@ def read_job_ids(context: Context) -> list[str]:
     return list(dict.fromkeys(job_id for event in events for job_id in (event.extra or {}).get(JOBS_KEY, ())))
 
 
-def name_jobs(context: Context, outlets: Iterable[object], job_ids: Sequence[str]) -> None:
-    """Let the events of a task's assets name the jobs that the task returns."""
+def attach_job_ids(context: Context, outlets: Iterable[object], job_ids: Sequence[str]) -> None:
+    """Add the returned job IDs to the events of a task's assets."""
     fields: Mapping[str, Any] = context
     events = fields.get("outlet_events")
     for outlet in outlets:

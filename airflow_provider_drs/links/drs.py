@@ -1,8 +1,8 @@
 """
-The links that every task has: to the console of the cloud, and to the report on its pre-checks.
+The links of every task: to the DRS console, and to the report on its pre-checks.
 
-Airflow 2 asks a link for its address whenever somebody looks. Airflow 3 shows what stands in an XCom, and
-asks only when the task's process ends; so the addresses are put there as soon as the task begins.
+Airflow 2 computes a link when a user opens it. Airflow 3 shows the URL in an XCom, which it computes when the
+task ends; the URLs are therefore pushed when the task starts.
 """
 
 from __future__ import annotations
@@ -28,82 +28,84 @@ _log = logging.getLogger(__name__)
 
 class DrsConsoleLink(BaseOperatorLink):
     """
-    Leads to DRS in the console of the cloud: to the list that has the task's jobs, once their kind is known.
+    Links to DRS in the console of the cloud: to the list with the task's jobs, once their kind is known.
 
-    The connection decides about cloud and region; its ``extra.console_url`` about a console elsewhere.
+    The connection determines cloud and region; ``extra.console_url`` overrides them.
     """
 
     name = "DRS console"
 
     @property
     def xcom_key(self) -> str:
-        """Where the address is kept."""
+        """The XCom with the URL."""
         return "_link_DrsConsoleLink"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return what the task has said; empty before it has begun."""
+        """Return the URL that the task has pushed; empty before the task has started."""
         from airflow.providers.common.compat.sdk import XCom
 
         try:
             return str(XCom.get_value(ti_key=ti_key, key=self.xcom_key) or "")
         except Exception:
-            _log.debug("The link to the console was not found", exc_info=True)
+            _log.debug("No console link found", exc_info=True)
             return ""
 
 
 class DrsReportLink(BaseOperatorLink):
-    """Leads to the report on the pre-checks of a task, in Airflow's own UI."""
+    """Links to the report on the pre-checks of a task, in Airflow's UI."""
 
     name = "Pre-check report"
 
     @property
     def xcom_key(self) -> str:
-        """Where Airflow 3 keeps the address."""
+        """The XCom with the URL in Airflow 3."""
         return "_link_DrsReportLink"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, which follows from the task instance alone."""
+        """Return the URL, which is derived from the task instance."""
         try:
             return find_report(ti_key)
         except Exception:
-            _log.debug("The link to the report was not found", exc_info=True)
+            _log.debug("No report link found", exc_info=True)
             return ""
 
 
 def find_report(ti: Any) -> str:
     """
-    Return the path of the report on a task instance's pre-checks.
+    Return the URL path of the report on a task instance's pre-checks.
 
-    A path, since the address under which a browser finds Airflow is often not what Airflow is told.
+    A path, because Airflow's configured base URL is often not the one that a browser uses.
 
     :param ti: the task instance, or its key.
     """
     base = conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=None) or ""
-    which = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
-    return f"{urlsplit(base).path.rstrip('/')}/drs/report?{urlencode(which)}"
+    query = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    return f"{urlsplit(base).path.rstrip('/')}/drs/report?{urlencode(query)}"
 
 
 def publish_links(context: Context, hook: DrsHook) -> None:
-    """Let the links of a task be found from now on. Never fails: a task does not depend on its links."""
-    with _at_best():
+    """Push the URLs of a task's links. Never fails the task."""
+    with _ignoring_errors():
         context["ti"].xcom_push(key=DrsReportLink().xcom_key, value=find_report(context["ti"]))
     publish_console_link(context, hook)
 
 
 def publish_console_link(context: Context, hook: DrsHook) -> None:
-    """Let the link to the console lead to the jobs whose details the hook has read. Never fails."""
-    with _at_best():
+    """
+    Push the URL of the console page with the jobs whose details the hook has read. Never fails the task.
+    """
+    with _ignoring_errors():
         context["ti"].xcom_push(key=DrsConsoleLink().xcom_key, value=hook.find_console_page())
 
 
 @contextlib.contextmanager
-def _at_best() -> Iterator[None]:
+def _ignoring_errors() -> Iterator[None]:
     from airflow_provider_drs.protocol.core.errors import DrsError
 
     try:
         yield
     except DrsError as error:
-        # The connection is no good, which the task's own work will tell as well.
-        _log.debug("There is no link: %s", error)
+        # An invalid connection: the task reports it.
+        _log.debug("No console link: %s", error)
     except Exception:
-        _log.warning("A link of the task could not be kept", exc_info=True)
+        _log.warning("Pushing a link of the task failed", exc_info=True)

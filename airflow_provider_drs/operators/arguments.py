@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, read_al
 
 
 class Log(Protocol):
-    """What both Airflow lines give a task to log with; their classes differ."""
+    """The log of a task. Its class differs between Airflow 2 and 3."""
 
     def info(self, event: str, *args: Any) -> object:
         """Log a change."""
@@ -25,43 +25,43 @@ class Log(Protocol):
         """Log what a user may want to act on."""
 
     def error(self, event: str, *args: Any) -> object:
-        """Log a failure."""
+        """Log an error."""
 
 
 def read_ids(value: object, log: Log) -> tuple[str, ...]:
     """
-    Return the job ids that an operator's argument stands for, after rendering.
+    Return the job IDs of a rendered argument.
 
-    :raises DrsConfigError: there is none, or one cannot be a job id.
+    :raises DrsConfigError: there are none, or one is invalid.
     """
     listed = read_job_ids(value)
     duplicates = find_duplicates([job_id for job_id in listed if isinstance(job_id, str)])
     if duplicates:
-        log.warning("job_ids: dropping what is given more than once: %s", ", ".join(map(str, duplicates)))
+        log.warning("job_ids: duplicates are ignored: %s", ", ".join(map(str, duplicates)))
     return check_job_ids(listed)
 
 
 def read_objects(value: object, argument: str) -> list[dict[str, Any]]:
     """
-    Return the list of objects that an operator's argument stands for: one of them, a list, or its text.
+    Return the mappings of a rendered argument: one, a list, or the text of one.
 
-    :raises DrsConfigError: it is none of these, or empty.
+    :raises DrsConfigError: the value is something else, or empty.
     """
     listed = read_literal(value) if isinstance(value, str) else value
     listed = [listed] if isinstance(listed, Mapping) else listed
     if isinstance(listed, str) or not isinstance(listed, Iterable):
         listed = ()
-    objects = [dict(each) for each in listed if isinstance(each, Mapping)]
+    objects = [dict(item) for item in listed if isinstance(item, Mapping)]
     if not objects:
-        raise DrsConfigError(f"{argument}: expected an object or a list of them, not {value!r}.")
+        raise DrsConfigError(f"{argument}: expected a mapping or a list of mappings, not {value!r}.")
     return objects
 
 
 def read_number(value: object, argument: str) -> float:
     """
-    Return the number that an operator's argument stands for, after rendering.
+    Return the number of a rendered argument.
 
-    :raises DrsConfigError: it is none.
+    :raises DrsConfigError: it is not a number.
     """
     try:
         return float(str(value))
@@ -71,11 +71,11 @@ def read_number(value: object, argument: str) -> float:
 
 def read_alarms(value: object, log: Log) -> AlarmPolicy:
     """
-    Return the policy that an ``alarms`` argument stands for, after rendering; a file has become its text.
+    Return the policy of a rendered ``alarms`` argument. A file has been replaced by its content.
 
-    :raises DrsConfigError: it stands for none.
+    :raises DrsConfigError: the value is invalid.
     """
     policy = read_alarm_policy(value)
     if unknown := policy.unknown_items:
-        log.warning("alarms: this version knows no check item %s; is it spelt right?", ", ".join(unknown))
+        log.warning("alarms: unknown check item %s. Check the spelling.", ", ".join(unknown))
     return policy

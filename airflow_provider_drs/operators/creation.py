@@ -1,12 +1,11 @@
-"""Operators that create jobs, and find them again."""
+"""Operators that create and list jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_drs.operators.configuration import ConnIds
-from airflow_provider_drs.operators.jobs import DrsOperator, DrsWaitingOperator
+from airflow_provider_drs.operators.jobs import DEFERRABLE, ConnIds, DrsOperator, DrsWaitingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,21 +15,26 @@ if TYPE_CHECKING:
 
 class DrsCreateJobsOperator(DrsWaitingOperator):
     """
-    Create jobs, and return their ids; for a dual-active pair that of its forward job.
+    Create jobs, and return their IDs; for a dual-active pair, the ID of the forward job.
 
-    A job that exists already under its name with the same configuration is adopted, so that no retry, no
-    cleared task and no lost answer leaves two jobs. A job of that name with another configuration, or one
-    that has ended, is an error.
+    Idempotent: a job with the same name and configuration is adopted, so that retries and lost responses do
+    not create a second job. A job of the same name with another configuration, or one that has ended, is an
+    error.
 
-    The XCom ``created_jobs`` holds name, job_id, child_ids, forward_id, backward_id and adopted for each job.
-    For dual-active pairs the XComs ``parent_job_ids`` and ``backward_job_ids`` hold what their names say.
+    The XCom ``created_jobs`` has name, job_id, child_ids, forward_id, backward_id and adopted of each job.
+    For dual-active pairs, the XComs ``parent_job_ids`` and ``backward_job_ids`` have the IDs of parents and
+    backward jobs.
 
-    :param jobs: one object for each job, with the fields of the service's page: ``name``, ``db_use_type``,
-        ``engine_type``, ``subnet_id``, ... ; what has one sensible value may be left out. (templated)
-    :param source_conn_id: the Airflow connection of the source database, or one for each job in their order:
-        where it is, never its credentials. (templated)
-    :param target_conn_id: the same for the destination. (templated)
+    :param jobs: one mapping per job, with the fields of the service: ``name``, ``db_use_type``,
+        ``engine_type``, ``subnet_id``, ...; fields with one possible value can be omitted. (templated)
+    :param source_conn_id: the Airflow connection of the source database, or one per job in their order. Its
+        address is used, its credentials are not. (templated)
+    :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
     :param wait_for_completion: wait until every job is in status CONFIGURATION.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("jobs", "source_conn_id", "target_conn_id", "drs_conn_id")
@@ -43,14 +47,25 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, **kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.jobs = jobs
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
-    def _act(self, context: Context) -> list[str]:
+    def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.hooks.endpoints import read_endpoints
         from airflow_provider_drs.operators import arguments, results
 
@@ -65,7 +80,7 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         pairs = [str(job.get("name")) for job in jobs if job.get("multi_write")]
         return results.publish_created_jobs(answers, context, self.log, pairs=pairs)
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import watch_action
 
         return watch_action("create_jobs", job_ids)
@@ -78,15 +93,17 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
 
 class DrsListJobsOperator(DrsOperator):
     """
-    Find jobs, and return their ids; none at all is an empty list. The XCom ``jobs`` holds each job's row.
+    List jobs, and return their IDs; an empty list if there are none. The XCom ``jobs`` has the row of each
+    job.
 
     :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery). (templated)
-    :param name: a part of the name; as all other filters, empty for any. (templated)
-    :param engine_type: e.g. ``mysql``, ``mongodb``, ``postgresql``. (templated)
-    :param status: a status word. (templated)
+    :param name: part of the name; empty, like all other filters, for any. (templated)
+    :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``. (templated)
+    :param status: a job status. (templated)
     :param net_type: ``eip``, ``vpn`` or ``vpc``.
-    :param enterprise_project_id: the enterprise project that the jobs belong to.
-    :param tags: tags that the jobs have, each with ``key`` and ``value``.
+    :param enterprise_project_id: the enterprise project of the jobs.
+    :param tags: tags of the jobs, each with ``key`` and ``value``.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("db_use_type", "name", "engine_type", "status", "drs_conn_id")
@@ -101,9 +118,10 @@ class DrsListJobsOperator(DrsOperator):
         net_type: str = "",
         enterprise_project_id: str = "",
         tags: Sequence[Mapping[str, str]] = (),
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(drs_conn_id=drs_conn_id, **kwargs)
         self.db_use_type = db_use_type
         self.name = name
         self.engine_type = engine_type
@@ -112,7 +130,7 @@ class DrsListJobsOperator(DrsOperator):
         self.enterprise_project_id = enterprise_project_id
         self.tags = tags
 
-    def _act(self, context: Context) -> list[str]:
+    def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
 
         with self._open_hook() as hook:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import DrsWaitingJobsOperator
+from airflow_provider_drs.operators.jobs import DEFERRABLE, DrsWaitingJobsOperator, JobIds
 
 if TYPE_CHECKING:
     import datetime
@@ -18,64 +18,80 @@ if TYPE_CHECKING:
 
 class DrsCompareDataOperator(DrsWaitingJobsOperator):
     """
-    Compare the data of MySQL disaster recovery jobs, and return the jobs' ids.
+    Compare the data of source and destination of MySQL disaster recovery jobs, and return the jobs' IDs.
 
-    When a task is tried again or cleared, a comparison that is running is taken for its own. The XCom
-    ``comparisons`` names the comparisons, for ``DrsDataComparisonSensor``. With ``wait_for_completion`` the
-    task fails unless all data is consistent, and the XCom ``comparison_report`` has every difference.
+    A retried task adopts its running comparison. The XCom ``comparisons`` identifies the comparisons for
+    ``DrsDataComparisonSensor``. With ``wait_for_completion`` the task fails unless all data is consistent,
+    and the XCom ``comparison_report`` has every difference.
 
-    :param objects: compare which objects there are.
-    :param data: ``lines`` counts the rows, ``contents`` compares them, ``None`` leaves data alone.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param objects: compare which objects exist.
+    :param data: ``lines`` counts rows, ``contents`` compares them, ``None`` does not compare data.
         (templated)
-    :param tables: for ``data``: the tables of each database; an empty list stands for all of its.
+    :param tables: for ``data``: the tables by database; an empty list selects all tables of the database.
         (templated)
-    :param compare_mode: ``quick_comparison`` needs no tables, and the service's permission.
-    :param conflict_policy: what DRS does about another comparison of data that is not finished: ``keep`` or
-        ``cancel`` it.
-    :param start_time: when to compare ``data``: a datetime with a time zone, an ISO 8601 text with one, or
-        epoch milliseconds. ``None`` compares now, and so does another try that comes later. (templated)
-    :param timeout: seconds to wait, from ``start_time`` on if that is later.
+    :param compare_mode: ``quick_comparison`` requires no tables, but a permission of the service.
+    :param conflict_policy: what to do with an unfinished comparison of data: ``keep`` or ``cancel`` it.
+    :param start_time: when to compare ``data``: a datetime with a time zone, an ISO 8601 string with one, or
+        epoch milliseconds. ``None``, or a retry after this time, compares now. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every comparison has finished.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait, counted from ``start_time`` if that is later.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
-    template_fields: Sequence[str] = (
-        *DrsWaitingJobsOperator.template_fields,
-        "data",
-        "tables",
-        "start_time",
-    )
-    method = "create_comparisons"
-    done = "compared"
+    template_fields: Sequence[str] = (*DrsWaitingJobsOperator.template_fields, "data", "tables", "start_time")
+    hook_method = "create_comparisons"
+    past_participle = "compared"
 
     def __init__(
         self,
         *,
+        job_ids: JobIds,
         objects: bool = True,
         data: str | None = None,
         tables: Mapping[str, Sequence[str]] | None = None,
         compare_mode: str | None = None,
         conflict_policy: str = "keep",
         start_time: datetime.datetime | str | int | None = None,
+        allow_partial: bool = False,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.objects = objects
         self.data = data
         self.tables = tables
         self.compare_mode = compare_mode
         self.conflict_policy = conflict_policy
         self.start_time = start_time
-        self._is_again = False
-        self._ordered: list[dict[str, Any]] = []
+        self._is_retry = False
+        self._comparisons: list[dict[str, Any]] = []
 
-    def _act(self, context: Context) -> list[str]:
-        self._is_again = context["ti"].try_number > 1
-        return super()._act(context)
+    def _perform(self, context: Context) -> list[str]:
+        self._is_retry = context["ti"].try_number > 1
+        return super()._perform(context)
 
-    def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
+    def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
         from airflow_provider_drs.protocol.comparisons.messages import Order
 
-        start_time_ms = parse_start_time(self.start_time, allow_past=self._is_again)
+        start_time_ms = parse_start_time(self.start_time, allow_past=self._is_retry)
         if start_time_ms is not None and start_time_ms <= time.time() * 1000:
             start_time_ms = None
         order = Order(
@@ -86,21 +102,21 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
             conflict_policy=self.conflict_policy,
             start_time_ms=start_time_ms,
         )
-        return {"order": order, "adopt_running": self._is_again}
+        return {"order": order, "adopt_running": self._is_retry}
 
-    def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
+    def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
 
-        accepted = super()._conclude_action(answers, context)
-        self._ordered = [answers[job_id].to_dict() for job_id in accepted]
-        context["ti"].xcom_push(key=results.COMPARISONS_KEY, value=self._ordered)
+        accepted = super()._publish(answers, context)
+        self._comparisons = [answers[job_id].to_dict() for job_id in accepted]
+        context["ti"].xcom_push(key=results.COMPARISONS_KEY, value=self._comparisons)
         return accepted
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.comparisons.messages import Comparison
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
-        return ComparisonWatch([Comparison.from_dict(each) for each in self._ordered])
+        return ComparisonWatch([Comparison.from_dict(comparison) for comparison in self._comparisons])
 
     def _deadline(self) -> float:
         from airflow_provider_drs.operators import waiting
@@ -122,40 +138,61 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
 class DrsSwitchOverOperator(DrsWaitingJobsOperator):
     """
-    Switch the virtual IP addresses of synchronization jobs over, and return the jobs' ids.
+    Switch the virtual IP addresses of synchronization jobs over, and return the jobs' IDs.
 
-    Only between self-built databases; a job across zones is named by its parent. A switch-over that is
-    running is adopted. When a task is tried again or cleared, one that is complete is taken for its own,
-    since a second one would undo the first.
+    Only between self-managed databases; a job across availability zones is given by its parent. A running
+    switchover is adopted. A retried task also adopts a complete one, because a second switchover would revert
+    the first.
 
-    :param mode: whose address: that of the ``source`` or the ``target``. (templated)
-    :param wait_for_completion: wait until it is complete.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param mode: whose address to switch: that of the ``source`` or the ``target``. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every switchover is complete.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsWaitingJobsOperator.template_fields, "mode")
-    method = "switch_over"
-    arguments = ("mode",)
-    done = "switched over"
+    hook_method = "switch_over"
+    hook_arguments = ("mode",)
+    past_participle = "switched over"
 
-    def __init__(self, *, mode: str = "target", wait_for_completion: bool = True, **kwargs: Any) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, **kwargs)
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        mode: str = "target",
+        allow_partial: bool = False,
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.mode = mode
-        self._is_again = False
+        self._is_retry = False
 
-    def _act(self, context: Context) -> list[str]:
-        self._is_again = context["ti"].try_number > 1
-        return super()._act(context)
+    def _perform(self, context: Context) -> list[str]:
+        self._is_retry = context["ti"].try_number > 1
+        return super()._perform(context)
 
-    def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
-        return {**super()._make_arguments(job_ids), "adopt_complete": self._is_again}
+    def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        return {**super()._read_arguments(job_ids), "adopt_complete": self._is_retry}
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import SwitchOverWatch
 
         return SwitchOverWatch(job_ids)
-
-    def _finish(self, watch: Watch, context: Context) -> list[str]:
-        from airflow_provider_drs.operators import results
-
-        what = "Not switched over:"
-        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

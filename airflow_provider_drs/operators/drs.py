@@ -1,4 +1,4 @@
-"""The operators. Each does one thing for any number of jobs, and returns the jobs' ids."""
+"""The operators. Each performs one action for any number of jobs, and returns the jobs' IDs."""
 
 from airflow_provider_drs.operators.configuration import (
     DrsCompareParametersOperator,

@@ -1,4 +1,4 @@
-"""What all operators are made of: do something for jobs, then wait, in the worker or the triggerer."""
+"""The base classes of the operators: perform an action for jobs, then wait in the worker or the triggerer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.watches import Watch
 
+#: One job ID, a list of them, or the output of a task.
+JobIds = str | Sequence[str]
+#: One Airflow connection for all jobs, or one per job in their order.
+ConnIds = str | Sequence[str] | None
+#: Airflow's default for ``deferrable``.
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+
 
 class DrsOperator(BaseOperator):
     """
-    An operator that asks something of DRS.
+    Base class of all operators.
 
-    An asset in its ``outlets`` has an event when it has succeeded, which names the jobs that it returns.
+    An asset in ``outlets`` gets an event with the returned job IDs when the task succeeds.
 
-    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("drs_conn_id",)
@@ -37,34 +44,36 @@ class DrsOperator(BaseOperator):
         self._hook: DrsHook | None = None
 
     def execute(self, context: Context) -> list[str]:
-        """Do it."""
-        from airflow_provider_drs.assets.drs import name_jobs
+        """Perform the action, wait if requested, and return the job IDs."""
+        from airflow_provider_drs.assets.drs import attach_job_ids
         from airflow_provider_drs.links.drs import publish_links
         from airflow_provider_drs.operators import waiting
 
-        with waiting.failing_for_good():
+        with waiting.fail_on_permanent_error():
             publish_links(context, self._open_hook())
-            job_ids = self._do(context)
-            name_jobs(context, self.outlets, job_ids)
+            job_ids = self._run(context)
+            attach_job_ids(context, self.outlets, job_ids)
             return job_ids
 
-    def _do(self, context: Context) -> list[str]:
-        """Do all that the operator is for, and return the jobs to go on with."""
-        return self._begin(context)
+    def _run(self, context: Context) -> list[str]:
+        """Perform the action, wait if requested, and return the job IDs."""
+        return self._perform_and_link(context)
 
-    def _begin(self, context: Context) -> list[str]:
-        """Act, and let the link to the console lead to the jobs, whose kind is known by then."""
+    def _perform_and_link(self, context: Context) -> list[str]:
+        """
+        Perform the action, then point the console link to the page of the jobs, whose kind is now known.
+        """
         from airflow_provider_drs.links.drs import publish_console_link
 
         hook = self._open_hook()
         try:
-            return self._act(context)
+            return self._perform(context)
         finally:
             if hook.known_uses:
                 publish_console_link(context, hook)
 
-    def _act(self, context: Context) -> list[str]:
-        """Do what the operator is for, and return the jobs to go on with."""
+    def _perform(self, context: Context) -> list[str]:
+        """Perform the action, and return the IDs of the jobs for which it succeeded."""
         raise NotImplementedError
 
     def _open_hook(self) -> DrsHook:
@@ -78,15 +87,13 @@ class DrsOperator(BaseOperator):
 
 class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
     """
-    An operator that can wait for what it has set going.
+    Base class of operators that can wait for the result of their action.
 
-    A worker that is killed while it waits leaves jobs behind that run. On Airflow 3.3 and later the next try
-    finds in the task state store which jobs to wait for; on earlier versions it finds out from DRS alone.
-    Either way DRS has the last word: what is done is adopted, and nothing is done twice.
+    Retries are idempotent: a job for which the action was performed already is adopted. If the worker is
+    killed during the wait, Airflow 3.3 and later find the jobs to wait for in the task state store.
 
-    :param wait_for_completion: wait until the jobs are where they shall be.
-    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
-        configuration.
+    :param wait_for_completion: wait for the result of the action.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds between two polls.
     :param timeout: seconds to wait.
     """
@@ -97,95 +104,98 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         self,
         *,
         wait_for_completion: bool = False,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poke_interval: float = 30,
         timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(drs_conn_id=drs_conn_id, **kwargs)
         if poke_interval <= 0 or timeout <= 0:
-            raise ValueError("poke_interval and timeout are seconds and must be above 0")
+            raise ValueError(
+                f"poke_interval and timeout must be above 0 seconds, not {poke_interval!r} and {timeout!r}."
+            )
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poke_interval = poke_interval
         self.timeout = timeout
-        self._judged: list[str] | None = None
+        self._finished: list[str] | None = None
 
     def execute_complete(
         self, context: Context, event: Any = None, began_s: float | None = None
     ) -> list[str]:
-        """Judge what the trigger found."""
-        from airflow_provider_drs.assets.drs import name_jobs
+        """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
+        from airflow_provider_drs.assets.drs import attach_job_ids
         from airflow_provider_drs.operators import waiting
 
-        with waiting.failing_for_good():
+        with waiting.fail_on_permanent_error():
             job_ids = self._finish(waiting.read_event(event, began_s), context)
-            name_jobs(context, self.outlets, job_ids)
+            attach_job_ids(context, self.outlets, job_ids)
             return job_ids
 
-    def _do(self, context: Context) -> list[str]:
+    def _run(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import waiting
 
         if not self.wait_for_completion:
-            return self._begin(context)
+            return self._perform_and_link(context)
         if not self.deferrable:
-            # What was waited for is judged there; without a wait, jobs of an earlier try were found done.
-            found: list[str] = self.execute_resumable(context)
-            return found if self._judged is None else self._judged
-        watch, began_s = self._make_watch(self._begin(context)), time.time()
+            # The result is evaluated at the end of the wait; there is none if an earlier try has finished.
+            job_ids: list[str] = self.execute_resumable(context)
+            return job_ids if self._finished is None else self._finished
+        watch, began_s = self._create_watch(self._perform_and_link(context)), time.time()
         with self._open_hook() as hook:
             if waiting.poll(hook, watch, self.log):
                 waiting.record_wait(watch, began_s)
                 return self._finish(watch, context)
-        trigger, timeout = waiting.make_trigger(
+        trigger, timeout = waiting.create_trigger(
             self.drs_conn_id,
             watch,
             poke_interval=self.poke_interval,
             deadline=self._deadline(),
-            stop_on_kill=self._find_to_stop(),
+            stop_on_kill=self._jobs_to_stop(),
         )
         self.defer(
             trigger=trigger, method_name="execute_complete", timeout=timeout, kwargs={"began_s": began_s}
         )
 
-    # What ResumableJobMixin asks of an operator. The external id is the list of the jobs to wait for.
+    # The interface of ResumableJobMixin. Its external ID is the list of the jobs to wait for.
 
     def submit_job(self, context: Context) -> Any:
-        """Do it, and return the jobs to wait for."""
-        return self._begin(context)
+        """Perform the action, and return the jobs to wait for."""
+        return self._perform_and_link(context)
 
     def poll_until_complete(self, external_id: Any, context: Context) -> None:
         """Wait in the worker."""
         from airflow_provider_drs.operators import waiting
 
-        watch = self._make_watch(external_id)
+        watch = self._create_watch(external_id)
         with self._open_hook() as hook:
             waiting.wait(hook, watch, self.log, poke_interval=self.poke_interval, deadline=self._deadline())
-        self._judged = self._finish(watch, context)
+        self._finished = self._finish(watch, context)
 
     def get_job_result(self, external_id: Any, context: Context) -> list[str]:
-        """Return the jobs that were done, if no wait was needed to see it."""
+        """Return the jobs of an action that needed no wait."""
         return list(external_id)
 
     def get_job_status(self, external_id: Any, context: Context) -> str:
         """
-        Tell whether the jobs of an earlier try are under way.
+        Return ``running`` if a retry can continue the wait of an earlier try, else ``to do``.
 
-        By default it is found out by doing it again, since every action adopts what was done.
+        By default the action is performed again, which adopts the jobs for which it was performed before.
         """
         return "to do"
 
     def is_job_active(self, status: str) -> bool:
-        """Attach to jobs that are under way."""
+        """Continue the wait for jobs that are running."""
         return status == "running"
 
     def is_job_succeeded(self, status: str) -> bool:
-        """Never take over what has ended without a look at it."""
+        """Never reuse a result without reading it from DRS."""
         return False
 
-    # What differs between the operators.
+    # What the operators define.
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         raise NotImplementedError
 
     def _finish(self, watch: Watch, context: Context) -> list[str]:
@@ -194,73 +204,100 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
     def _deadline(self) -> float:
         return time.time() + self.timeout
 
-    def _find_to_stop(self) -> Sequence[str]:
-        """Return the jobs to stop when a user kills the wait."""
+    def _jobs_to_stop(self) -> Sequence[str]:
+        """Return the jobs to stop when a user kills the deferred task."""
         return ()
 
 
 class DrsJobsOperator(DrsOperator):
     """
-    One method of the hook, for any number of jobs.
+    Base class of operators that call one hook method for any number of jobs.
 
-    The operators below differ in data: which method, which of their arguments it takes, what it has done. The
-    XCom ``job_results`` holds job_id, adopted, status and error for each job. A job that DRS refuses fails
-    the task, after the others were done.
+    The XCom ``job_results`` has job_id, adopted, status and error of each job. If DRS refuses a job, the task
+    fails after it has processed the others.
 
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood. Duplicates
-        are dropped with a warning, and none at all is an error. (templated)
-    :param allow_partial: go on with the jobs that it was done for; fail only if there are none.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id")
 
-    #: The method of the hook.
-    method: ClassVar[str]
-    #: The attributes of the operator that it takes as arguments of the same name.
-    arguments: ClassVar[tuple[str, ...]] = ()
-    #: What it has done to a job, for texts.
-    done: ClassVar[str]
+    #: The hook method, and the attributes that are passed to it as arguments of the same name.
+    hook_method: ClassVar[str]
+    hook_arguments: ClassVar[tuple[str, ...]] = ()
+    #: What was done to a job, for log lines and errors.
+    past_participle: ClassVar[str]
 
-    def __init__(self, *, job_ids: str | Sequence[str], allow_partial: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        allow_partial: bool = False,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(drs_conn_id=drs_conn_id, **kwargs)
         self.job_ids = job_ids
         self.allow_partial = allow_partial
 
-    def _act(self, context: Context) -> list[str]:
+    def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import arguments
 
         job_ids = arguments.read_ids(self.job_ids, self.log)
         with self._open_hook() as hook:
-            answers = getattr(hook, self.method)(job_ids, **self._make_arguments(job_ids))
-        return self._conclude_action(answers, context)
+            answers = getattr(hook, self.hook_method)(job_ids, **self._read_arguments(job_ids))
+        return self._publish(answers, context)
 
-    def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
-        """Return the arguments of the hook's method, beside the jobs."""
-        return {name: getattr(self, name) for name in self.arguments}
+    def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        """Return the arguments of the hook method in addition to the jobs."""
+        return {name: getattr(self, name) for name in self.hook_arguments}
 
-    def _conclude_action(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        """Publish what came of it, and return the jobs that it was done for."""
+    def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
+        """Publish the results, and return the jobs that succeeded."""
         from airflow_provider_drs.operators import results
 
         return results.publish_outcomes(
-            answers, context, self.log, done=self.done, allow_partial=self.allow_partial
+            answers, context, self.log, done=self.past_participle, allow_partial=self.allow_partial
         )
 
 
 class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
     """
-    One method of the hook, for any number of jobs, and a wait for what it sets going.
+    Base class of operators that call one hook method for any number of jobs, and can wait for its result.
 
-    After a wait, the XCom ``job_statuses`` holds status and progress of each job.
+    After a wait, the XCom ``job_statuses`` has status and progress of each job.
     """
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        allow_partial: bool = False,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
+
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import watch_action
 
-        return watch_action(self.method, job_ids)
+        return watch_action(self.hook_method, job_ids)
 
     def _finish(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
 
-        what = f"Not {self.done}:"
+        what = f"Not {self.past_participle}:"
         return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)

@@ -1,4 +1,4 @@
-"""Operators for the life of a job from its start on."""
+"""Operators that start, pause, resume, stop and delete jobs, and change their passwords."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import DrsJobsOperator, DrsWaitingJobsOperator, DrsWaitingOperator
-from airflow_provider_drs.operators.lineage import HasLineage
+from airflow_provider_drs.operators.jobs import (
+    DEFERRABLE,
+    ConnIds,
+    DrsJobsOperator,
+    DrsWaitingJobsOperator,
+    DrsWaitingOperator,
+    JobIds,
+)
+from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
     import datetime
@@ -19,31 +26,30 @@ if TYPE_CHECKING:
     from airflow_provider_drs.protocol.watches import Watch
 
 
-class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
+class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     """
-    Start jobs, now or later, and return their ids. None is ever started twice, and none unchecked.
+    Start jobs, now or later, and return their IDs.
 
-    A job that has been started already is adopted, so that a retried or cleared task goes on instead of
-    failing. The XCom ``start_results`` holds job_id, adopted, status and error for each job.
+    Idempotent: a job that was started before is adopted, and no job is started twice. A job whose pre-check
+    has not passed is not started. The XCom ``start_results`` has job_id, adopted, status and error of each
+    job.
 
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood. Duplicates
-        are dropped with a warning, and none at all is an error. (templated)
-    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
-    :param start_time: when to start: a datetime with a time zone, an ISO 8601 text with one, or epoch
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param start_time: when to start: a datetime with a time zone, an ISO 8601 string with one, or epoch
         milliseconds. ``None`` starts now. (templated)
     :param wait_for_start: wait until every job is running.
-    :param require_passed_precheck: read the pre-check results just before the start, and refuse what has not
-        passed.
-    :param alarms: what an ALARM item does to that, as with ``DrsPrecheckSensor``. Waivers that have expired
-        since do not count. (templated)
-    :param allow_partial: start what can be started even if a job is refused; fail only if nothing runs.
-        Otherwise nothing is started as long as one job is refused.
-    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
-        configuration.
+    :param require_passed_precheck: read the pre-check results just before the start, and refuse jobs that
+        have not passed.
+    :param alarms: which alarms are accepted, as in ``DrsPrecheckSensor``; expired waivers are not.
+        (templated)
+    :param allow_partial: start the jobs that can be started, and fail only if none runs. By default no job is
+        started while one is refused.
+    :param stop_on_kill: stop the jobs that this task has started when it is killed during the wait. By
+        default they keep running. In a deferred task it requires Airflow 3.3 or later.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait for the start, from ``start_time`` on if that is later.
-    :param stop_on_kill: stop the jobs for good when the task is killed while it waits. A killed wait else
-        leaves the migration alone. For a deferred task this takes Airflow 3.3 or later.
+    :param timeout: seconds to wait for the start, counted from ``start_time`` if that is later.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "start_time", "alarms")
@@ -53,16 +59,27 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
     def __init__(
         self,
         *,
-        job_ids: str | Sequence[str],
+        job_ids: JobIds,
         start_time: datetime.datetime | str | int | None = None,
         wait_for_start: bool = False,
         require_passed_precheck: bool = True,
         alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         allow_partial: bool = False,
         stop_on_kill: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_start, **kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_start,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.job_ids = job_ids
         self.start_time = start_time
         self.wait_for_start = wait_for_start
@@ -72,7 +89,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
         self.stop_on_kill = stop_on_kill
         self._newly_started: list[str] = []
 
-    def _act(self, context: Context) -> list[str]:
+    def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import arguments, results
 
         job_ids = arguments.read_ids(self.job_ids, self.log)
@@ -83,24 +100,21 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
             to_start = [job_id for job_id in job_ids if job_id not in answers]
             if to_start and (self.allow_partial or not results.pick_errors(answers)):
                 self._newly_started = to_start
-                # It looks at start_time only now: where an earlier try has started everything, that may well
-                # be in the past.
+                # start_time is validated here: after an earlier try has started all jobs, it may have passed.
                 answers |= hook.start_jobs(to_start, self.start_time, check_preconditions=False)
                 self._newly_started = [job_id for job_id in to_start if _is_new(answers[job_id])]
-        return self._conclude_starts(context, job_ids, answers)
+        return self._publish(context, job_ids, answers)
 
     def on_kill(self) -> None:
-        """
-        Stop the jobs that this task has started, if it was told to; a killed wait else leaves them alone.
-        """
+        """Stop the jobs that this task has started if ``stop_on_kill`` is set."""
         from airflow_provider_drs.hooks.drs import DrsHook
 
-        if self._find_to_stop():
-            # The task's own hook is in the middle of something.
+        if self._jobs_to_stop():
+            # The task's own hook is in use.
             with DrsHook(self.drs_conn_id) as hook:
-                hook.stop_jobs(self._find_to_stop())
+                hook.stop_jobs(self._jobs_to_stop())
 
-    def _conclude_starts(
+    def _publish(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]
     ) -> list[str]:
         from airflow_provider_drs.operators import results
@@ -111,7 +125,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
             answer = answers.get(job_id)
             row = {"job_id": job_id, "adopted": False, "status": None, "error": None}
             if answer is None:
-                self.log.warning("%s not started, because another job of the batch is refused", job_id)
+                self.log.warning("%s not started, because another job was refused", job_id)
             elif job_id in errors:
                 row["error"] = errors[job_id].to_dict()
                 self.log.error("%s not started: %s", job_id, answer)
@@ -121,12 +135,12 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
             rows.append(row)
         context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
-        self._tell_replication(started)
+        self._record_replication(started)
         if errors and not (self.allow_partial and started):
             results.raise_for_jobs("Not started:", errors, len(job_ids))
         return started
 
-    def _make_watch(self, job_ids: Sequence[str]) -> Watch:
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
         from airflow_provider_drs.protocol.watches import watch_action
 
         return watch_action("start_jobs", job_ids)
@@ -135,9 +149,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
         from airflow_provider_drs.operators import results
 
         if self._lineage is None:
-            # After a deferral nothing is known of what was told before.
-            self._tell_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
-        what = "Started, and not running:"
+            # A deferral does not keep what was recorded before.
+            self._record_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
+        what = "Started, but not running:"
         return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
 
     def _deadline(self) -> float:
@@ -145,7 +159,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, HasLineage):
 
         return waiting.find_deadline(self.start_time, self.timeout)
 
-    def _find_to_stop(self) -> Sequence[str]:
+    def _jobs_to_stop(self) -> Sequence[str]:
         return self._newly_started if self.stop_on_kill else ()
 
 
@@ -157,94 +171,193 @@ def _is_new(answer: object) -> bool:
 
 class DrsPauseJobsOperator(DrsWaitingJobsOperator):
     """
-    Pause jobs, and return their ids; one that is paused already is adopted.
+    Pause jobs, and return their IDs. Idempotent: a paused job is adopted.
 
-    DRS has one status, PAUSING, for being paused and for having been; that is what a wait waits for. DRS
-    advises to resume a job within 24 hours, as long as the source keeps its logs.
+    DRS has one status, PAUSING, for a job that is being paused and for one that is paused: a wait ends with
+    it. DRS recommends to resume a job within 24 hours, while the source still has its logs.
 
-    :param pause_mode: ``target`` stops the replay on the destination, ``all`` the capture of logs on the
-        source as well. (templated)
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param pause_mode: ``target`` stops the replay on the destination, ``all`` also stops reading the logs of
+        the source. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every job is paused.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsWaitingJobsOperator.template_fields, "pause_mode")
-    method = "pause_jobs"
-    arguments = ("pause_mode",)
-    done = "paused"
+    hook_method = "pause_jobs"
+    hook_arguments = ("pause_mode",)
+    past_participle = "paused"
 
-    def __init__(self, *, pause_mode: str = "target", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        pause_mode: str = "target",
+        allow_partial: bool = False,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.pause_mode = pause_mode
 
 
 class DrsRetryJobsOperator(DrsWaitingJobsOperator):
     """
-    Resume paused jobs and retry failed ones, and return their ids; one that is running is adopted.
+    Resume paused jobs and retry failed ones, and return their IDs. Idempotent: a running job is adopted.
 
-    :param is_sync_re_edit: ``True`` when a synchronization job is restarted after its objects were edited.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited.
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every job is running.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
-    method = "retry_jobs"
-    arguments = ("is_sync_re_edit",)
-    done = "resumed"
+    hook_method = "retry_jobs"
+    hook_arguments = ("is_sync_re_edit",)
+    past_participle = "resumed"
 
-    def __init__(self, *, is_sync_re_edit: bool | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        is_sync_re_edit: bool | None = None,
+        allow_partial: bool = False,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.is_sync_re_edit = is_sync_re_edit
 
 
 class DrsStopJobsOperator(DrsWaitingJobsOperator):
     """
-    Stop jobs for good, and return their ids; DRS releases their resources.
+    Stop jobs, and return their IDs; DRS releases their resources. A stopped job cannot be started again.
 
-    A job that is stopped already, or gone, is adopted. The parent of a dual-active pair stops both of its
-    jobs.
+    Idempotent: a job that is stopped or deleted is adopted. The parent of a dual-active pair stops both jobs.
 
-    :param force: stop even if DRS cannot end the replication in order.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param force: stop even if DRS cannot end the replication cleanly.
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every job is stopped.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
-    method = "stop_jobs"
-    arguments = ("force",)
-    done = "stopped"
+    hook_method = "stop_jobs"
+    hook_arguments = ("force",)
+    past_participle = "stopped"
 
-    def __init__(self, *, force: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        force: bool = False,
+        allow_partial: bool = False,
+        wait_for_completion: bool = False,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 30,
+        timeout: float = 3600,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids,
+            allow_partial=allow_partial,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.force = force
 
 
 class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
     """
-    Delete jobs that are stopped or whose creation failed, and return their ids; one that is gone is adopted.
+    Delete jobs that are stopped or whose creation failed, and return their IDs.
+
+    Idempotent: a job that is deleted already is adopted.
+
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param wait_for_completion: wait until every job is deleted.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds to wait.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
-    method = "delete_jobs"
-    done = "deleted"
+    hook_method = "delete_jobs"
+    past_participle = "deleted"
 
 
 class DrsChangePasswordsOperator(DrsJobsOperator):
     """
-    Tell running jobs the new passwords of their databases, and return their ids.
+    Give running jobs the new passwords of their databases, and return their IDs.
 
-    :param source_conn_id: the Airflow connection of the source, whose password is the new one; or one for
-        each job, in their order. (templated)
-    :param target_conn_id: the same for the destination. (templated)
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param source_conn_id: the Airflow connection of the source with the new password, or one per job in their
+        order. (templated)
+    :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
+    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "source_conn_id", "target_conn_id")
-    method = "change_passwords"
-    done = "given new passwords"
+    hook_method = "change_passwords"
+    past_participle = "given new passwords"
 
     def __init__(
         self,
         *,
-        source_conn_id: str | Sequence[str] | None = None,
-        target_conn_id: str | Sequence[str] | None = None,
+        job_ids: JobIds,
+        source_conn_id: ConnIds = None,
+        target_conn_id: ConnIds = None,
+        allow_partial: bool = False,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
-    def _make_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
+    def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.endpoints import read_passwords
 
         return {

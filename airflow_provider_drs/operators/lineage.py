@@ -1,4 +1,4 @@
-"""A task that has something to tell OpenLineage."""
+"""What tasks report to OpenLineage."""
 
 from __future__ import annotations
 
@@ -16,40 +16,37 @@ if TYPE_CHECKING:
     Lineage: TypeAlias = OperatorLineage[Any, Any]
 
 
-class HasLineage:
+class LineageMixin:
     """
-    Finds out what there is to tell while the task works, since nothing can be asked when it ends.
+    Records lineage while the task runs, because DRS cannot be called when the task ends.
 
-    Without OpenLineage it does nothing, and with it, it never fails; see :mod:`airflow_provider_drs.lineage`.
+    Has no effect without OpenLineage, and never fails the task; see :mod:`airflow_provider_drs.lineage`.
     """
 
     _lineage: Lineage | None = None
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
-        """Return what was found out. OpenLineage asks when the task ends, well or not."""
+        """Return what was recorded. OpenLineage calls this when the task succeeds or fails."""
         return self._lineage
 
-    def _tell_replication(self, job_ids: Iterable[str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Tell that the data of jobs goes from one end to the other."""
+    def _record_replication(self, job_ids: Iterable[str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
         from airflow_provider_drs import lineage
 
-        self._lineage = lineage.tell_replication(self._open_hook(), job_ids, rows)
+        self._lineage = lineage.build_replication_lineage(self._open_hook(), job_ids, rows)
 
-    def _tell_prechecks(self, watch: Watch) -> None:
-        """Tell what the pre-checks of jobs say of their databases."""
+    def _record_prechecks(self, watch: Watch) -> None:
         from airflow_provider_drs import lineage
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
         if isinstance(watch, PrecheckWatch):
-            self._lineage = lineage.tell_prechecks(self._open_hook(), watch.reports)
+            self._lineage = lineage.build_precheck_lineage(self._open_hook(), watch.reports)
 
-    def _tell_comparisons(self, watch: Watch) -> None:
-        """Tell what comparisons say of the data at both ends of jobs."""
+    def _record_comparisons(self, watch: Watch) -> None:
         from airflow_provider_drs import lineage
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
         if isinstance(watch, ComparisonWatch):
-            self._lineage = lineage.tell_comparisons(self._open_hook(), watch.ended)
+            self._lineage = lineage.build_comparison_lineage(self._open_hook(), watch.ended)
 
     def _open_hook(self) -> DrsHook:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""How a task judges: what came of its jobs goes to the log and to XComs, and a failure fails the task."""
+"""Publish the results of a task to its log and XComs, and fail the task if jobs have failed."""
 
 from __future__ import annotations
 
@@ -45,20 +45,22 @@ def publish_prechecks(
     on_failure: str = "fail",
 ) -> list[str]:
     """
-    Publish the report on pre-checks, and return the jobs that may start.
+    Publish the report of pre-checks, and return the jobs that may start.
 
-    :param allow_partial: failed jobs do not fail the task while another has passed.
-    :param on_failure: ``skip`` skips the task where it would fail.
-    :raises AirflowFailException: a job has not passed. The text is the report.
+    :param allow_partial: failed jobs do not fail the task if another job has passed.
+    :param on_failure: ``skip`` skips the task instead of failing it.
+    :raises AirflowFailException: a job has not passed. The message is the report.
     :raises AirflowSkipException: the same, with *on_failure* ``skip``.
     """
     if not isinstance(watch, PrecheckWatch):
-        raise AirflowFailException("What came back from the wait is no watch of pre-checks. Clear the task.")
-    # The wait may have been long, and a waiver short.
+        raise AirflowFailException(
+            "The wait returned something else than pre-check results. Clear the task to poll again."
+        )
+    # A waiver may have expired during the wait.
     watch.set_time(time.time())
     reports = watch.reports
     metrics.count_prechecks(reports)
-    _tell_of_waivers(watch.alarms, reports, log)
+    _log_waivers(watch.alarms, reports, log)
     context["ti"].xcom_push(key=REPORT_KEY, value=[report.to_dict() for report in reports])
     passed = [report.job_id for report in reports if report.verdict is Verdict.PASSED]
     text = render_report(reports)
@@ -66,21 +68,21 @@ def publish_prechecks(
         log.info("All pre-checks passed.\n%s", text)
         return passed
     if passed and allow_partial:
-        log.warning("Going on with %s of %s jobs.\n%s", len(passed), len(reports), text)
+        log.warning("Continuing with %s of %s jobs.\n%s", len(passed), len(reports), text)
         return passed
-    log.error("The pre-check has not passed.\n%s", text)
+    log.error("Pre-check failed.\n%s", text)
     message = f"Pre-check failed: {name_failures(reports, watch.alarms)}\n{text}"
     raise AirflowSkipException(message) if on_failure == "skip" else AirflowFailException(message)
 
 
-def _tell_of_waivers(alarms: AlarmPolicy, reports: Sequence[JobReport], log: Log) -> None:
-    """Name the waivers that were of no use, so that somebody takes them away, or renews them."""
+def _log_waivers(alarms: AlarmPolicy, reports: Sequence[JobReport], log: Log) -> None:
+    """Log the waivers that have expired or are not needed, so that they can be renewed or removed."""
     used = {waiver for report in reports for waiver in report.waivers.values()}
     for waiver in alarms.waivers:
         if waiver.has_expired(alarms.now_s or 0.0):
-            log.warning("A waiver has expired and counts no more: %s", waiver)
+            log.warning("Waiver expired and ignored: %s", waiver)
         elif waiver not in used:
-            log.info("A waiver was not needed: %s", waiver)
+            log.info("Waiver not needed: %s", waiver)
 
 
 def publish_outcomes(
@@ -94,12 +96,12 @@ def publish_outcomes(
     allow_partial: bool = False,
 ) -> list[str]:
     """
-    Publish what came of an action, and return the jobs that it was done for.
+    Publish the results of an action, and return the jobs for which it succeeded.
 
-    :param answers: by job id, or what else *known_by* says: a value with ``to_dict``, or an error.
-    :param done: what was done to a job, e.g. ``paused``.
-    :param allow_partial: errors do not fail the task while it was done for another job.
-    :raises AirflowFailException: it could not be done for a job; see :func:`raise_for_jobs`.
+    :param answers: by job ID, or by the field *known_by*: a value with ``to_dict``, or an error.
+    :param done: what was done to a job, such as ``paused``.
+    :param allow_partial: errors do not fail the task if the action succeeded for another job.
+    :raises AirflowFailException: the action failed for a job; see :func:`raise_for_jobs`.
     """
     errors = pick_errors(answers)
     rows: list[dict[str, Any]] = []
@@ -123,30 +125,30 @@ def publish_created_jobs(
     answers: Mapping[str, CreatedJob | DrsError], context: Context, log: Log, *, pairs: Collection[str] = ()
 ) -> list[str]:
     """
-    Publish which jobs there are now, and return those to go on with: the forward ones of dual-active pairs.
+    Publish the created jobs, and return those to continue with: for dual-active pairs, the forward jobs.
 
     :param pairs: the names of the dual-active pairs.
     :raises AirflowFailException: a job was not created; see :func:`raise_for_jobs`.
     """
-    judged = {name: _judge_pair(each) if name in pairs else each for name, each in answers.items()}
-    created = [each for each in judged.values() if isinstance(each, CreatedJob)]
+    checked = {name: _check_pair(each) if name in pairs else each for name, each in answers.items()}
+    created = [each for each in checked.values() if isinstance(each, CreatedJob)]
     made = [each for each in created if each.name in pairs]
     context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in made])
     context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in made])
-    publish_outcomes(judged, context, log, done="created", key=CREATED_KEY, known_by="name")
+    publish_outcomes(checked, context, log, done="created", key=CREATED_KEY, known_by="name")
     return [each.forward_id or each.job_id for each in created]
 
 
-def _judge_pair(answer: CreatedJob | DrsError) -> CreatedJob | DrsError:
+def _check_pair(answer: CreatedJob | DrsError) -> CreatedJob | DrsError:
     if isinstance(answer, DrsError) or (answer.forward_id and answer.backward_id):
         return answer
-    # Its own id is that of the parent, with which nothing can go on. The next try adopts the pair.
+    # The ID that is known is the parent's, which cannot be configured. A retry adopts the pair.
     return make_error(
-        "DRS does not show both jobs of the dual-active pair yet",
+        "DRS does not list both jobs of the dual-active pair yet",
         operation="ShowJobList",
         job_ids=(answer.job_id,),
         error_class=DrsUnavailableError,
-        remedy="Run the task again; it goes on with what was created.",
+        remedy="Retry the task; it adopts the created jobs.",
     )
 
 
@@ -160,28 +162,28 @@ def publish_parameters(
     allow_partial: bool,
 ) -> list[str]:
     """
-    Publish how parameters differ, and return the jobs whose parameters were compared.
+    Publish the differences of parameters, and return the jobs whose parameters were compared.
 
     :param ignore: the parameters that may differ.
-    :param fails: another difference fails its job.
-    :raises AirflowFailException: they could not be compared, or they differ and *fails* is set.
+    :param fails: any other difference fails its job.
+    :raises AirflowFailException: the comparison failed, or parameters differ and *fails* is set.
     """
-    judged: dict[str, ParameterComparison | DrsError] = dict(answers)
+    checked: dict[str, ParameterComparison | DrsError] = dict(answers)
     for job_id, answer in answers.items():
         found = answer.differences if isinstance(answer, ParameterComparison) else ()
         differences = [each for each in found if each.key not in ignore]
         for each in differences:
-            values = (each.source_value, each.target_value, each.value_range or "anything")
-            log.warning("%s %s: source %s, destination %s (may be %s)", job_id, each.key, *values)
+            values = (each.source_value, each.target_value, each.value_range or "any value")
+            log.warning("%s %s: source %s, destination %s (allowed: %s)", job_id, each.key, *values)
         if differences and fails:
             names = ", ".join(each.key for each in differences)
-            judged[job_id] = DrsError(
-                f"Parameters differ: {names}. Change them (DrsModifyParametersOperator), or ignore them.",
+            checked[job_id] = DrsError(
+                f"Parameters differ: {names}. Change them (DrsModifyParametersOperator) or ignore them.",
                 job_ids=(job_id,),
             )
     reports = [each.to_dict() for each in answers.values() if isinstance(each, ParameterComparison)]
     context["ti"].xcom_push(key=PARAMETERS_KEY, value=reports)
-    return publish_outcomes(judged, context, log, done="compared", allow_partial=allow_partial)
+    return publish_outcomes(checked, context, log, done="compared", allow_partial=allow_partial)
 
 
 def finish_wait(
@@ -195,21 +197,21 @@ def finish_wait(
     on_failure: str = "fail",
 ) -> list[str]:
     """
-    Publish what a wait has found, and return the jobs that came to what was waited for.
+    Publish the results of a wait, and return the jobs that have reached what was waited for.
 
-    :param what: the first words of the text of a failure, e.g. ``Not paused:``.
-    :param allow_partial: failed jobs do not fail the task while another one is there.
-    :param on_failure: ``skip`` skips the task where it would fail.
-    :raises AirflowFailException: a job will not come there. The text names it and why.
+    :param what: the first words of the error, such as ``Not paused:``.
+    :param allow_partial: failed jobs do not fail the task if another job succeeded.
+    :param on_failure: ``skip`` skips the task instead of failing it.
+    :raises AirflowFailException: a job failed. The message names it and the reason.
     :raises AirflowSkipException: the same, with *on_failure* ``skip``.
     """
     failures = watch.failures
     context["ti"].xcom_push(key=key, value=watch.results)
-    there = [job_id for job_id in watch.job_ids if job_id not in failures]
+    succeeded = [job_id for job_id in watch.job_ids if job_id not in failures]
     for job_id, error in failures.items():
         log.error("%s %s", job_id, error)
-    if not failures or (allow_partial and there):
-        return there
+    if not failures or (allow_partial and succeeded):
+        return succeeded
     if on_failure == "skip":
         raise AirflowSkipException(_name_jobs(what, failures, len(watch.job_ids)))
     raise AirflowFailException(_name_jobs(what, failures, len(watch.job_ids)))
@@ -217,11 +219,11 @@ def finish_wait(
 
 def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoReturn:
     """
-    Raise for jobs that failed, naming each and why.
+    Raise an error that names each failed job and the reason.
 
-    :param what: the first words of the text, e.g. ``DRS did not start``.
-    :raises AirflowFailException: one of the errors is final.
-    :raises DrsError: all of them can pass; Airflow then retries the task.
+    :param what: the first words of the error, such as ``Not started:``.
+    :raises AirflowFailException: one of the errors is permanent.
+    :raises DrsError: all errors are transient; Airflow then retries the task.
     """
     message = _name_jobs(what, errors, total)
     first = next(iter(errors.values()))

@@ -18,18 +18,17 @@ if TYPE_CHECKING:
     from airflow_provider_drs.operators.arguments import Log
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
-# A deferral ends by itself at the deadline. Should no triggerer be alive, the scheduler ends it this much
-# later.
+# The deadline ends a deferral. If no triggerer is running, the scheduler ends it this much later.
 _GRACE_S = 600.0
 
 
 @contextlib.contextmanager
-def failing_for_good() -> Iterator[None]:
+def fail_on_permanent_error() -> Iterator[None]:
     """
-    Turn a ``DrsError`` that no retry can cure into Airflow's final failure.
+    Turn a permanent ``DrsError`` into Airflow's final failure.
 
-    :raises AirflowFailException: such an error. A passing one stays what it is, so that Airflow retries the
-        task.
+    :raises AirflowFailException: a permanent error. A transient one is not changed, so that Airflow retries
+        the task.
     """
     try:
         yield
@@ -43,7 +42,7 @@ def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:
     """
     Poll once, log what has changed, and return whether the wait is done.
 
-    :raises DrsError: what no waiting can cure. A passing fault is a line in the log.
+    :raises DrsError: a permanent error. A transient one is logged.
     """
     try:
         lines = hook.poll(watch)
@@ -59,10 +58,10 @@ def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:
 
 def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadline: float) -> None:
     """
-    Poll until the watch is over.
+    Poll until the watch is done.
 
-    :param deadline: epoch seconds at which to give up.
-    :raises AirflowSensorTimeout: the deadline has come.
+    :param deadline: epoch seconds at which the wait times out.
+    :raises AirflowSensorTimeout: the deadline has passed.
     """
     began_s = time.time()
     while not poll(hook, watch, log):
@@ -74,21 +73,21 @@ def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadlin
 
 
 def find_deadline(start_time: object, timeout: float) -> float:
-    """Return the epoch second until which to wait: *timeout* from now, or from a start that is to come."""
+    """Return the deadline in epoch seconds: *timeout* from now, or from a later *start_time*."""
     from airflow_provider_drs.hooks.drs import parse_start_time
 
-    # Another try finds done what was ordered, and start_time may be over by then.
+    # In a retry, start_time may have passed.
     start_time_ms = parse_start_time(start_time, allow_past=True) or 0
     return max(time.time(), start_time_ms / 1000) + timeout
 
 
-def make_trigger(
+def create_trigger(
     drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float, stop_on_kill: Sequence[str] = ()
 ) -> tuple[DrsWatchTrigger, datetime.timedelta]:
     """
-    Return the trigger that goes on with a wait, and the time after which the scheduler may end it.
+    Return the trigger that continues a wait, and the time after which the scheduler may end it.
 
-    :param stop_on_kill: the jobs to stop for good if a user kills the wait.
+    :param stop_on_kill: the jobs to stop if a user kills the deferred task.
     """
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
@@ -104,30 +103,28 @@ def make_trigger(
 
 def read_event(event: object, began_s: float | None = None) -> Watch:
     """
-    Return the watch that a trigger's event carries.
+    Return the watch of a trigger event.
 
-    :param began_s: epoch seconds at which the wait began; ``None`` if nobody knows.
-    :raises AirflowSensorTimeout: the trigger gave up at the deadline.
-    :raises AirflowFailException: the trigger met what no waiting can cure, or this is no event of ours.
+    :param began_s: epoch seconds at which the wait started, if known.
+    :raises AirflowSensorTimeout: the deadline has passed.
+    :raises AirflowFailException: a permanent error, or an event that this version cannot read.
     """
     if not isinstance(event, Mapping) or "status" not in event or "watch" not in event:
-        raise AirflowFailException(
-            "The trigger's event has no status; the wait counts as failed. Clear the task."
-        )
+        raise AirflowFailException("The trigger event has no status. Clear the task to poll again.")
     try:
         watch = watch_from_dict(event["watch"])
     except (KeyError, TypeError, AttributeError):
         raise AirflowFailException(
-            "The trigger's event is none that this version of the provider understands. Clear the task."
+            "The trigger event was written by an incompatible provider version. Clear the task to poll again."
         ) from None
     if event["status"] == "timed_out":
         raise_timeout(watch, began_s)
     if event["status"] == "failed":
-        with failing_for_good():
+        with fail_on_permanent_error():
             raise DrsError.from_dict(event["error"])
     if event["status"] != "done" or not watch.is_done:
         raise AirflowFailException(
-            f"The trigger's event has status {event['status']!r}, which is none we know."
+            f"The trigger event has the unknown status {event['status']!r}. Clear the task to poll again."
         )
     record_wait(watch, began_s)
     return watch
@@ -135,9 +132,9 @@ def read_event(event: object, began_s: float | None = None) -> Watch:
 
 def record_wait(watch: Watch, began_s: float | None) -> None:
     """
-    Tell Airflow's metrics how long a wait was.
+    Record the duration of a wait in Airflow's metrics.
 
-    :param began_s: epoch seconds at which it began; ``None`` if nobody knows.
+    :param began_s: epoch seconds at which the wait started, if known.
     """
     from airflow_provider_drs import metrics
 
@@ -146,9 +143,10 @@ def record_wait(watch: Watch, began_s: float | None) -> None:
 
 
 def raise_timeout(watch: Watch, began_s: float | None = None) -> NoReturn:
-    """Raise the time-out of a wait that began at *began_s*, naming the jobs that are still open."""
+    """Raise the timeout of a wait, with the jobs that have not finished."""
     record_wait(watch, began_s)
+    after = "" if began_s is None else f" after {datetime.timedelta(seconds=round(time.time() - began_s))}"
     raise AirflowSensorTimeout(
-        f"Gave up waiting for DRS: {len(watch.pending)} of {len(watch.job_ids)} jobs are still open "
-        f"({', '.join(watch.pending)}). Look at them in the DRS console; raise timeout if they need longer."
+        f"Timed out{after}: {len(watch.pending)} of {len(watch.job_ids)} jobs have not finished "
+        f"({', '.join(watch.pending)}). Increase timeout if they need longer."
     )

@@ -1,4 +1,4 @@
-"""The sensors: each waits for any number of jobs, and returns the ids of those that came to it."""
+"""The sensors. Each waits for any number of jobs, and returns the IDs of those that succeeded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
-from airflow_provider_drs.operators.lineage import HasLineage
+from airflow_provider_drs.operators.jobs import DEFERRABLE, JobIds
+from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -27,23 +28,19 @@ __all__ = [
 ]
 
 
+#: Airflow's default for the ``timeout`` of sensors.
+TIMEOUT_S = conf.getfloat("sensors", "default_timeout", fallback=7 * 24 * 60 * 60.0)
+
+
 class _DrsSensor(BaseSensorOperator):
     """
-    What the sensors share: the modes of waiting, and failing closed.
+    Base class of the sensors: modes of waiting, and failure handling.
 
-    Holds no worker while it waits when it is deferrable, or in mode ``reschedule``. A failure is final: it is
-    not retried, and neither ``soft_fail`` nor ``never_fail`` softens it, since a skipped gate lets tasks with
-    other trigger rules run. Both cover time-outs only.
+    Deferrable, or in mode ``reschedule``, a waiting sensor occupies no worker slot. A failed job fails the
+    task without a retry. ``soft_fail`` and ``never_fail`` apply to timeouts only: a skipped pre-check would
+    let tasks with other trigger rules run.
 
-    An asset in its ``outlets`` has an event when it has succeeded, which names the jobs that it returns.
-
-    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
-    :param allow_partial: return the jobs that came there even if others failed; fail only if none did.
-    :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
-    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
-        configuration.
-    :param timeout: seconds from the first poll, as an absolute deadline across deferrals and restarts.
-    :param poke_interval: seconds between two polls.
+    An asset in ``outlets`` gets an event with the returned job IDs when the task succeeds.
     """
 
     template_fields: Sequence[str] = ("drs_conn_id",)
@@ -57,7 +54,7 @@ class _DrsSensor(BaseSensorOperator):
         drs_conn_id: str = "drs_default",
         allow_partial: bool = False,
         on_failure: str = "fail",
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,24 +70,24 @@ class _DrsSensor(BaseSensorOperator):
         self._began_s: float | None = None
 
     def execute(self, context: Context) -> list[str]:
-        """Wait as the mode says, then judge: outside of what ``soft_fail`` softens."""
+        """Wait, then evaluate the results, to which ``soft_fail`` does not apply."""
         from airflow_provider_drs.links.drs import publish_links
         from airflow_provider_drs.operators import waiting
 
-        self._began_s = self._find_begin(context)
-        with waiting.failing_for_good(), self._open_hook() as hook:
+        self._began_s = self._find_start(context)
+        with waiting.fail_on_permanent_error(), self._open_hook() as hook:
             publish_links(context, hook)
-            self._watch = self._make_watch()
+            self._watch = self._create_watch()
             if self.deferrable:
                 self._poll_or_defer(context)
             else:
-                self._poke_until_over(context)
+                self._poke_until_done(context)
         if self._watch is not None:
             waiting.record_wait(self._watch, self._began_s)
         return self._finish(context)
 
     def poke(self, context: Context) -> bool:
-        """Ask DRS once. A final error ends the wait here, and is raised after it."""
+        """Poll once. A permanent error ends the wait, and is raised after it."""
         from airflow_provider_drs.operators import waiting
         from airflow_provider_drs.protocol.core.errors import DrsError
 
@@ -105,21 +102,21 @@ class _DrsSensor(BaseSensorOperator):
     def execute_complete(
         self, context: Context, event: Any = None, began_s: float | None = None
     ) -> list[str]:
-        """Judge what the trigger found."""
+        """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
         from airflow_provider_drs.operators import waiting
 
         self._watch = waiting.read_event(event, began_s)
         return self._finish(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral. Only a time-out is softened by ``soft_fail`` or ``never_fail``."""
-        with self._softening_time_outs():
-            # The sensor base class would turn every error into a skip here, a failed verdict included: go
-            # past it.
+        """Resume after a deferral; ``soft_fail`` and ``never_fail`` apply to timeouts only."""
+        with self._skipping_timeouts():
+            # Bypass the sensor base class, which would turn every error into a skip, including a failed
+            # verdict.
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     @contextlib.contextmanager
-    def _softening_time_outs(self) -> Iterator[None]:
+    def _skipping_timeouts(self) -> Iterator[None]:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
         try:
@@ -135,7 +132,7 @@ class _DrsSensor(BaseSensorOperator):
         deadline = time.time() + self.timeout
         if self.poke(context) or self._watch is None:
             return
-        trigger, timeout = waiting.make_trigger(
+        trigger, timeout = waiting.create_trigger(
             self.drs_conn_id, self._watch, poke_interval=self.poke_interval, deadline=deadline
         )
         self.defer(
@@ -145,26 +142,26 @@ class _DrsSensor(BaseSensorOperator):
             kwargs={"began_s": self._began_s},
         )
 
-    def _poke_until_over(self, context: Context) -> None:
+    def _poke_until_done(self, context: Context) -> None:
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
         from airflow_provider_drs.operators import waiting
 
-        with self._softening_time_outs():
+        with self._skipping_timeouts():
             try:
                 super().execute(context)
             except AirflowSensorTimeout:
-                # The base class says how long it waited; ours says for which jobs.
+                # The base class reports the duration; ours also the jobs.
                 if self._watch is not None:
                     waiting.raise_timeout(self._watch, self._began_s)
                 raise
 
-    def _find_begin(self, context: Context) -> float:
-        """Return when the wait began, in epoch seconds: a rescheduled one with the first of its polls."""
+    def _find_start(self, context: Context) -> float:
+        """Return when the wait started, in epoch seconds; if rescheduled, with its first poll."""
         if not self.reschedule:
             return time.time()
         ti: Any = context["ti"]
-        # Airflow 2 has it as the start of the task.
+        # In Airflow 2 it is the start date of the task.
         find = getattr(ti, "get_first_reschedule_date", lambda _: getattr(ti, "start_date", None))
         first = find(context)
         return float(first.timestamp()) if first else time.time()
@@ -180,29 +177,29 @@ class _DrsSensor(BaseSensorOperator):
     def _finish(self, context: Context) -> list[str]:
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_drs.assets.drs import name_jobs
+        from airflow_provider_drs.assets.drs import attach_job_ids
 
         if self._final_error is not None:
             raise AirflowFailException(str(self._final_error)) from self._final_error
         if self._watch is None:
             raise AirflowFailException(
-                "The wait has not begun, so there is nothing to judge. Clear the task."
+                "The wait has not started, so there is no result. Clear the task to poll again."
             )
-        job_ids = self._judge(self._watch, context)
-        name_jobs(context, self.outlets, job_ids)
+        job_ids = self._publish(self._watch, context)
+        attach_job_ids(context, self.outlets, job_ids)
         return job_ids
 
-    # What differs between the sensors.
+    # What the sensors define.
 
-    #: The first words of the text of a failure.
+    #: The first words of the error.
     _what: ClassVar[str]
-    #: The XCom for what is known of each job.
+    #: The XCom with the result of each job.
     _key: ClassVar[str] = "job_statuses"
 
-    def _make_watch(self) -> Watch:
+    def _create_watch(self) -> Watch:
         raise NotImplementedError
 
-    def _judge(self, watch: Watch, context: Context) -> list[str]:
+    def _publish(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
 
         return results.finish_wait(
@@ -216,28 +213,26 @@ class _DrsSensor(BaseSensorOperator):
         )
 
 
-class DrsPrecheckSensor(_DrsSensor, HasLineage):
+class DrsPrecheckSensor(_DrsSensor, LineageMixin):
     """
-    Wait until every job has passed its pre-check, and return the ids of the jobs that may start.
+    Wait for pre-checks, and return the IDs of the jobs that may start.
 
-    The XCom ``precheck_report`` says for each job what DRS found, what it means and what to do about it; the
-    log and the error show it as a table. A failed verdict is final; ``soft_fail`` and ``never_fail`` cover
-    time-outs only.
+    The XCom ``precheck_report`` has, for each job, the failed check items with title, problem and fix; the
+    log and the error show them as a table. Jobs that failed fail the task without a retry. ``soft_fail`` and
+    ``never_fail`` apply to timeouts only.
 
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
-        (templated)
-    :param drs_conn_id: the Airflow connection, of type ``drs``. (templated)
-    :param alarms: ``allow`` lets jobs with ALARM items pass, as DRS does; ``fail`` does not. A list has the
-        names of check items that may alarm, and waivers: mappings of ``item``, ``jobs`` (a pattern of job
-        ids), ``reason`` and ``expires`` (the last day, or an instant with a time zone). The path of a .json,
-        .yaml or .yml file with such a list is relative to the DAG's file. (templated)
-    :param allow_partial: return the jobs that passed even if others failed; fail only if none did.
-    :param fail_fast: fail at the first job that fails, instead of waiting for a whole report.
-    :param on_failure: ``fail``, or ``skip`` to skip the task where it would fail.
-    :param deferrable: wait in the triggerer. Default: ``operators.default_deferrable`` of Airflow's
-        configuration.
-    :param timeout: seconds from the first poll, as an absolute deadline across deferrals and restarts.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param alarms: ``allow`` accepts all alarms, as DRS does; ``fail`` accepts none. A list accepts the named
+        check items and waivers: mappings of ``item``, ``jobs`` (a pattern of job IDs), ``reason`` and
+        ``expires`` (the last day, or an instant with a time zone). The path of a .json, .yaml or .yml file
+        with such a list is relative to the DAG file. (templated)
+    :param fail_fast: fail when the first job fails, without waiting for the others.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
+    :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds between two polls.
+    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "alarms")
@@ -247,64 +242,96 @@ class DrsPrecheckSensor(_DrsSensor, HasLineage):
     def __init__(
         self,
         *,
-        job_ids: str | Sequence[str],
+        job_ids: JobIds,
         alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         fail_fast: bool = False,
+        allow_partial: bool = False,
+        on_failure: str = "fail",
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 60,
+        timeout: float = TIMEOUT_S,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            allow_partial=allow_partial,
+            on_failure=on_failure,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.job_ids = job_ids
         self.alarms = alarms
         self.fail_fast = fail_fast
 
-    def _make_watch(self) -> Watch:
+    def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
         job_ids = arguments.read_ids(self.job_ids, self.log)
         return PrecheckWatch(job_ids, arguments.read_alarms(self.alarms, self.log), fail_fast=self.fail_fast)
 
-    def _judge(self, watch: Watch, context: Context) -> list[str]:
+    def _publish(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
 
-        self._tell_prechecks(watch)
+        self._record_prechecks(watch)
         return results.publish_prechecks(
             watch, context, self.log, allow_partial=self.allow_partial, on_failure=self.on_failure
         )
 
 
-class DrsJobStatusSensor(_DrsSensor, HasLineage):
+class DrsJobStatusSensor(_DrsSensor, LineageMixin):
     """
-    Wait until every job is in one of some statuses, and return the jobs' ids.
+    Wait until every job has one of the target statuses, and return the jobs' IDs.
 
-    The log shows percent, remaining time and delay as they move; the XCom ``job_statuses`` has the last of
-    them. How it waits, and its other arguments, are those of :class:`DrsPrecheckSensor`.
+    The log shows changes of percent, remaining time and lag; the XCom ``job_statuses`` has the last values.
 
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
-        (templated)
-    :param target_statuses: the statuses to wait for, e.g. ``FULL_TRANSFER_COMPLETE``. With ``DELETED``, a job
-        that DRS does not know any more is there. (templated)
-    :param failed_statuses: the statuses that fail a job; ``None`` for every failed one that is no target,
-        and for those of a stopped job unless one of them is a target. (templated)
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param target_statuses: the statuses to wait for, such as ``FULL_TRANSFER_COMPLETE``. ``DELETED`` includes
+        jobs that DRS does not know. (templated)
+    :param failed_statuses: the statuses that fail a job. ``None``: all failed statuses, and those of a
+        stopped job unless one of them is a target. (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
+    :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "target_statuses", "failed_statuses")
-    _what = "Not there:"
+    _what = "Target status not reached:"
 
     def __init__(
         self,
         *,
-        job_ids: str | Sequence[str],
+        job_ids: JobIds,
         target_statuses: str | Collection[str],
         failed_statuses: str | Collection[str] | None = None,
+        allow_partial: bool = False,
+        on_failure: str = "fail",
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 60,
+        timeout: float = TIMEOUT_S,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            allow_partial=allow_partial,
+            on_failure=on_failure,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.job_ids = job_ids
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
 
-    def _make_watch(self) -> Watch:
+    def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.jobs.status_watch import check_statuses
         from airflow_provider_drs.protocol.watches import StatusWatch
@@ -315,27 +342,32 @@ class DrsJobStatusSensor(_DrsSensor, HasLineage):
             None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
         )
 
-    def _judge(self, watch: Watch, context: Context) -> list[str]:
+    def _publish(self, watch: Watch, context: Context) -> list[str]:
         from airflow_provider_drs.protocol.jobs.states import RUNNING_PHASES, phase_of
         from airflow_provider_drs.protocol.watches import StatusWatch
 
-        job_ids = super()._judge(watch, context)
+        job_ids = super()._publish(watch, context)
         if isinstance(watch, StatusWatch) and {phase_of(word) for word in watch.targets} & RUNNING_PHASES:
-            self._tell_replication(job_ids)
+            self._record_replication(job_ids)
         return job_ids
 
 
-class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
+class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     """
-    Wait until all jobs at once have been close behind for some polls in a row, and return the jobs' ids.
+    Wait until the lag of all jobs has been small for some consecutive polls, and return the jobs' IDs.
 
-    For the cut-over: what is close now and was close before will hardly fall back while the application is
-    switched. A job that does not replicate any more fails the wait for all.
+    Use it before a cutover: a lag that stays small will hardly grow while the application is switched. A job
+    that does not replicate fails the wait for all jobs.
 
-    :param job_ids: a job id, a list of them, or a task's output; the text of a list is understood.
-        (templated)
-    :param max_delay_s: how many seconds behind is close. (templated)
-    :param consecutive: how many polls in a row.
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param max_delay_s: maximum lag in seconds. (templated)
+    :param consecutive: number of consecutive polls.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
+    :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id", "max_delay_s")
@@ -344,33 +376,47 @@ class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
     def __init__(
         self,
         *,
-        job_ids: str | Sequence[str],
+        job_ids: JobIds,
         max_delay_s: float | str,
         consecutive: int = 3,
+        allow_partial: bool = False,
+        on_failure: str = "fail",
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 60,
+        timeout: float = TIMEOUT_S,
+        drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            allow_partial=allow_partial,
+            on_failure=on_failure,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.job_ids = job_ids
         self.max_delay_s = max_delay_s
         self.consecutive = consecutive
 
-    def _make_watch(self) -> Watch:
+    def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import DelayWatch
 
         job_ids = arguments.read_ids(self.job_ids, self.log)
         return DelayWatch(job_ids, arguments.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
 
-    def _judge(self, watch: Watch, context: Context) -> list[str]:
-        job_ids = super()._judge(watch, context)
-        self._tell_replication(job_ids)
+    def _publish(self, watch: Watch, context: Context) -> list[str]:
+        job_ids = super()._publish(watch, context)
+        self._record_replication(job_ids)
         return job_ids
 
     def poke(self, context: Context) -> bool:
         """
         Poll once; in mode ``reschedule`` continue to poll while all jobs are close.
 
-        A rescheduled sensor forgets what it has counted.
+        A rescheduled sensor loses its count of consecutive polls.
         """
         from airflow_provider_drs.protocol.watches import DelayWatch
 
@@ -383,14 +429,20 @@ class DrsReplicationDelaySensor(_DrsSensor, HasLineage):
         return is_done
 
 
-class DrsDataComparisonSensor(_DrsSensor, HasLineage):
+class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
     """
-    Wait until comparisons of data have ended, and return the ids of the jobs whose data is consistent.
+    Wait until comparisons of data have finished, and return the IDs of the jobs whose data is consistent.
 
-    A difference fails the task; the XCom ``comparison_report`` has every one.
+    A difference fails the task; the XCom ``comparison_report`` has all differences.
 
-    :param comparisons: the XCom ``comparisons`` of a ``DrsCompareDataOperator``, as
+    :param comparisons: the XCom ``comparisons`` of a ``DrsCompareDataOperator``:
         ``compare.output["comparisons"]``. (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
+    :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
+    :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
+    :param poke_interval: seconds between two polls.
+    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = ("comparisons", "drs_conn_id")
@@ -398,18 +450,37 @@ class DrsDataComparisonSensor(_DrsSensor, HasLineage):
     _what = "Not consistent:"
     _key = "comparison_report"
 
-    def __init__(self, *, comparisons: Sequence[Mapping[str, Any]] | str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        comparisons: Sequence[Mapping[str, Any]] | str,
+        allow_partial: bool = False,
+        on_failure: str = "fail",
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float = 60,
+        timeout: float = TIMEOUT_S,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            allow_partial=allow_partial,
+            on_failure=on_failure,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            drs_conn_id=drs_conn_id,
+            **kwargs,
+        )
         self.comparisons = comparisons
 
-    def _make_watch(self) -> Watch:
+    def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.comparisons.messages import Comparison
         from airflow_provider_drs.protocol.watches import ComparisonWatch
 
         listed = arguments.read_objects(self.comparisons, "comparisons")
-        return ComparisonWatch([Comparison.from_dict(each) for each in listed])
+        return ComparisonWatch([Comparison.from_dict(fields) for fields in listed])
 
-    def _judge(self, watch: Watch, context: Context) -> list[str]:
-        self._tell_comparisons(watch)
-        return super()._judge(watch, context)
+    def _publish(self, watch: Watch, context: Context) -> list[str]:
+        self._record_comparisons(watch)
+        return super()._publish(watch, context)

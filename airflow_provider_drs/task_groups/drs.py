@@ -36,7 +36,7 @@ from airflow_provider_drs.task_groups.layout import Part, Replacements, lay_out
 if TYPE_CHECKING:
     import datetime
 
-    from airflow_provider_drs.operators.configuration import ConnIds
+    from airflow_provider_drs.operators.jobs import ConnIds
 
 #: The statuses in which the full copy is behind a job.
 COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")

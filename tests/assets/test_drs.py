@@ -138,7 +138,7 @@ def test_a_uri_has_one_form(uri: str) -> None:
 )
 def test_another_uri_is_refused(uri: str) -> None:
     """When the DAG is parsed; a secret in it would be seen by everybody."""
-    with pytest.raises(ValueError, match="the URI of a batch"):
+    with pytest.raises(ValueError, match="expected drs://"):
         sanitize_uri(urlsplit(uri))
 
 

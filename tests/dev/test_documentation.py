@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import shutil
@@ -17,10 +16,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
-from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.protocol.core.operations import OPERATIONS
 from airflow_provider_drs.protocol.jobs.states import NEXT
-from airflow_provider_drs.sensors import drs as sensors
 from dev.docs import coverage_table, state_diagram
 from tests.contract.openapi import load_operations
 
@@ -50,25 +47,6 @@ def test_the_diagram_has_every_status_and_every_way() -> None:
 
     assert NEXT.keys() <= texts
     assert {f"{start} to {end}" for start, ends in NEXT.items() for end in ends} <= titles
-
-
-@pytest.mark.parametrize(
-    "face",
-    [
-        face
-        for module in (operators, sensors)
-        for name, face in vars(module).items()
-        if name.startswith("Drs") and isinstance(face, type)
-    ],
-)
-def test_every_parameter_is_documented(face: type) -> None:
-    """In the class or in one above it, from where the reference takes it."""
-    ours = [each for each in face.__mro__ if each.__module__.startswith("airflow_provider_drs")]
-    taking = [each for each in ours if "__init__" in vars(each)]
-    taken = {name for each in taking for name in inspect.signature(each.__init__).parameters}
-    text = "\n".join(each.__doc__ or "" for each in ours)
-
-    assert not {name for name in taken - {"self", "kwargs"} if f":param {name}:" not in text}
 
 
 def test_the_code_of_the_readme_makes_dags() -> None:

@@ -97,7 +97,7 @@ def test_a_link_that_cannot_be_kept_fails_nothing(
     ti.xcom_push = push
 
     assert DrsPauseJobsOperator(task_id="pause", job_ids=[job_id]).execute(context) == [job_id]
-    assert "A link of the task could not be kept" in told()
+    assert "Pushing a link of the task failed" in told()
 
 
 @pytest.mark.parametrize("link", [DrsConsoleLink(), DrsReportLink()])

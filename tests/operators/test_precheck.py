@@ -55,7 +55,7 @@ def test_duplicates_are_dropped_with_a_warning(
     job_id = emulator.job_ids[0]
 
     assert _operator([job_id, job_id]).execute(context) == [job_id]
-    assert f"job_ids: dropping what is given more than once: {job_id}" in told()
+    assert f"job_ids: duplicates are ignored: {job_id}" in told()
 
 
 @pytest.mark.parametrize("bad", [[], "", "[]", None, ["a b"], [None], {"a": 1}])
@@ -189,7 +189,7 @@ def test_settling_ends_with_settle_time(emulator: Emulator, context: dict[str, A
     _operator([job_id]).execute(context)
 
     assert _operator([job_id], settle_time=0).execute(context) == [job_id]
-    assert any("still shows the pre-check before this one" in line for line in told())
+    assert any("still reports the previous pre-check" in line for line in told())
 
 
 def test_an_unreachable_service_leaves_the_retry_to_airflow(

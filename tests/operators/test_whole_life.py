@@ -186,7 +186,7 @@ def test_a_pair_that_is_not_whole_yet_is_no_job_to_go_on_with(
     emulator.inject("wrong_shape", operation="ShowJobList", body=nothing, times=2)
     operator = _make("DrsCreateJobsOperator", jobs=[spec], wait_for_completion=False)
 
-    with pytest.raises(DrsUnavailableError, match="does not show both jobs"):
+    with pytest.raises(DrsUnavailableError, match="does not list both jobs"):
         _run(operator, context)
     assert context["ti"].xcoms["parent_job_ids"] == []
 
@@ -276,7 +276,7 @@ def test_a_retry_has_patience_with_the_status_from_before(
     """DRS may show it for a moment; three polls in a row are no moment."""
     job_id = emulator.seed_job(status="FULL_TRANSFER_FAILED")
     operator = _make("DrsRetryJobsOperator", job_ids=[job_id], wait_for_completion=True)
-    watch = operator._make_watch([job_id])
+    watch = operator._create_watch([job_id])
 
     with DrsHook() as hook:
         hook.poll(watch)
