@@ -1,9 +1,9 @@
 """
-What OpenLineage is told: which databases a task has moved data between, and what a pre-check or a comparison
-says of them.
+What is reported to OpenLineage: between which databases a task has moved data, and what pre-checks and
+comparisons have found.
 
-It is found out while the task has its connection, and only where OpenLineage is installed and told where to
-send events to: one call for the jobs' details, which must not take long and may fail.
+It is collected while the task has its connection, and only if OpenLineage is installed and configured: one
+call reads the details of the jobs, with a short timeout; its failure is ignored.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: What the call may take; chosen: no task waits longer for what it does not need.
+#: Maximum seconds for the call: lineage must not delay a task for longer.
 LONGEST_S = 5.0
 
 
 def is_wanted() -> bool:
-    """Whether OpenLineage is installed, and is told where to send events to."""
+    """Whether OpenLineage is installed and configured."""
     try:
         from airflow.providers.openlineage.conf import is_disabled
     except ImportError:
@@ -56,9 +56,9 @@ def build_replication_lineage(
     hook: DrsHook, job_ids: Iterable[str], rows: Sequence[Mapping[str, Any]] = ()
 ) -> Lineage | None:
     """
-    Return that data goes from the sources of some jobs to their destinations. Never fails.
+    Return the lineage of data that moves from the sources of jobs to their destinations. Never fails.
 
-    :param rows: the objects that they replicate, as the service takes them; without any, all there are.
+    :param rows: the replicated objects, as rows of the service; empty for all objects.
     """
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:
@@ -70,7 +70,7 @@ def build_replication_lineage(
 
 
 def build_precheck_lineage(hook: DrsHook, reports: Sequence[JobReport]) -> Lineage | None:
-    """Return what pre-checks say of the databases of their jobs. Never fails."""
+    """Return the findings of pre-checks on the databases of their jobs. Never fails."""
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:
         found: dict[Dataset, list[Assertion]] = {}
@@ -86,7 +86,7 @@ def build_precheck_lineage(hook: DrsHook, reports: Sequence[JobReport]) -> Linea
 
 
 def build_comparison_lineage(hook: DrsHook, results: Sequence[ComparisonResult]) -> Lineage | None:
-    """Return what comparisons say of the data at both ends of their jobs. Never fails."""
+    """Return the findings of comparisons on the data of source and destination. Never fails."""
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:
         found: dict[Dataset, list[Assertion]] = {}
@@ -110,8 +110,8 @@ def _describe(
     try:
         return make(_read_details(hook, asked))
     except Exception as error:
-        # A task does not depend on its lineage.
-        _log.warning("OpenLineage is told nothing of these jobs: %s", error)
+        # Lineage must not fail the task.
+        _log.warning("No lineage for these jobs: %s", error)
         return None
 
 
@@ -152,7 +152,7 @@ def _make_facets(said: Sequence[Assertion], rows: int | None) -> dict[str, Any]:
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
     from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as metrics
 
-    # Earlier clients know no severity and no description.
+    # Earlier clients have neither severity nor description.
     known = {each.name for each in attrs.fields(quality.Assertion)}
     made = [
         quality.Assertion(**{name: value for name, value in asdict(each).items() if name in known})

@@ -1,7 +1,7 @@
 """
-What Airflow's metrics tell of DRS: calls, retries, how long waits take, and what pre-checks find.
+Metrics: calls, retries, durations of waits, and results of pre-checks.
 
-Nothing here holds a job's id, neither in a name nor in a tag: what is told is a rate, not a story.
+No metric contains a job ID, neither in its name nor in its tags.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
     One metric.
 
     :param kind: ``counter`` or ``timer``.
-    :param tags: what it can be split by, where Airflow's metrics have tags.
+    :param tags: its tags, where Airflow's metrics support them.
     """
 
     kind: str
@@ -41,22 +41,22 @@ METRICS: dict[str, Metric] = {
     "drs.calls": Metric(
         "counter",
         ("operation", "outcome"),
-        "Requests to IAM and DRS. The outcome is ``ok``, an HTTP status, or why there was no answer.",
+        "Requests to IAM and DRS. The outcome is ``ok``, an HTTP status, or why there was no response.",
     ),
-    "drs.retries": Metric("counter", ("operation",), "Those of them that were sent once more."),
-    "drs.call.duration": Metric("timer", ("operation",), "From a request to the end of its answer."),
+    "drs.retries": Metric("counter", ("operation",), "Retried requests."),
+    "drs.call.duration": Metric("timer", ("operation",), "From a request to the end of its response."),
     "drs.wait.duration": Metric(
-        "timer", ("kind", "outcome"), "What a task has waited for its jobs: to the end, or in vain."
+        "timer",
+        ("kind", "outcome"),
+        "How long a task waited for its jobs, by outcome ``done`` or ``timed_out``.",
     ),
-    "drs.precheck.duration": Metric("timer", (), "The same, of waits for the verdicts of pre-checks alone."),
-    "drs.precheck.jobs": Metric("counter", ("verdict",), "Jobs whose pre-checks were judged."),
-    "drs.precheck.failed_items": Metric(
-        "counter", ("item",), "Check items that did not pass, and are no mere alarm."
-    ),
+    "drs.precheck.duration": Metric("timer", (), "How long a task waited for the verdicts of pre-checks."),
+    "drs.precheck.jobs": Metric("counter", ("verdict",), "Jobs with a verdict."),
+    "drs.precheck.failed_items": Metric("counter", ("item",), "Failed check items."),
     "drs.precheck.alarms": Metric("counter", ("item",), "Check items with an alarm, accepted or not."),
 }
 
-#: What a check item is called that this version does not know: what DRS says must not make new series.
+#: The tag of unknown check items: responses of DRS must not create new time series.
 _OTHER = "other"
 
 
@@ -73,7 +73,7 @@ def count_call_of_triggerer(call: Call) -> None:
 @functools.cache
 def _find_triggerer_stats() -> Any:
     try:
-        # Those of tasks are silent in the triggerer of Airflow 3, which has its own.
+        # In the triggerer of Airflow 3 the Stats of tasks are disabled; it has its own.
         from airflow.observability.stats import Stats as own
     except ImportError:
         return Stats
@@ -90,10 +90,10 @@ def _count_call(stats: Any, call: Call) -> None:
 
 def time_wait(kind: str, seconds: float, *, is_done: bool) -> None:
     """
-    Tell how long a task has waited.
+    Record the duration of a wait.
 
-    :param kind: of the watch: what was waited for.
-    :param is_done: whether it came, for better or worse; else the time was up.
+    :param kind: of the watch.
+    :param is_done: whether the wait ended before its deadline.
     """
     span = datetime.timedelta(seconds=seconds)
     outcome = "done" if is_done else "timed_out"
@@ -103,7 +103,7 @@ def time_wait(kind: str, seconds: float, *, is_done: bool) -> None:
 
 
 def count_prechecks(reports: Iterable[JobReport]) -> None:
-    """Count what pre-checks have found."""
+    """Count the results of pre-checks."""
     for report in reports:
         if report.verdict is not Verdict.PENDING:
             Stats.incr("drs.precheck.jobs", tags={"verdict": report.verdict.value})

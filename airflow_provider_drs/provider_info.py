@@ -1,7 +1,7 @@
 """
-What Airflow asks a provider about itself.
+The provider's metadata for Airflow.
 
-Airflow calls this before its own settings exist: import nothing of it.
+Airflow reads it before its own settings exist: import nothing of Airflow here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from airflow_provider_drs import __version__
 _INTEGRATION = "Data Replication Service (DRS)"
 
 
-#: In Airflow 3.2 and later a section can be folded; earlier versions have the same order without headings.
+#: Airflow 3.2 and later can fold sections; earlier versions show the fields in the same order without
+#: headings.
 _ACCOUNT, _NETWORK, _CALLS = "Cloud and account", "Endpoints and network", "Calls"
 
 
@@ -31,7 +32,7 @@ def _text(section: str, label: str, description: str, **schema: Any) -> dict[str
 
 
 def _choice(section: str, label: str, description: str, choices: Mapping[str, str]) -> dict[str, Any]:
-    """Return a field with choices, the first of which is the default, and what each is called."""
+    """Return a field with choices and their labels. The first choice is the default."""
     words = [*choices]
     shown = dict(choices)
     return _text(section, label, description, default=words[0], enum=words, values_display=shown)
@@ -41,13 +42,13 @@ def _number(label: str, description: str, default: int, **schema: Any) -> dict[s
     return _field("integer", _CALLS, label, description, default=default, **schema)
 
 
-#: The fields that a connection has in its extra, as Airflow 3.2 and later read them for the form in the UI.
-#: Earlier versions ask the hook, which answers from this table.
+#: The fields of the connection's extra, as Airflow 3.2 and later read them for the form. For earlier versions
+#: the hook builds the form from this table.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "auth": _choice(
         _ACCOUNT,
         "Authentication",
-        "What user and password above are. With keys or a token the project id is needed, too.",
+        "The kind of credentials in login and password. Keys and tokens also require the project ID.",
         {
             "password": "password: IAM user and password",
             "aksk": "aksk: access key and secret key",
@@ -57,32 +58,30 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "cloud": _choice(
         _ACCOUNT,
         "Cloud",
-        "The endpoints of DRS and IAM follow from cloud and region.",
+        "Cloud and region determine the endpoints of DRS and IAM.",
         {"otc": "otc: Open Telekom Cloud", "huaweicloud": "huaweicloud: Huawei Cloud"},
     ),
     "region": _text(
-        _ACCOUNT, "Region", "Where the jobs are, for example eu-de or eu-nl.", examples=["eu-de", "eu-nl"]
+        _ACCOUNT, "Region", "The region of the jobs, for example eu-de or eu-nl.", examples=["eu-de", "eu-nl"]
     ),
     "domain_name": _text(
         _ACCOUNT,
         "Account name (domain)",
         "The account that owns the IAM user, for example OTC-EU-DE-00000000001000000000. "
-        "Give this or the account id.",
+        "Set this or the account ID.",
     ),
-    "domain_id": _text(_ACCOUNT, "Account id (domain)", "Instead of the account name."),
+    "domain_id": _text(_ACCOUNT, "Account ID (domain)", "Alternative to the account name."),
     "project_name": _text(
         _ACCOUNT,
         "Project name",
-        "Of the project with the jobs, for example eu-de_shop. Empty: the region.",
+        "The project of the jobs, for example eu-de_shop. Default: the region.",
     ),
     "project_id": _text(
-        _ACCOUNT, "Project id", "Instead of the project name. Needed with keys or a token; else IAM tells it."
+        _ACCOUNT, "Project ID", "Alternative to the project name. Required with keys or a token."
     ),
-    "iam_endpoint": _text(
-        _NETWORK, "IAM endpoint", "Base URL of IAM, if it is not the one that follows from cloud and region."
-    ),
+    "iam_endpoint": _text(_NETWORK, "IAM endpoint", "Base URL of IAM. Default: from cloud and region."),
     "console_url": _text(
-        _NETWORK, "Console URL", "Base URL of the cloud's console, for links, if it is not the usual one."
+        _NETWORK, "Console URL", "Base URL of the cloud's console, for links. Default: from the cloud."
     ),
     "verify": _text(
         _NETWORK,
@@ -91,19 +90,19 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         default="true",
         examples=["true", "false", "/etc/ssl/certs/ca-certificates.crt"],
     ),
-    # It may have a password in it.
+    # It may contain a password.
     "proxy": _text(
         _NETWORK,
         "Proxy",
-        "URL of a proxy, for example http://proxy.example:3128; user:password@ goes before the host. "
-        "Empty: HTTPS_PROXY and NO_PROXY of the environment.",
+        "URL of a proxy, for example http://user:password@proxy.example:3128. "
+        "Default: HTTPS_PROXY and NO_PROXY of the environment.",
         format="password",
     ),
     "allow_http": _field(
         "boolean",
         _NETWORK,
         "Allow plain http",
-        "Send credentials without TLS to other machines than this one. Not for production.",
+        "Allow credentials to be sent to other machines without TLS. Not for production.",
         default=False,
     ),
     "language": _choice(
@@ -113,43 +112,45 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         {"en-us": "en-us: English", "zh-cn": "zh-cn: Chinese"},
     ),
     "connect_timeout": _number("Connect timeout", "Seconds to wait for a connection.", 10, minimum=1),
-    "read_timeout": _number("Read timeout", "Seconds to wait for bytes of an answer.", 60, minimum=1),
+    "read_timeout": _number(
+        "Read timeout", "Seconds to wait for the next bytes of a response.", 60, minimum=1
+    ),
     "retry_timeout": _number(
-        "Retry timeout", "Seconds that one call may take, all its tries together.", 300, minimum=1
+        "Retry timeout", "Seconds that one call may take, including its retries.", 300, minimum=1
     ),
     "batch_size": _number(
-        "Batch size", "Jobs in one call that changes something, 1 to 100.", 10, minimum=1, maximum=100
+        "Batch size", "Jobs per request that changes them, 1 to 100.", 10, minimum=1, maximum=100
     ),
     "poll_batch_size": _number(
-        "Poll batch size", "Jobs in one call that reads, 1 to 100.", 50, minimum=1, maximum=100
+        "Poll batch size", "Jobs per request that reads them, 1 to 100.", 50, minimum=1, maximum=100
     ),
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    # Not the extra: without a field for it the Test button of Airflow 2.11 fails, and says nothing. Nor the
-    # port: that of Airflow 3.3.1 and 3.3.2 refuses a connection without one.
+    # extra is not hidden: without it the Test button of Airflow 2.11 fails silently. port is not hidden:
+    # Airflow 3.3.1 and 3.3.2 reject a connection without one.
     "hidden-fields": ["schema"],
     "relabeling": {
         "host": "DRS endpoint",
         "port": "Port of the endpoint",
         "login": "User or access key",
         "password": "Password or secret key",
-        "extra": "Extra, as JSON (the fields below are enough)",
+        "extra": "Extra, as JSON (use the fields below instead)",
     },
-    # Airflow 3 shows those of its own fields only.
+    # Airflow 3 shows placeholders for its own fields only.
     "placeholders": {
-        "host": "empty: follows from cloud and region",
+        "host": "default: from cloud and region",
         "port": "443",
-        "login": "IAM user name, or access key; empty with a token",
-        "password": "of the IAM user; or secret key; or token",
+        "login": "IAM user name or access key; empty with a token",
+        "password": "of the IAM user, or secret key, or token",
         "region": "eu-de",
         "domain_name": "OTC-EU-DE-00000000001000000000",
-        "domain_id": "empty: the account name says it",
-        "project_name": "empty: as the region",
-        "project_id": "empty: IAM tells it",
-        "iam_endpoint": "empty: follows from cloud and region",
-        "console_url": "empty: that of the cloud",
-        "proxy": "empty: that of the environment, or none",
+        "domain_id": "alternative to the account name",
+        "project_name": "default: the region",
+        "project_id": "alternative to the project name",
+        "iam_endpoint": "default: from cloud and region",
+        "console_url": "default: from the cloud",
+        "proxy": "default: from the environment",
     },
 }
 
@@ -158,11 +159,11 @@ _URI_SCHEMES = [{"schemes": ["drs"], "handler": "airflow_provider_drs.assets.drs
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description for ``airflow providers`` and the UI."""
+    """Return the provider's metadata, for ``airflow providers`` and the UI."""
     return {
         "package-name": "airflow-provider-drs",
         "name": _INTEGRATION,
-        "description": "Database migrations with the Data Replication Service, from creation to cut-over.",
+        "description": "Database migrations with the Data Replication Service, from creation to cutover.",
         "versions": [__version__],
         "integrations": [
             {
@@ -181,13 +182,13 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_drs.triggers.drs"]}
         ],
-        # ``airflow drs``, from Airflow 3.2 on.
+        # ``airflow drs``, in Airflow 3.2 and later.
         "cli": ["airflow_provider_drs.cli.airflow.get_commands"],
         "extra-links": [
             "airflow_provider_drs.links.drs.DrsConsoleLink",
             "airflow_provider_drs.links.drs.DrsReportLink",
         ],
-        # Airflow 3 and 2.11 call the same thing by two names.
+        # Airflow 3 and 2.11 use different names.
         **dict.fromkeys(("asset-uris", "dataset-uris"), _URI_SCHEMES),
         "connection-types": [
             {

@@ -1,1 +1,1 @@
-"""The command line, ``drs``, and ``airflow drs`` where Airflow takes commands from providers."""
+"""The command line: ``drs``, and ``airflow drs`` in Airflow 3.2 and later."""

@@ -1,4 +1,4 @@
-"""``drs``: the same as the hook, from a terminal or a script."""
+"""``drs``: the functions of the hook, from a terminal or a script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_drs.cli.commands import build_parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit code."""
+    """Run a command line, and return the exit code."""
     parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

@@ -1,4 +1,4 @@
-"""The same commands below ``airflow``, for an Airflow that asks providers for commands (from 3.2 on)."""
+"""``airflow drs``: the same commands for Airflow 3.2 and later, which reads commands of providers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-Which commands there are, and what each takes: a table.
+The commands and their arguments, as a table.
 
-``drs`` makes its parser of it, ``airflow drs`` its commands, and the documentation its page. It imports
-nothing that takes time, since every completion in a shell comes by here.
+``drs``, ``airflow drs`` and the documentation are built from it. It imports nothing that takes time, because
+every completion in a shell imports it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from typing import Any
 from airflow_provider_drs import __version__
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS
 
-#: What the codes at the end mean, for scripts.
+#: The exit codes, for scripts.
 EXIT_CODES = {
     0: "done, and all jobs passed",
-    1: "a job has failed its pre-check, or is refused",
-    2: "wrong use: arguments, connection, credentials or permissions",
-    3: "the service cannot be reached, or the time is up",
-    130: "interrupted with Ctrl-C; what runs in DRS goes on",
+    1: "a job failed its pre-check, or was refused",
+    2: "invalid arguments, connection, credentials or permissions",
+    3: "the service is unreachable, or the wait timed out",
+    130: "interrupted with Ctrl-C; jobs in DRS continue",
 }
 
-#: Where the connection comes from if no id is given: one of these is set. The fields are those of the form.
+#: The connection if no connection ID is given and one of these variables is set. The fields are those of the
+#: connection form.
 VARIABLES = {
-    "DRS_HOST": "DRS endpoint; empty: derived from region and cloud",
-    "DRS_LOGIN": "IAM user name, or access key",
+    "DRS_HOST": "DRS endpoint; default: from cloud and region",
+    "DRS_LOGIN": "IAM user name or access key",
     "DRS_PASSWORD": "password, secret key or token",
     **{f"DRS_{name.upper()}": facts["description"] for name, facts in CONNECTION_FIELDS.items()},
 }
@@ -35,14 +36,14 @@ VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a command, as argparse takes it."""
+    """An argument of a command, for argparse."""
 
     flags: tuple[str, ...]
     help: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return it as one writes it."""
+        """Return its name as in a command line."""
         flag = self.flags[0] if self.flags[0].startswith("-") else ""
         value = self.options.get("metavar") or "|".join(self.options.get("choices", ()))
         return f"{flag} {value}".strip()
@@ -53,8 +54,8 @@ class Command:
     """
     A command.
 
-    :param name: what it is called.
-    :param help: what it does, in a line.
+    :param name: its name.
+    :param help: its description in one line.
     """
 
     name: str
@@ -74,39 +75,37 @@ def _above_zero(text: str) -> float:
 
 _SECONDS: dict[str, Any] = {"type": _above_zero, "metavar": "SECONDS"}
 _JOBS = Argument(
-    ("job_ids",), "ids of DRS jobs; - reads them from standard input", {"nargs": "+", "metavar": "JOB"}
+    ("job_ids",), "DRS job IDs; - reads them from standard input", {"nargs": "+", "metavar": "JOB"}
 )
 _COMMON = (
     Argument(
         ("--conn-id",),
-        "an Airflow connection; default: the variables DRS_*, else drs_default",
+        "Airflow connection; default: the variables DRS_*, else drs_default",
         {"metavar": "ID"},
     ),
-    Argument(("--json",), "print one JSON document, and nothing else", {"action": "store_true"}),
+    Argument(("--json",), "print one JSON document to standard output", {"action": "store_true"}),
     Argument(("--plain",), "print lines, even on a terminal", {"action": "store_true"}),
 )
 _ALARMS = Argument(
     ("--alarms",),
-    "what an ALARM item does: allow, fail, or a file of items that may alarm and of waivers",
+    "accepted alarms: allow (all), fail (none), or a file with check items and waivers",
     {"default": "allow", "metavar": "allow|fail|FILE"},
 )
 _WAITING = (
-    Argument(("--interval",), "between two questions; default: 10", {**_SECONDS, "default": 10.0}),
-    Argument(
-        ("--timeout",), "after which to give up waiting; default: 3600", {**_SECONDS, "default": 3600.0}
-    ),
+    Argument(("--interval",), "between two polls; default: 10", {**_SECONDS, "default": 10.0}),
+    Argument(("--timeout",), "until the wait times out; default: 3600", {**_SECONDS, "default": 3600.0}),
 )
 
 COMMANDS = (
     Command(
         "precheck",
-        "start the pre-checks of jobs, and wait for the verdicts",
+        "start pre-checks, and wait for their verdicts",
         (
             _JOBS,
             Argument(("--wait",), "wait until every job has its verdict", {"action": "store_true"}),
             Argument(
                 ("--mode",),
-                "forStartJob, or forRetryJob where the service knows it",
+                "forStartJob, or forRetryJob if the service supports it",
                 {"default": "forStartJob", "choices": ("forStartJob", "forRetryJob")},
             ),
             _ALARMS,
@@ -114,16 +113,16 @@ COMMANDS = (
             *_COMMON,
         ),
     ),
-    Command("results", "show what the pre-checks of jobs have found", (_JOBS, _ALARMS, *_COMMON)),
-    Command("status", "show where jobs stand", (_JOBS, *_COMMON)),
-    Command("progress", "show how far jobs are: percent, time left, delay", (_JOBS, *_COMMON)),
+    Command("results", "show the results of pre-checks", (_JOBS, _ALARMS, *_COMMON)),
+    Command("status", "show the statuses of jobs", (_JOBS, *_COMMON)),
+    Command("progress", "show the progress of jobs: percent, remaining time, lag", (_JOBS, *_COMMON)),
     Command(
         "start",
         "start jobs that have passed their pre-check",
         (
             _JOBS,
             Argument(
-                ("--at",), "when: an ISO 8601 instant with a time zone; default: now", {"metavar": "INSTANT"}
+                ("--at",), "start time: ISO 8601 with a time zone; default: now", {"metavar": "INSTANT"}
             ),
             Argument(("--wait",), "wait until every job is running", {"action": "store_true"}),
             _ALARMS,
@@ -133,14 +132,14 @@ COMMANDS = (
     ),
     Command(
         "doctor",
-        "look at name, proxy, TLS, clock, credentials, project and permission, and say what to mend first",
+        "check name resolution, proxy, TLS, clock, credentials, project and permission",
         _COMMON,
     ),
 )
-#: Of ``drs`` alone; Airflow completes its own commands.
+#: For ``drs`` only; Airflow completes its own commands.
 COMPLETION = Command(
     "completion",
-    'print what makes a shell complete drs: eval "$(drs completion bash)"',
+    'print the completion script of a shell: eval "$(drs completion bash)"',
     (Argument(("shell",), "bash, zsh or fish", {"choices": ("bash", "zsh", "fish")}),),
 )
 

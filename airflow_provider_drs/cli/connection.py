@@ -1,4 +1,6 @@
-"""Whom to talk to: an Airflow connection, read without Airflow where that can be, or variables ``DRS_*``."""
+"""
+Find the connection: an Airflow connection, if possible without importing Airflow, or the variables ``DRS_*``.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +19,23 @@ from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 _DEFAULT_CONN_ID = "drs_default"
 _OWN_FIELDS = frozenset({"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"})
-#: Somebody sits in front of it: a service that does not answer is told of sooner than in a task.
-_PATIENCE_S = 30.0
+#: A user waits: report a service that does not respond earlier than a task would.
+_MAX_WAIT_S = 30.0
 
 
 def find_settings(conn_id: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """
-    Return the settings of the connection that a command line means.
+    Return the settings of the connection of a command line.
 
-    :param conn_id: an Airflow connection; ``None`` stands for the variables ``DRS_*`` if one is set, else
-        for ``drs_default``.
-    :raises DrsConfigError: there is no such connection, or it cannot work.
+    :param conn_id: an Airflow connection; ``None`` uses the variables ``DRS_*`` if one is set, else
+        ``drs_default``.
+    :raises DrsConfigError: the connection does not exist, or is invalid.
     """
     if conn_id is None and any(environment.get(name) for name in VARIABLES):
         settings = _read_variables(environment)
     else:
         settings = _read_connection(conn_id or _DEFAULT_CONN_ID, environment)
-    return replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _PATIENCE_S))
+    return replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _MAX_WAIT_S))
 
 
 def _read_variables(environment: Mapping[str, str]) -> Settings:
@@ -52,7 +54,7 @@ def _read_variables(environment: Mapping[str, str]) -> Settings:
             extra=extra,
         )
     except DrsConfigError as error:
-        # There is no connection with fields; what is to be mended is a variable.
+        # Name the variable to fix, because there is no connection with fields.
         text = re.sub(r"extra\.(\w+)", lambda found: f"DRS_{found[1].upper()}", str(error))
         raise DrsConfigError(text) from None
 
@@ -71,7 +73,10 @@ def _read_connection(conn_id: str, environment: Mapping[str, str]) -> Settings:
 
 
 def _from_variable(conn_id: str, environment: Mapping[str, str]) -> Any:
-    """Return a connection that a variable has as JSON; a URI is left to Airflow, which takes seconds."""
+    """
+    Return the connection of a variable in JSON format; a URI is left to Airflow, which takes seconds to
+    import.
+    """
     text = environment.get(f"AIRFLOW_CONN_{conn_id.upper()}", "").strip()
     if not text.startswith("{"):
         return None
@@ -81,7 +86,7 @@ def _from_variable(conn_id: str, environment: Mapping[str, str]) -> Any:
 
 
 def _from_airflow(conn_id: str) -> Any:
-    # What Airflow logs meanwhile is not what was asked for.
+    # Airflow's log lines are not part of the output.
     with contextlib.redirect_stdout(sys.stderr):
         return _ask_airflow(conn_id)
 
@@ -95,15 +100,15 @@ def _ask_airflow(conn_id: str) -> Any:
     try:
         return Connection.get_connection_from_secrets(conn_id)
     except AirflowNotFoundException:
-        raise _not_found(conn_id, "nor do Airflow's secrets backends and database have it") from None
+        raise _not_found(conn_id, "and it is not in Airflow's secrets backends and database") from None
     except Exception as error:
-        # A database that is not there, a URI that is none, and whatever a secrets backend of somebody raises.
+        # An unavailable database, an invalid URI, or any error of a secrets backend.
         raise _not_found(conn_id, f"and Airflow cannot look it up ({type(error).__name__})") from None
 
 
 def _not_found(conn_id: str, why: str) -> DrsConfigError:
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     return DrsConfigError(
-        f"connection {conn_id!r} is not defined: {variable} is not set, {why}. Set it, or DRS_REGION, "
-        "DRS_LOGIN, DRS_PASSWORD and DRS_DOMAIN_NAME; or name another connection with --conn-id."
+        f"connection {conn_id!r} is not defined: {variable} is not set, {why}. Set it, or set DRS_REGION, "
+        "DRS_LOGIN, DRS_PASSWORD and DRS_DOMAIN_NAME; or use another connection with --conn-id."
     )

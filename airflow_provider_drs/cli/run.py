@@ -1,4 +1,4 @@
-"""What the commands do: conversations of the protocol, held over one client."""
+"""Run the commands: conversations of the protocol with one client."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 PASSED, FAILED, WRONG_USE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
-#: Whoever runs the command has to mend these.
+#: Errors that the user must fix.
 _WRONG_USE = (DrsConfigError, DrsAuthError, DrsPermissionError)
 
 
-class TimeIsUp(Exception):
-    """The jobs are not where they were waited for."""
+class TimedOut(Exception):
+    """The jobs have not finished within the timeout."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Do what a command line says, and show it.
+    Run a command, and show its result.
 
     :return: the exit code.
     """
     screen = open_screen(as_json=arguments.json, plain=arguments.plain)
     try:
         result = _COMMANDS[arguments.command](arguments, screen)
-    except (DrsError, TimeIsUp) as error:
+    except (DrsError, TimedOut) as error:
         code = WRONG_USE if isinstance(error, _WRONG_USE) else _code_of([error])
-        screen.complain(arguments.command, code, type(error).__name__, str(error))
+        screen.show_error(arguments.command, code, type(error).__name__, str(error))
         return code
     except KeyboardInterrupt:
-        text = "Interrupted. What was started goes on in DRS; drs results and drs status show it."
-        screen.complain(arguments.command, INTERRUPTED, "KeyboardInterrupt", text)
+        text = "Interrupted. Jobs in DRS continue; use drs results and drs status to see them."
+        screen.show_error(arguments.command, INTERRUPTED, "KeyboardInterrupt", text)
         return INTERRUPTED
-    screen.conclude(arguments.command, result)
+    screen.show_result(arguments.command, result)
     return result.code
 
 
 class _Session:
-    """One client for one command."""
+    """The client of a command."""
 
     def __init__(self, arguments: argparse.Namespace, screen: Screen) -> None:
         settings = find_settings(arguments.conn_id)
@@ -86,7 +86,10 @@ class _Session:
         return self._client.run(operation(self._limits, *args, **kwargs))
 
     def wait(self, watch: Watch, *, interval_s: float, timeout_s: float) -> None:
-        """Ask until the watch is over. A passing fault is a line, and the wait goes on."""
+        """
+        Poll until the watch is done or the timeout has passed. Transient errors are shown, and the wait
+        continues.
+        """
         deadline_s = time.monotonic() + timeout_s
         with self._screen.watch(watch):
             while True:
@@ -110,14 +113,14 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         accepted = [job_id for job_id in answers if job_id not in refused]
         if not arguments.wait:
             rows = {job_id: each.to_dict() for job_id, each in answers.items() if job_id in accepted}
-            return _conclude_jobs(answers, rows, "PRE-CHECK")
+            return _show_jobs(answers, rows, "PRE-CHECK")
         reports = {job_id: JobReport(job_id, Verdict.FAILED, error=each) for job_id, each in refused.items()}
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
             session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
             watch.set_time(time.time())
             reports |= {report.job_id: report for report in watch.reports}
-    return _conclude_reports([reports[job_id] for job_id in answers], is_late=True)
+    return _show_reports([reports[job_id] for job_id in answers], has_waited=True)
 
 
 def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
@@ -125,24 +128,24 @@ def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         session.run(watch.poll)
     watch.set_time(time.time())
-    return _conclude_reports(watch.reports, is_late=False)
+    return _show_reports(watch.reports, has_waited=False)
 
 
 def _status(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_statuses, _read_jobs(arguments))
-    return _conclude_jobs(answers, _rows(answers), "STATUS")
+    return _show_jobs(answers, _rows(answers), "STATUS")
 
 
 def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_progresses, _read_jobs(arguments))
-    return _conclude_jobs(answers, _rows(answers), "STATUS")
+    return _show_jobs(answers, _rows(answers), "STATUS")
 
 
 def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
-    # What makes no sense is said at once; an instant that is over matters if there is something to start.
+    # Reject an invalid time immediately; a time that has passed is an error only if there is a job to start.
     begins_s = (_read_instant(arguments.at, now_s=0.0) or 0) / 1000
     with _Session(arguments, screen) as session:
         answers = dict(session.run(admit_starts, job_ids, alarms.at(time.time())))
@@ -150,22 +153,22 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
         if ready and not _pick_errors(answers):
             start_time_ms = _read_instant(arguments.at, now_s=time.time())
             answers |= session.run(conversations.start_jobs, ready, start_time_ms, check_preconditions=False)
-        kept_back = [job_id for job_id in job_ids if job_id not in answers]
+        not_started = [job_id for job_id in job_ids if job_id not in answers]
         started = [job_id for job_id in answers if job_id not in _pick_errors(answers)]
         if arguments.wait and not _pick_errors(answers):
             watch = watch_action("start_jobs", started)
             until_then_s = max(0.0, begins_s - time.time())
             session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
             if not watch.is_done:
-                raise TimeIsUp(
-                    f"Not running yet: {', '.join(watch.pending)}. drs status shows where they are."
+                raise TimedOut(
+                    f"Timed out: not running yet: {', '.join(watch.pending)}. Use drs status to see them."
                 )
             answers |= watch.failures
-    result = _conclude_jobs(answers, _rows(answers), "START")
-    held = [{"job_id": job_id, "adopted": False, "status": None, "error": None} for job_id in kept_back]
+    result = _show_jobs(answers, _rows(answers), "START")
+    held = [{"job_id": job_id, "adopted": False, "status": None, "error": None} for job_id in not_started]
     result.fields["jobs"] += held
-    if kept_back:
-        text = f"{result.text}\nNot started, because another job is refused: {', '.join(kept_back)}"
+    if not_started:
+        text = f"{result.text}\nNot started, because another job was refused: {', '.join(not_started)}"
         return replace(result, text=text)
     return result
 
@@ -177,11 +180,11 @@ def _doctor(arguments: argparse.Namespace, screen: Screen) -> Result:
     findings = []
     for finding in examine(settings):
         findings.append(finding)
-        screen.note(f"{finding.state.value:<8} {finding}")
-    bad = findings[-1] if findings[-1].state is State.BAD else None
-    text = f"Mend this first: {bad}" if bad else f"Connection {settings.conn_id!r} works."
-    code = PASSED if bad is None else UNREACHABLE if bad.is_about_the_way else WRONG_USE
-    return Result(code, {"findings": [each.to_dict() for each in findings]}, text=text)
+        screen.note(f"{finding.state.value:<5} {finding}")
+    failure = findings[-1] if findings[-1].state is State.FAIL else None
+    text = f"Fix this first: {failure}" if failure else f"Connection {settings.conn_id!r} works."
+    code = PASSED if failure is None else UNREACHABLE if failure.is_network else WRONG_USE
+    return Result(code, {"findings": [finding.to_dict() for finding in findings]}, text=text)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], Result]] = {
@@ -196,8 +199,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], Result]] = {
 
 def _read_jobs(arguments: argparse.Namespace) -> tuple[str, ...]:
     given: list[str] = []
-    for each in arguments.job_ids:
-        given += sys.stdin.read().split() if each == "-" else [each]
+    for argument in arguments.job_ids:
+        given += sys.stdin.read().split() if argument == "-" else [argument]
     return check_job_ids(given)
 
 
@@ -208,11 +211,11 @@ def _read_alarms(arguments: argparse.Namespace, screen: Screen) -> AlarmPolicy:
             alarms = Path(alarms).read_text("utf-8")
         except (OSError, ValueError) as error:
             raise DrsConfigError(
-                f"--alarms: give allow, fail, or a file; {alarms!r} cannot be read ({type(error).__name__})."
+                f"--alarms: cannot read {alarms!r} ({type(error).__name__}). Use allow, fail, or a file."
             ) from None
     policy = read_alarm_policy(alarms)
     if unknown := policy.unknown_items:
-        screen.note(f"--alarms: this version knows no check item {', '.join(unknown)}; is it spelt right?")
+        screen.note(f"--alarms: unknown check item {', '.join(unknown)}. Check the spelling.")
     return policy
 
 
@@ -226,17 +229,17 @@ def _read_instant(text: str | None, *, now_s: float) -> int | None:
 
 
 def _rows(answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: each.to_dict() for name, each in answers.items() if not isinstance(each, DrsError)}
+    return {
+        job_id: answer.to_dict() for job_id, answer in answers.items() if not isinstance(answer, DrsError)
+    }
 
 
 def _pick_errors(answers: Mapping[str, object]) -> dict[str, DrsError]:
-    return {name: each for name, each in answers.items() if isinstance(each, DrsError)}
+    return {job_id: answer for job_id, answer in answers.items() if isinstance(answer, DrsError)}
 
 
-def _conclude_jobs(
-    answers: Mapping[str, object], found: Mapping[str, dict[str, Any]], heading: str
-) -> Result:
-    """Show a row for each job, and below them why nothing came of some."""
+def _show_jobs(answers: Mapping[str, object], found: Mapping[str, dict[str, Any]], heading: str) -> Result:
+    """Show a row per job, and the errors below them."""
     errors = _pick_errors(answers)
     rows, lines = [], []
     for job_id in answers:
@@ -260,22 +263,23 @@ def _describe(row: Mapping[str, Any]) -> str:
     return status.meaning if status else describe_row(row)
 
 
-def _conclude_reports(reports: Sequence[JobReport], *, is_late: bool) -> Result:
-    """Show the reports. A job that still is checked has not passed; after a wait, its time is up."""
-    open_ids = [report.job_id for report in reports if report.verdict is Verdict.PENDING]
+def _show_reports(reports: Sequence[JobReport], *, has_waited: bool) -> Result:
+    """Show the reports. A running pre-check has not passed; after a wait, it has timed out."""
+    pending = [report.job_id for report in reports if report.verdict is Verdict.PENDING]
     failed = [report for report in reports if report.verdict is Verdict.FAILED]
     code = PASSED
     if failed:
         code = _code_of([report.error for report in failed])
-    elif open_ids:
-        code = UNREACHABLE if is_late else FAILED
-    text = f"The time is up, and {len(open_ids)} are still checked." if open_ids and is_late else ""
+    elif pending:
+        code = UNREACHABLE if has_waited else FAILED
+    text = f"Timed out: {len(pending)} pre-checks have not finished." if pending and has_waited else ""
     return Result(code, {"jobs": [report.to_dict() for report in reports]}, reports=reports, text=text)
 
 
 def _code_of(errors: Collection[object]) -> int:
-    """Return the code for errors: of the service, if nothing else is to blame."""
-    passing = all(
-        isinstance(each, TimeIsUp) or (isinstance(each, DrsError) and each.is_transient) for each in errors
+    """Return the exit code of errors: UNREACHABLE if all are transient."""
+    are_transient = all(
+        isinstance(error, TimedOut) or (isinstance(error, DrsError) and error.is_transient)
+        for error in errors
     )
-    return UNREACHABLE if passing else FAILED
+    return UNREACHABLE if are_transient else FAILED

@@ -1,4 +1,4 @@
-"""What a person or a script sees: lines, a live table on a terminal, or one JSON document."""
+"""The output of a command: lines, a live table in a terminal, or one JSON document."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What a command ends with.
+    The result of a command.
 
     :param code: the exit code.
-    :param fields: the JSON document, apart from command and code.
-    :param headings: of a table, with *rows*.
-    :param reports: on pre-checks.
-    :param text: what is said below all that.
+    :param fields: the JSON document, without command and code.
+    :param headings: of the table of *rows*.
+    :param reports: reports on pre-checks.
+    :param text: text after the table or the reports.
     """
 
     code: int
@@ -48,26 +48,26 @@ class Result:
 
 
 class Screen(Protocol):
-    """Where a command shows what it does."""
+    """Where a command shows its output."""
 
     def note(self, line: str) -> None:
-        """Show what has happened."""
+        """Show a line."""
 
     def watch(self, watch: Watch) -> AbstractContextManager[Any]:
-        """Show how a wait stands, until the context ends."""
+        """Show the state of a wait until the context ends."""
 
     def refresh(self, watch: Watch, changes: Iterable[str]) -> None:
-        """Show how it stands now."""
+        """Show the current state of a wait."""
 
-    def conclude(self, command: str, result: Result) -> None:
-        """Show what came of it."""
+    def show_result(self, command: str, result: Result) -> None:
+        """Show the result."""
 
-    def complain(self, command: str, code: int, kind: str, text: str) -> None:
-        """Show why nothing came of it."""
+    def show_error(self, command: str, code: int, kind: str, text: str) -> None:
+        """Show an error."""
 
 
 def open_screen(*, as_json: bool, plain: bool) -> Screen:
-    """Return what fits the arguments, the terminal and ``NO_COLOR``."""
+    """Return the screen for the arguments, the terminal and ``NO_COLOR``."""
     if as_json:
         return JsonScreen()
     if plain or os.environ.get("NO_COLOR") or not sys.stdout.isatty():
@@ -76,16 +76,16 @@ def open_screen(*, as_json: bool, plain: bool) -> Screen:
 
 
 def clean(text: str) -> str:
-    """Return a text without what would move the cursor, or turn letters around: it may be DRS's."""
-    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+    """Return *text* without control characters, which a response of DRS may contain."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     print(f"drs: {clean(text)}", file=sys.stderr, flush=True)
 
 
 class LineScreen:
-    """A line for each change, and tables of lines, for logs and pipes."""
+    """A line per change, and tables as lines, for logs and pipes."""
 
     def note(self, line: str) -> None:
         """Print a line."""
@@ -100,8 +100,8 @@ class LineScreen:
         for line in changes:
             self.note(line)
 
-    def conclude(self, command: str, result: Result) -> None:
-        """Print the table, or the report."""
+    def show_result(self, command: str, result: Result) -> None:
+        """Print the table or the report."""
         lines = [result.headings, *result.rows] if result.rows else []
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
@@ -111,47 +111,47 @@ class LineScreen:
         if result.text:
             self.note(result.text)
 
-    def complain(self, command: str, code: int, kind: str, text: str) -> None:
-        """Print it where errors go."""
-        _complain(text)
+    def show_error(self, command: str, code: int, kind: str, text: str) -> None:
+        """Print the error to standard error."""
+        _print_error(text)
 
 
 class JsonScreen(LineScreen):
-    """One document on standard output, and what happens meanwhile on standard error."""
+    """One JSON document on standard output, and lines on standard error."""
 
     def note(self, line: str) -> None:
-        """Keep standard output for the document."""
+        """Print a line to standard error."""
         print(clean(line), file=sys.stderr, flush=True)
 
-    def conclude(self, command: str, result: Result) -> None:
+    def show_result(self, command: str, result: Result) -> None:
         """Print the document."""
         print(json.dumps({"command": command, "exit_code": result.code, "error": None, **result.fields}))
 
-    def complain(self, command: str, code: int, kind: str, text: str) -> None:
-        """Print a document nevertheless."""
-        super().complain(command, code, kind, text)
+    def show_error(self, command: str, code: int, kind: str, text: str) -> None:
+        """Print the error, and a document with it."""
+        super().show_error(command, code, kind, text)
         print(json.dumps({"command": command, "exit_code": code, "error": {"type": kind, "text": text}}))
 
 
-#: How words are shown, here as in Airflow: what is well, what wants a look, what is wrong, what goes on.
+#: The styles of words, as in Airflow's UI.
 _STYLES = {
     PASSED_WORD: "green",
     "passed": "green",
-    "good": "green",
+    "OK": "green",
     ALARM_WORD: "yellow",
-    "warning": "yellow",
+    "WARN": "yellow",
     FAILED_WORD: "bold red",
     "failed": "bold red",
-    "bad": "bold red",
+    "FAIL": "bold red",
     "pending": "cyan",
 }
 _BAR_WIDTH = 20
-#: Lines of a terminal that are kept free of jobs.
+#: Lines of the terminal that are not used for jobs.
 _MARGIN = 5
 
 
 class TerminalScreen:
-    """A table that moves while jobs do, and colours."""
+    """A live table, in colors."""
 
     def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
@@ -160,23 +160,23 @@ class TerminalScreen:
         self._live: Any = None
 
     def note(self, line: str) -> None:
-        """Print a line; above the table while there is one."""
+        """Print a line, above the table if there is one."""
         self._console.print(_text(line))
 
     def watch(self, watch: Watch) -> AbstractContextManager[Any]:
         """Show the table until the context ends."""
         from rich.live import Live
 
-        # It gives way to what came of it.
+        # The final result replaces the table.
         self._live = Live(self._draw(watch), console=self._console, auto_refresh=False, transient=True)
         return self._live  # type: ignore[no-any-return]
 
     def refresh(self, watch: Watch, changes: Iterable[str]) -> None:
-        """Draw it anew; what has changed is in it."""
+        """Draw the table again."""
         self._live.update(self._draw(watch), refresh=True)
 
-    def conclude(self, command: str, result: Result) -> None:
-        """Show the table, or the report, in colours."""
+    def show_result(self, command: str, result: Result) -> None:
+        """Show the table or the report, in colors."""
         if result.rows:
             self._console.print(
                 _table(result.headings, [[_text(cell) for cell in row] for row in result.rows])
@@ -188,12 +188,12 @@ class TerminalScreen:
         if result.text:
             self._console.print(_text(result.text))
 
-    def complain(self, command: str, code: int, kind: str, text: str) -> None:
-        """Print it where errors go."""
-        _complain(text)
+    def show_error(self, command: str, code: int, kind: str, text: str) -> None:
+        """Print the error to standard error."""
+        _print_error(text)
 
     def _draw(self, watch: Watch) -> RenderableType:
-        """Draw as many jobs as the terminal has room for: those that move, then those that failed."""
+        """Draw as many jobs as fit: first those that have not finished, then those that failed."""
         from rich.progress_bar import ProgressBar
 
         failed = watch.failures
@@ -213,8 +213,8 @@ class TerminalScreen:
         return table
 
     def _show(self, report: JobReport) -> None:
-        said = ", ".join(f"{count} {name}" for name, count in count_items(report).items() if count)
-        self._console.print(_text(f"{report.job_id}  {report.verdict.value}  {said}".rstrip()))
+        counts = ", ".join(f"{count} {name}" for name, count in count_items(report).items() if count)
+        self._console.print(_text(f"{report.job_id}  {report.verdict.value}  {counts}".rstrip()))
         if report.error:
             self._console.print(_indent(4, _text(str(report.error))))
         for item in report.result.items if report.result else ():
@@ -223,12 +223,12 @@ class TerminalScreen:
             notes, link = note_item(item, report.waivers.get(item.item))
             for note in notes:
                 self._console.print(_indent(4, _text(note)))
-            # The terminal breaks it, so that it stays a link.
-            self._console.print(_text(f"    see: {link}"), style="dim", soft_wrap=True)
+            # Let the terminal break the line, so that the link stays intact.
+            self._console.print(_text(f"    manual: {link}"), style="dim", soft_wrap=True)
 
 
 def describe_row(row: Mapping[str, Any]) -> str:
-    """Return what is known of how far a job is, in a few words."""
+    """Return the progress of a job as text."""
     parts = []
     if (percent := row.get("progress", row.get("percent"))) is not None:
         parts.append(f"{percent}%")
@@ -243,8 +243,8 @@ def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     shown = Text(clean(text), style=style)
-    for word, colour in _STYLES.items():
-        shown.highlight_regex(rf"\b{word}\b", colour)
+    for word, color in _STYLES.items():
+        shown.highlight_regex(rf"\b{word}\b", color)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""Hooks for the Data Replication Service: one for workers, and its twin for the triggerer."""
+"""Hooks for the Data Replication Service: one for workers, one for the triggerer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_NOT_SENT = " This form does not send a password or proxy that is stored: to test it, type it again."
+_NOT_SENT = " The form does not send a stored password or proxy: enter it again to test it."
 
 
 class _DrsHookBase(BaseHook):
-    """What both hooks share: the connection's form, reading it, and what was learned from earlier calls."""
+    """
+    Base class of both hooks: the connection form, the connection, and limits learned from earlier calls.
+    """
 
     conn_name_attr = "drs_conn_id"
     default_conn_name = "drs_default"
@@ -78,19 +80,19 @@ class _DrsHookBase(BaseHook):
 
 def parse_start_time(start_time: object, *, allow_past: bool = False) -> int | None:
     """
-    Return the instant at which jobs shall start, in epoch milliseconds; ``None`` for now.
+    Return the start time in epoch milliseconds; ``None`` for now.
 
-    :param start_time: a datetime with a time zone, an ISO 8601 text with one, or epoch milliseconds.
-    :param allow_past: take an instant that is over, e.g. that of jobs which were started before.
-    :raises DrsConfigError: it is in the past, has no time zone, or no meaning.
+    :param start_time: a datetime with a time zone, an ISO 8601 string with one, or epoch milliseconds.
+    :param allow_past: accept a time that has passed, such as that of jobs that were started before.
+    :raises DrsConfigError: the time has passed, has no time zone, or is invalid.
     """
     import pendulum
 
     if isinstance(start_time, str) and start_time.strip() and not start_time.strip().isdigit():
-        # A text that is no date and time is then itself what is not understood.
+        # A string that is not a date and time is reported below.
         with contextlib.suppress(ValueError):
-            # Without tz=None pendulum would take a text without a time zone for UTC, and start at the wrong
-            # hour.
+            # Without tz=None pendulum would read a string without a time zone as UTC, and jobs would start at
+            # the wrong hour.
             start_time = pendulum.parse(start_time.strip(), tz=None, exact=True)
     try:
         return read_start_time_ms(start_time, now_s=0.0 if allow_past else time.time())
@@ -101,7 +103,7 @@ def parse_start_time(start_time: object, *, allow_past: bool = False) -> int | N
 def blocking(
     operation: Callable[Concatenate[Limits, P], Conversation[T]],
 ) -> Callable[Concatenate[DrsHook, P], T]:
-    """Return the method of :class:`DrsHook` that holds a conversation, described as the conversation is."""
+    """Return the method of :class:`DrsHook` that runs a conversation, with its docstring."""
 
     @functools.wraps(operation)
     def method(self: DrsHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -113,7 +115,7 @@ def blocking(
 def awaiting(
     operation: Callable[Concatenate[Limits, P], Conversation[T]],
 ) -> Callable[Concatenate[DrsAsyncHook, P], Coroutine[Any, Any, T]]:
-    """Return the same for :class:`DrsAsyncHook`."""
+    """Return the coroutine method of :class:`DrsAsyncHook` that runs a conversation, with its docstring."""
 
     @functools.wraps(operation)
     async def method(self: DrsAsyncHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -124,45 +126,44 @@ def awaiting(
 
 class DrsHook(_DrsHookBase):
     """
-    Talk to DRS from a worker.
+    Call DRS from a worker.
 
-    Every method takes any number of jobs, splits them into calls that the service takes, and returns one
-    value for each job, in the order given; a repeated id counts once. A job that failed has a
-    :class:`DrsError` as its value, so that one job does not hide the others. The connection is read once, at
-    the first call.
+    Every method accepts any number of jobs, splits them into batches, and returns one value per job, in the
+    order given; a duplicate ID is processed once. A job that failed has a :class:`DrsError` as its value, so
+    that the results of other jobs are not lost. The connection is read once, at the first call.
 
-    Use it in a ``with`` statement, or call :meth:`close`, to close the HTTP connections that it keeps open.
+    Use it in a ``with`` statement, or call :meth:`close`, to close its HTTP connections.
 
-    :param drs_conn_id: the Airflow connection, of type ``drs``.
-    :param project_id: goes before the connection's ``extra.project_id``.
-    :param region: goes before the connection's ``extra.region``.
-    :param language: of the service's messages, ``en-us`` or ``zh-cn``; goes before ``extra.language``.
+    :param drs_conn_id: the Airflow connection of type ``drs``.
+    :param project_id: overrides ``extra.project_id`` of the connection.
+    :param region: overrides ``extra.region`` of the connection.
+    :param language: of the service's messages, ``en-us`` or ``zh-cn``; overrides ``extra.language``.
 
-    Every method raises, beside what it names itself:
+    Every method raises, in addition to what it documents:
 
-    :raises DrsConfigError: the connection cannot work, or there are no valid job ids; nothing was sent.
-    :raises DrsAuthError: IAM or DRS refuses the credentials.
-    :raises DrsPermissionError: the user may not do this.
-    :raises DrsUnavailableError: no usable answer within ``retry_timeout`` seconds.
+    :raises DrsConfigError: the connection or the job IDs are invalid; nothing was sent.
+    :raises DrsAuthError: IAM or DRS rejected the credentials.
+    :raises DrsPermissionError: the user lacks a permission.
+    :raises DrsUnavailableError: no valid response within ``retry_timeout`` seconds.
     :raises DrsThrottledError: too many requests, for longer than ``retry_timeout`` seconds.
-    :raises DrsResponseError: the answers are not what the service documents.
+    :raises DrsResponseError: the response is not as documented by the service.
     """
 
     _client: SyncClient | None = None
     _settings: Settings | None = None
 
-    # Airflow before 3.2 asks the class that it knows by name for these two, and none above it.
+    # Airflow before 3.2 calls these two on the hook class itself, not on its base classes.
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the fields of the connection form beside host, login and password."""
+        """Return the fields of the connection form in addition to host, login and password."""
         from airflow_provider_drs.hooks.form import make_widgets
 
         return make_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return which of Airflow's own fields the form shows, and under which names."""
+        """Return which of Airflow's own fields the form shows, and their labels."""
         from airflow_provider_drs.hooks.form import describe_fields
 
         return describe_fields()
@@ -178,7 +179,7 @@ class DrsHook(_DrsHookBase):
         self.close()
 
     def get_conn(self) -> SyncClient:
-        """Return the client that holds the conversations; it is made from the connection once."""
+        """Return the HTTP client, which is created from the connection once."""
         if self._client is None:
             from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.sync import SyncClient
@@ -187,13 +188,13 @@ class DrsHook(_DrsHookBase):
         return self._client
 
     def get_settings(self) -> Settings:
-        """Return what the connection says, checked and complete. It is read once until the hook is closed."""
+        """Return the validated connection. It is read once until the hook is closed."""
         if self._settings is None:
             self._settings = self._read_settings(self.get_connection(self.drs_conn_id))
         return self._settings
 
     def find_console_page(self) -> str:
-        """Return the page of the cloud's console that has the jobs whose details were read, or all jobs."""
+        """Return the URL of the console page with the jobs whose details were read, or with all jobs."""
         from airflow_provider_drs.protocol.connection.console import find_page
 
         if self._console is None:
@@ -207,7 +208,7 @@ class DrsHook(_DrsHookBase):
         return frozenset() if self._limits is None else frozenset(self._limits.uses)
 
     def close(self) -> None:
-        """Close the HTTP connections that are kept open. The hook can be used again afterwards."""
+        """Close the HTTP connections. The hook can be used again afterwards."""
         self._settings = None
         if self._client is not None:
             self._client.close()
@@ -215,7 +216,7 @@ class DrsHook(_DrsHookBase):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Look at all that a call needs; the text says what to mend first, and how.
+        Check everything that a call needs. The message names the first thing to fix, and how.
 
         See :func:`~airflow_provider_drs.transport.diagnosis.diagnose`.
         """
@@ -225,17 +226,17 @@ class DrsHook(_DrsHookBase):
         try:
             findings = diagnose(self._read_settings(connection))
         except DrsConfigError as error:
-            # The form of Airflow 2 names each field twice.
+            # The form of Airflow 2 sends each field under two names.
             is_form = "extra__drs__" in str(connection.extra)
             hint = _NOT_SENT if is_form and not connection.password else ""
-            return False, self._drop_id(str(error)) + hint
-        if findings[-1].state is State.BAD:
-            return False, self._drop_id(str(findings[-1]))
-        warnings = [f" {each}" for each in findings if each.state is State.WARNING]
-        return True, f"The connection works: {findings[-1].seen}{''.join(warnings)}"
+            return False, self._remove_conn_id(str(error)) + hint
+        if findings[-1].state is State.FAIL:
+            return False, self._remove_conn_id(str(findings[-1]))
+        warnings = [f" {finding}" for finding in findings if finding.state is State.WARN]
+        return True, f"The connection works: {findings[-1].message}{''.join(warnings)}"
 
-    def _drop_id(self, text: str) -> str:
-        """Airflow tests a form under an id that it makes up; whoever reads this knows which one it is."""
+    def _remove_conn_id(self, text: str) -> str:
+        """Remove the connection ID, which Airflow makes up when it tests a form."""
         own = f"connection {self.drs_conn_id!r}"
         return text.removeprefix(f"{own}: ").replace(f" of {own}", "")
 
@@ -274,15 +275,17 @@ class DrsHook(_DrsHookBase):
         self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
     ) -> dict[str, JobOutcome | DrsError]:
         """
-        Start jobs, now or later. A job that has been started already is adopted; none is ever started twice.
+        Start jobs, now or later. Idempotent: a job that was started before is adopted, and no job is started
+        twice.
 
-        Never returns less than it did: once a batch was sent, what goes wrong stands at the jobs concerned.
+        If a later batch fails, the results of earlier batches are kept, and the error is the value of the
+        jobs concerned.
 
-        :param job_ids: any number of job ids; none at all is an error.
-        :param start_time: a datetime with a time zone, an ISO 8601 text with one, or epoch milliseconds.
+        :param job_ids: any number of job IDs, at least one.
+        :param start_time: a datetime with a time zone, an ISO 8601 string with one, or epoch milliseconds.
             ``None`` starts now.
-        :param check_preconditions: read what the jobs are, and refuse what the service would refuse.
-        :raises DrsConfigError: start_time is in the past, has no time zone, or no meaning; nothing was sent.
+        :param check_preconditions: read the jobs first, and reject what DRS would reject.
+        :raises DrsConfigError: start_time has passed, has no time zone, or is invalid; nothing was sent.
 
         Source: :drs:`public_api_management/starting_tasks_in_batches`
         """
@@ -308,14 +311,15 @@ class DrsHook(_DrsHookBase):
 
 class DrsAsyncHook(_DrsHookBase):
     """
-    Talk to DRS from the triggerer: the methods of :class:`DrsHook`, as coroutines.
+    Call DRS from the triggerer: the methods of :class:`DrsHook`, as coroutines.
 
-    The connection is awaited, since reading it in a running event loop can fail. Use it in ``async with``.
+    The connection is awaited, because reading it synchronously can fail in a running event loop. Use it in
+    ``async with``.
 
-    :param drs_conn_id: the Airflow connection, of type ``drs``.
-    :param project_id: goes before the connection's ``extra.project_id``.
-    :param region: goes before the connection's ``extra.region``.
-    :param language: of the service's messages, ``en-us`` or ``zh-cn``; goes before ``extra.language``.
+    :param drs_conn_id: the Airflow connection of type ``drs``.
+    :param project_id: overrides ``extra.project_id`` of the connection.
+    :param region: overrides ``extra.region`` of the connection.
+    :param language: of the service's messages, ``en-us`` or ``zh-cn``; overrides ``extra.language``.
     """
 
     _client: AsyncClient | None = None
@@ -331,23 +335,24 @@ class DrsAsyncHook(_DrsHookBase):
         await self.close()
 
     async def get_conn(self) -> AsyncClient:
-        """Return the client that holds the conversations; it is made from the connection once."""
+        """Return the HTTP client, which is created from the connection once."""
         if self._client is None:
             from airflow_provider_drs import metrics
 
-            # Importing the HTTP library takes some tenths of a second; other coroutines must not wait for it.
+            # Importing the HTTP library takes tenths of a second: in a thread it does not block other
+            # coroutines.
             aio = await asyncio.to_thread(import_module, "airflow_provider_drs.transport.aio")
             self._client = aio.AsyncClient(await self.get_settings(), observer=metrics.count_call)
         return self._client
 
     async def get_settings(self) -> Settings:
-        """Read the connection, and return what it says, checked and complete."""
+        """Read the connection, and return it validated."""
         from airflow.providers.common.compat.connection import get_async_connection
 
         return self._read_settings(await get_async_connection(self.drs_conn_id, hook=self))
 
     async def close(self) -> None:
-        """Close the HTTP connections that are kept open. The hook can be used again afterwards."""
+        """Close the HTTP connections. The hook can be used again afterwards."""
         if self._client is not None:
             await self._client.close()
             self._client = None
@@ -386,14 +391,14 @@ class DrsAsyncHook(_DrsHookBase):
     async def start_jobs(
         self, job_ids: Iterable[str], start_time: object = None, *, check_preconditions: bool = True
     ) -> dict[str, JobOutcome | DrsError]:
-        """Start jobs, now or later; none is ever started twice. See :meth:`DrsHook.start_jobs`."""
+        """Start jobs, now or later; no job is started twice. See :meth:`DrsHook.start_jobs`."""
         start_time_ms = parse_start_time(start_time)
         return await self._run(
             conversations.start_jobs, job_ids, start_time_ms, check_preconditions=check_preconditions
         )
 
     async def poll(self, watch: Watch) -> list[str]:
-        """Ask DRS about the jobs that a watch waits for. See :class:`DrsHook`."""
+        """Poll the jobs of a watch once. See :meth:`DrsHook.poll`."""
         return await self._run(watch.poll)
 
     async def _run(

@@ -1,4 +1,4 @@
-"""Reads the databases at both ends of a job from Airflow connections."""
+"""Read source and destination databases from Airflow connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_drs.protocol.connection.settings import read_extra
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
 
-#: What the extra of a database's connection may say of it for DRS; anything else there is somebody else's.
+#: Fields that the extra of a database connection may have for DRS; other fields are ignored.
 EXTRA_FIELDS = (
     "db_name",
     "db_type",
@@ -36,10 +36,10 @@ def read_endpoint(conn_id: str) -> Endpoint:
     """
     Return the database that an Airflow connection of any type describes.
 
-    Host, port, login, password and schema are what they are everywhere; ``extra`` adds :data:`EXTRA_FIELDS`:
-    ``inst_id`` and ``region`` of an instance of the cloud, ``ssl_cert`` with a CA certificate in PEM, ...
+    Host, port, login, password and schema have their usual meaning; ``extra`` adds :data:`EXTRA_FIELDS`:
+    ``inst_id`` and ``region`` of a cloud instance, ``ssl_cert`` with a CA certificate in PEM format, ...
 
-    :raises DrsConfigError: extra is no JSON object, or one of these fields is of the wrong type.
+    :raises DrsConfigError: extra is not a JSON object, or one of these fields has the wrong type.
     """
     connection = BaseHook.get_connection(conn_id)
     name = f"connection {conn_id!r}"
@@ -70,12 +70,12 @@ def read_endpoints(
     argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
 ) -> Endpoint | dict[str, Endpoint] | None:
     """
-    Return the endpoint for all jobs, or one for each.
+    Return one endpoint for all jobs, or one per job.
 
-    :param argument: what the operator calls it, for the text of an error.
-    :param conn_ids: one connection id for all jobs, or as many as there are jobs, in their order.
-    :param keys: the jobs: their ids, or names.
-    :raises DrsConfigError: there are not as many as jobs, or a connection is no good.
+    :param argument: the operator's argument, for error messages.
+    :param conn_ids: one connection ID for all jobs, or one per job in their order.
+    :param keys: the IDs or names of the jobs.
+    :raises DrsConfigError: the number of connections does not match, or a connection is invalid.
     """
     if not conn_ids:
         return None
@@ -83,8 +83,8 @@ def read_endpoints(
         return read_endpoint(conn_ids)
     if len(conn_ids) != len(keys):
         raise DrsConfigError(
-            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs; give one for all, or one for "
-            "each in the order of the jobs."
+            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs. Give one for all jobs, or one "
+            "per job in their order."
         )
     return {key: read_endpoint(conn_id) for key, conn_id in zip(keys, conn_ids, strict=True)}
 
@@ -93,9 +93,9 @@ def read_passwords(
     argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
 ) -> str | dict[str, str] | None:
     """
-    Return the password for all jobs, or one for each; the arguments are those of :func:`read_endpoints`.
+    Return one password for all jobs, or one per job; the arguments are those of :func:`read_endpoints`.
 
-    :raises DrsConfigError: a connection has none, or there are not as many as jobs.
+    :raises DrsConfigError: a connection has no password, or the number of connections does not match.
     """
     endpoints = read_endpoints(argument, conn_ids, keys)
     found = endpoints if isinstance(endpoints, dict) else {"": endpoints} if endpoints else {}

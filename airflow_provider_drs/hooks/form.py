@@ -1,4 +1,4 @@
-"""The connection form for Airflow before 3.2, made from the table that later versions read themselves."""
+"""The connection form for Airflow before 3.2, built from the table that later versions read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from airflow_provider_drs import provider_info
 
 
 def describe_fields() -> dict[str, Any]:
-    """Return which of Airflow's own fields are shown, under which names, and what an empty field says."""
-    # Airflow writes into what it gets.
+    """Return which of Airflow's own fields are shown, their labels and placeholders."""
+    # Airflow modifies the returned value.
     return {name.replace("-", "_"): value for name, value in provider_info.FIELD_BEHAVIOUR.items()}
 
 
 def make_widgets() -> dict[str, Any]:
-    """Return a form field for each of the connection's extra fields."""
+    """Return the form fields of the connection's extra."""
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
     from wtforms.validators import Optional, any_of
@@ -24,7 +24,7 @@ def make_widgets() -> dict[str, Any]:
     for name, definition in provider_info.CONNECTION_FIELDS.items():
         schema = definition["schema"]
         kind = PasswordField if schema.get("format") == "password" else kinds[schema["type"][0]]
-        # Airflow takes no other classes of fields; how they are drawn is left to us.
+        # Airflow accepts no other field classes; their widgets can be chosen freely.
         draw = {PasswordField: _draw_secret, BooleanField: _draw_tick}.get(kind) or BS3TextFieldWidget()
         widgets[name] = kind(
             definition["label"],
@@ -38,9 +38,9 @@ def make_widgets() -> dict[str, Any]:
 
 class _Choice:
     """
-    Draws a text as a list to choose from.
+    Render a text field as a list of choices.
 
-    :param choices: the values, and what each is called.
+    :param choices: the values and their labels.
     """
 
     def __init__(self, choices: dict[str, str]) -> None:
@@ -63,7 +63,8 @@ def _draw_secret(field: Any, **options: Any) -> str:
     from airflow.www.views import SENSITIVE_FIELD_PLACEHOLDER
     from markupsafe import Markup
 
-    # What is stored is not shown. Airflow keeps it for this word, and would delete it for none.
+    # The stored value is not shown. Airflow keeps it if the form sends this placeholder, and would delete it
+    # otherwise.
     typed = field.raw_data[0] if field.raw_data else SENSITIVE_FIELD_PLACEHOLDER
     is_stored = field.data and typed == SENSITIVE_FIELD_PLACEHOLDER
     drawn = Markup('<input type="password" autocomplete="new-password" id="{}" name="{}" value="{}" {}>')
@@ -74,7 +75,7 @@ def _draw_secret(field: Any, **options: Any) -> str:
 def _draw_tick(field: Any, **options: Any) -> str:
     from markupsafe import Markup
 
-    # The Test button sends the value as it stands here.
+    # The Test button sends the current value.
     return Markup('<input type="checkbox" id="{}" name="{}" value="true"{}>').format(
         field.id, field.name, " checked" if field.data else ""
     )

@@ -1,8 +1,8 @@
 """
-The documented order of a whole replication, laid out with one call.
+The documented sequence of a whole replication in one call.
 
-Each function is a task group: call it, or ``.partial(...).expand(...)`` it. It returns the job ids of its
-last part. Arguments that are templated in the operators can be templated, or another task's output, here too.
+Each function is a task group: call it, or use ``.partial(...).expand(...)``. It returns the job IDs of its
+last part. Arguments that are templated in the operators can be templates or outputs of other tasks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_drs.operators.jobs import ConnIds
 
-#: The statuses in which the full copy is behind a job.
+#: The statuses that a job has after its full copy.
 COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
 
 
@@ -60,25 +60,27 @@ def drs_migration(
     replace: Replacements | None = None,
 ) -> Any:
     """
-    Migrate databases: the parts are ``create``, ``test_connections``, ``configure``, ``select_objects``,
-    ``compare_parameters`` (it reports, for MySQL), ``precheck``, ``wait_until_passed``, ``start``,
-    ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+    Migrate databases.
 
-    :param jobs: the jobs to create, as ``DrsCreateJobsOperator`` takes them.
-    :param source_conn_id: the Airflow connection of the source database, or one for each job in their order.
-    :param target_conn_id: the same for the destination.
-    :param objects: what to replicate, as ``DrsSelectObjectsOperator`` takes it; ``None`` for everything.
-    :param start_time: when to start, as ``DrsStartJobsOperator`` takes it.
-    :param max_delay_s: how many seconds behind the source is caught up.
-    :param cluster_mode: the jobs are those of MongoDB clusters; their parameters are not compared.
-    :param drs_conn_id: the Airflow connection of DRS.
+    The parts are ``create``, ``test_connections``, ``configure``, ``select_objects``, ``compare_parameters``
+    (MySQL only; reports differences), ``precheck``, ``wait_until_passed``, ``start``, ``full_copy``,
+    ``caught_up``, ``stop`` and ``delete``.
+
+    :param jobs: the jobs to create, as in ``DrsCreateJobsOperator``.
+    :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
+    :param target_conn_id: the Airflow connection of the destination, or one per job.
+    :param objects: what to replicate, as in ``DrsSelectObjectsOperator``; ``None`` for everything.
+    :param start_time: when to start, as in ``DrsStartJobsOperator``.
+    :param max_delay_s: maximum lag in seconds at which a job has caught up.
+    :param cluster_mode: the jobs migrate MongoDB clusters; their parameters are not compared.
+    :param drs_conn_id: the Airflow connection of type ``drs``.
     :param deferrable: wait in the triggerer.
     :param poke_interval: seconds between two polls.
-    :param timeout: seconds that the full copy, and then catching up, may take.
-    :param until: the last part; ``delete`` goes through to the end of the job.
-    :param replace: other parts by name, each a function that makes a task out of the job ids of the task
-        before; ``None`` leaves a part out.
-    :raises ValueError: *until* or *replace* names no part.
+    :param timeout: seconds to wait for the full copy, and again for catching up.
+    :param until: the last part to run; ``delete`` runs all of them.
+    :param replace: replacements of parts by name: a function that creates a task from the job IDs of the
+        previous task; ``None`` omits the part.
+    :raises ValueError: *until* or *replace* has an unknown part.
     """
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
     waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
@@ -126,12 +128,15 @@ def drs_synchronization(
     replace: Replacements | None = None,
 ) -> Any:
     """
-    Synchronize databases: the parts are ``create``, ``test_connections``, ``configure``, ``select_objects``,
-    ``set_policies`` (with *policies*), ``transform`` (with *rules*), ``precheck``, ``wait_until_passed``,
-    ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+    Synchronize databases.
 
-    :param policies: what ``DrsSetSyncPoliciesOperator`` takes, e.g. ``{"conflict_policy": "overwrite"}``.
-    :param rules: rules of data processing, as ``DrsTransformDataOperator`` takes them.
+    The parts are ``create``, ``test_connections``, ``configure``, ``select_objects``, ``set_policies`` (with
+    *policies*), ``transform`` (with *rules*), ``precheck``, ``wait_until_passed``, ``start``, ``full_copy``,
+    ``caught_up``, ``stop`` and ``delete``.
+
+    :param policies: arguments of ``DrsSetSyncPoliciesOperator``, such as ``{"conflict_policy":
+        "overwrite"}``.
+    :param rules: data processing rules, as in ``DrsTransformDataOperator``.
 
     The other arguments are those of :func:`drs_migration`.
     """
@@ -180,14 +185,16 @@ def drs_disaster_recovery(
     replace: Replacements | None = None,
 ) -> Any:
     """
-    Replicate databases for disaster recovery: the parts are ``create``, ``test_connections``, ``configure``,
-    ``precheck``, ``wait_until_passed``, ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+    Replicate databases for disaster recovery.
 
-    With *dual_active* they are those of the forward jobs, and between ``caught_up`` and ``stop`` come those
-    of the backward ones, whose source is the forward jobs' destination: ``backward_test_connections``,
-    ``backward_configure``, ``backward_start`` and ``backward_caught_up``. A
-    backward job needs no pre-check. ``stop`` and ``delete`` then take the parents. What replaces ``create``
-    has to push the XComs ``backward_job_ids`` and ``parent_job_ids``, as ``DrsCreateJobsOperator`` does.
+    The parts are ``create``, ``test_connections``, ``configure``, ``precheck``, ``wait_until_passed``,
+    ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
+
+    With *dual_active* these are the parts of the forward jobs. Between ``caught_up`` and ``stop`` follow
+    ``backward_test_connections``, ``backward_configure``, ``backward_start`` and ``backward_caught_up`` for
+    the backward jobs, whose source is the destination of the forward jobs; they need no pre-check. ``stop``
+    and ``delete`` then apply to the parents. A replacement of ``create`` must push the XComs
+    ``backward_job_ids`` and ``parent_job_ids``, like ``DrsCreateJobsOperator``.
 
     :param dual_active: the jobs have ``multi_write``.
 
@@ -211,7 +218,7 @@ def drs_disaster_recovery(
     }
     turns = {}
     if dual_active:
-        # The forward jobs have to be replicating; from here on it is the backward ones' turn.
+        # The forward jobs must be replicating before the parts of the backward jobs start.
         turns = {"backward_test_connections": "backward_job_ids", "stop": "parent_job_ids"}
         parts |= {
             **_configuring(

@@ -1,4 +1,4 @@
-"""How the parts of a task group are chained, left out and replaced."""
+"""Chain, omit and replace the parts of a task group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import XComArg
 
-#: Makes a task out of the job ids that the task before returns. The task has to return job ids itself.
+#: Creates a task from the job IDs of the previous task. The task must return job IDs.
 Part = Callable[[Any], Any]
 Replacements = Mapping[str, Part | None]
 
@@ -21,21 +21,25 @@ def lay_out(
     turns: Mapping[str, str] | None = None,
 ) -> Any:
     """
-    Make the tasks of *parts*, each with the ids that the one before returns, and return those of the last.
+    Create the tasks of *parts*, each with the IDs that the previous one returns, and return the IDs of the
+    last.
 
-    :param ids: what the first part gets.
-    :param replace: other parts by name; ``None`` leaves one out.
+    :param ids: the input of the first part.
+    :param replace: replacements of parts by name; ``None`` omits a part.
     :param until: the name of the last part.
-    :param turns: the parts from which on it is other jobs' turn, with the XCom of the first part that has
-        their ids.
-    :raises ValueError: *replace* or *until* names no part, or the first one is left out and has *turns*.
+    :param turns: the parts from which other jobs are used, with the XCom of the first part that has their
+        IDs.
+    :raises ValueError: *replace* or *until* has an unknown part, or the first part is omitted and has
+        *turns*.
     """
     chosen = {**parts, **(replace or {})}
     _refuse_unknown("replace", chosen, parts)
     _refuse_unknown("until", [until], parts)
     first = next(iter(parts))
     if turns and chosen[first] is None:
-        raise ValueError(f"replace: {first} can be replaced, and not left out: it tells the other jobs' ids")
+        raise ValueError(
+            f"replace: {first!r} cannot be None, because other parts use its XComs. Replace it with a task."
+        )
     tasks: dict[str, Any] = {}
     for name in parts:
         if turns and name in turns:
@@ -51,11 +55,11 @@ def lay_out(
 
 
 def _output(task: Any) -> Any:
-    """Return what a task returns; one of a decorated function stands for that itself."""
+    """Return the output of a task; a task function called in a Dag returns it already."""
     return task if isinstance(task, XComArg) else task.output
 
 
 def _refuse_unknown(argument: str, names: Sequence[str] | Replacements, parts: Mapping[str, Part]) -> None:
     unknown = [name for name in names if name not in parts]
     if unknown:
-        raise ValueError(f"{argument}: {', '.join(unknown)} is no part; there are {', '.join(parts)}")
+        raise ValueError(f"{argument}: {', '.join(unknown)} is not a part. Parts: {', '.join(parts)}.")

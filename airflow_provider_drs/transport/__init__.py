@@ -1,1 +1,1 @@
-"""Sends one request and returns one response: with requests in a worker, with aiohttp in the triggerer."""
+"""Send one request and return one response: with requests in a worker, with aiohttp in the triggerer."""

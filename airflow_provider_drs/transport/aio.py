@@ -1,7 +1,7 @@
 """
-The triggerer's transport.
+The triggerer's transport, with aiohttp.
 
-aiohttp. The twin of :mod:`~airflow_provider_drs.transport.sync`, apart from ``await``.
+Equal to :mod:`~airflow_provider_drs.transport.sync` except for ``await``.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
 
-# A token can be larger than 8 KB; aiohttp refuses header fields beyond 8,190 bytes unless told otherwise.
+# A token can exceed 8 KB, and aiohttp rejects header fields of more than 8,190 bytes by default.
 _LONGEST_HEADER = 65_536
 _READ_BUFFER = 2**18
-# How often a coroutine looks whether another one, or a thread, has the new token. Renewals are rare.
+# Seconds between two checks whether another coroutine or thread has renewed the token. Renewals are rare.
 _LOCK_POLL_S = 0.01
 
 
 class AsyncClient:
-    """Holds conversations with one service for one identity. Close it, or use its hook in ``async with``."""
+    """Runs conversations with one service for one identity. Close it, or use its hook in ``async with``."""
 
     def __init__(
         self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
@@ -64,11 +64,11 @@ class AsyncClient:
         self._transport = AiohttpTransport(settings)
 
     async def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the HTTP connections."""
         await self._transport.close()
 
     async def run(self, conversation: Conversation[T]) -> T:
-        """Do the steps of a conversation and return its result."""
+        """Run the steps of a conversation, and return its result."""
         answer: Observation | DrsError | None = None
         grant: Grant | None = None
         sent: Request | None = None
@@ -132,12 +132,12 @@ class AsyncClient:
 
 
 class AiohttpTransport:
-    """Sends one request, returns one response or says why there is none."""
+    """Sends one request, and returns its response or the reason why there is none."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
-        # Two calls that begin together open one session.
+        # Concurrent first calls open one session.
         self._opening = asyncio.Lock()
         self._proxies = {
             URL(url).origin(): find_proxy(settings, url)
@@ -146,15 +146,13 @@ class AiohttpTransport:
         }
 
     async def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the HTTP connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
-        """
-        Send, and read the whole answer within *timeout_s*, however slowly it drips and however long it is.
-        """
+        """Send a request, and read the whole response within *timeout_s*."""
         url = URL(outgoing.url, encoded=True)
         try:
             session = self._session or await self._open()
@@ -179,7 +177,8 @@ class AiohttpTransport:
         async with self._opening:
             if self._session is None:
                 verify = find_verify(self._settings)
-                # Reading a CA bundle takes tens of milliseconds; other triggers' coroutines must not wait.
+                # Reading a CA bundle takes tens of milliseconds: in a thread it does not block other
+                # coroutines.
                 context = (
                     await asyncio.to_thread(read_bundle, self._settings, verify)
                     if isinstance(verify, str)
@@ -191,11 +190,11 @@ class AiohttpTransport:
                     max_line_size=_LONGEST_HEADER,
                     auto_decompress=False,
                     cookie_jar=aiohttp.DummyCookieJar(),
-                    # A batch of results is large; reading it in few pieces costs less.
+                    # Results of a batch are large: a large buffer needs fewer reads.
                     read_bufsize=_READ_BUFFER,
                 )
-                # On a connection that breaks aiohttp sends a DELETE, PUT or GET once more by itself, and has
-                # no public way to turn that off. protocol/core/retry.py decides on failures.
+                # aiohttp repeats a DELETE, PUT or GET when the connection breaks, and has no public option
+                # against it. protocol/core/retry.py decides on retries.
                 self._session._retry_connection = False
             return self._session
 
@@ -208,7 +207,7 @@ class AiohttpTransport:
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, or ``None`` for one that is too large; the rest of that one is left unread."""
+    """Return the body, or ``None`` if it is too large; the remainder is not read."""
     pieces: list[bytes] = []
     size = 0
     while piece := await response.content.readany():
@@ -220,7 +219,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
     return b"".join(pieces)
 
 
-# The first class that fits decides, so the narrow ones come first.
+# The first matching class decides: specific classes come first.
 _KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
     (aiohttp.ClientConnectorCertificateError, FailureKind.CERTIFICATE),
     (aiohttp.ClientSSLError, FailureKind.NOT_SENT),
@@ -232,11 +231,11 @@ _PROXY_MAY_RECOVER = frozenset({502, 503, 504})
 
 
 def translate(error: BaseException) -> TransportFailure:
-    """Return the failure that an exception of aiohttp stands for; when in doubt, the request was sent."""
+    """Return the failure of an exception of aiohttp. If in doubt, the request counts as sent."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         kind = FailureKind.NOT_SENT if error.status in _PROXY_MAY_RECOVER else FailureKind.PROXY_REFUSED
         return TransportFailure(kind, f"Tunnel connection failed: {error.status} {error.message}")
     kind = next((kind for known, kind in _KINDS if isinstance(error, known)), FailureKind.BROKEN)
-    # The text of a header error quotes the header, and with it the token.
+    # The message of a header error quotes the header, which contains the token.
     is_plain_value_error = isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError)
     return TransportFailure(kind, type(error).__name__ if is_plain_value_error else str(error)[:200])

@@ -1,4 +1,4 @@
-"""What a client tells of each call to whoever wants to count them."""
+"""What a client reports about each request, for metrics."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider_drs.protocol.core.wire import Observation, Request, Respon
 
 class Call(NamedTuple):
     """
-    One request that was sent, and what came of it.
+    One request and its outcome.
 
-    :param operation: the service's name of it.
-    :param outcome: ``ok``, the HTTP status of another answer, or why there is none: ``timed_out``, ...
-    :param seconds: from the request to the end of its answer.
-    :param is_retry: the same request was sent right before.
+    :param operation: the service's name of the operation.
+    :param outcome: ``ok``, another HTTP status, or why there is no response: ``timed_out``, ...
+    :param seconds: from the request to the end of the response.
+    :param is_retry: the same request was sent directly before.
     """
 
     operation: str
@@ -24,12 +24,12 @@ class Call(NamedTuple):
     is_retry: bool
 
 
-#: Called once for each request; it must be quick, and not raise.
+#: Called once per request; it must be fast and must not raise.
 Observer = Callable[[Call], None]
 
 
 def describe_call(request: Request, seen: Observation, *, is_retry: bool) -> Call:
-    """Return what there is to tell of a request."""
+    """Return the report on a request."""
     outcome = "none"
     if isinstance(seen.outcome, TransportFailure):
         outcome = seen.outcome.kind.name.lower()

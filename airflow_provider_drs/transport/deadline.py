@@ -1,9 +1,8 @@
 """
-A bound on the whole of an answer, for requests.
+A deadline for a whole response, for requests.
 
-Its timeouts bound the wait for the next bytes only: an answer whose headers or body drip, a byte now and a
-byte then, would hold a worker for ever. Here every read from the socket looks at the deadline of its thread's
-call first.
+The timeouts of requests apply to the next bytes only: a response that arrives byte by byte could block a
+worker without limit. Here every read from the socket checks the deadline of the call first.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 
 class _Deadline(threading.local):
-    """The monotonic second at which the call of this thread must have its answer."""
+    """The monotonic second at which the call of this thread must have its response."""
 
     at_s = float("inf")
 
@@ -39,7 +38,7 @@ class _BoundedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if time.monotonic() > DEADLINE.at_s:
-            raise TimeoutError("the answer as a whole took too long")
+            raise TimeoutError("the response was not complete in time")
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -73,10 +72,10 @@ _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """An adapter of requests whose answers keep to :data:`DEADLINE`, with and without a proxy."""
+    """A requests adapter whose responses observe :data:`DEADLINE`, with and without a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 

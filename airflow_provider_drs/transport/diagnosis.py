@@ -1,8 +1,8 @@
 """
-What is wrong with a connection, found out step by step.
+Check a connection step by step.
 
-A call that fails says what it met last. Here each thing that a call needs is looked at by itself, in the
-order in which it is needed, so that the first one that is missing is named.
+Everything that a call needs is checked in the order in which it is needed, so that the result names the first
+thing to fix.
 """
 
 from __future__ import annotations
@@ -40,53 +40,53 @@ from airflow_provider_drs.transport.environment import find_proxy, find_verify, 
 from airflow_provider_drs.transport.sync import RequestsTransport, SyncClient
 from airflow_provider_drs.transport.tokens import TokenCache
 
-# A job that nobody has: the answer to a question about it shows that the service answers us.
+# A job ID that does not exist: DRS answers a request about it only if the connection works.
 _CANARY_JOB_ID = "00000000-0000-0000-0000-000000000000"
 _TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
-#: Somebody is waiting for the answer.
-_PATIENCE_S = 15.0
-# The gateway refuses signatures that are a quarter of an hour off; a clock a minute off is not set at all.
+#: A user waits for the result.
+_MAX_WAIT_S = 15.0
+# The gateway rejects signatures that are 15 minutes off.
 _SIGNATURE_SKEW_S = 900.0
 _NOTABLE_SKEW_S = 60.0
 _PERMISSIONS = "drs:migrationJob:get, drs:migrationJob:action and drs:precheckJob:get"
 _WRONG_PROJECT = "DRS.M00261"
-# Another service than the one that was asked for says so.
+# The HTTP statuses of a server that is not IAM or DRS.
 _NOT_THERE = (404, 405)
-# What OpenSSL calls the ways in which a certificate fails.
+# OpenSSL's codes of certificate errors.
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64
 
 
 class State(Enum):
-    """What a step has shown. After a bad one there is no sense in going on."""
+    """The result of a check. After a FAIL no further check is made."""
 
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    What one step has shown.
+    The result of one check.
 
-    :param step: what was looked at.
-    :param seen: what there was to see.
-    :param remedy: what to do about it, where something is to be done.
+    :param step: what was checked.
+    :param message: what was found.
+    :param remedy: how to fix it; empty for OK.
     """
 
     step: str
     state: State
-    seen: str
+    message: str
     remedy: str = ""
 
     @property
-    def is_about_the_way(self) -> bool:
-        """Whether it is about how to get to a service, and not about what the service says."""
+    def is_network(self) -> bool:
+        """Whether the check concerns the network and not the response of a service."""
         return self.step.endswith(("name", "connection", "TLS"))
 
     def __str__(self) -> str:
-        """Return it as a sentence or two."""
-        return f"{self.step}: {self.seen}" + (f" {self.remedy}" if self.remedy else "")
+        """Return step, message and remedy as text."""
+        return f"{self.step}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
 
     def to_dict(self) -> dict[str, str]:
         """Return plain JSON values."""
@@ -94,32 +94,32 @@ class Finding:
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Return all that :func:`examine` finds."""
+    """Return all findings of :func:`examine`."""
     return list(examine(settings))
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """
-    Look at everything that a call needs, up to the first thing that is missing. No secret is in what it says.
+    Check everything that a call needs, up to the first failure. No finding contains a secret.
 
-    Name resolution, proxy, connection, TLS and clock of IAM and of DRS; then the credentials, the project and
-    the permission, with one token and one reading call.
+    Name resolution, proxy, connection, TLS and clock of IAM and DRS; then credentials, project and
+    permission, with one token and one read request.
     """
-    for finding in _walk(settings):
+    for finding in _run_checks(settings):
         yield finding
-        if finding.state is State.BAD:
+        if finding.state is State.FAIL:
             return
 
 
-def _walk(settings: Settings) -> Iterator[Finding]:
+def _run_checks(settings: Settings) -> Iterator[Finding]:
     for name, url in (("IAM", settings.iam_url), ("DRS", settings.drs_url)):
         if url:
-            yield from _Road(settings, name, url).walk()
-    yield _talk(replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _PATIENCE_S)))
+            yield from _NetworkChecks(settings, name, url).run()
+    yield _check_access(replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _MAX_WAIT_S)))
 
 
-class _Road:
-    """The way to one of the two services, as far as no credentials are needed on it."""
+class _NetworkChecks:
+    """The network checks of one service, which need no credentials."""
 
     def __init__(self, settings: Settings, name: str, url: str) -> None:
         self._settings = settings
@@ -127,11 +127,11 @@ class _Road:
         self._url = urlsplit(url)
         self._host, self._port = _address(self._url)
         self._proxy = find_proxy(settings, url)
-        self._timeout_s = min(settings.connect_timeout_s, _PATIENCE_S)
-        follows = "extra.region and extra.cloud of the connection"
-        self._field = {"IAM": f"extra.iam_endpoint, or {follows}", "DRS": f"the host, or {follows}"}[name]
+        self._timeout_s = min(settings.connect_timeout_s, _MAX_WAIT_S)
+        derived = "extra.region and extra.cloud of the connection"
+        self._field = {"IAM": f"extra.iam_endpoint, or {derived}", "DRS": f"host, or {derived}"}[name]
 
-    def walk(self) -> Iterator[Finding]:
+    def run(self) -> Iterator[Finding]:
         yield self._resolve()
         yield self._connect()
         if self._url.scheme == "https":
@@ -139,8 +139,8 @@ class _Road:
         with contextlib.suppress(OSError, http.client.HTTPException):
             yield from self._compare_clocks()
 
-    def _finding(self, step: str, state: State, seen: str, remedy: str = "") -> Finding:
-        return Finding(f"{self._name} {step}", state, seen, remedy)
+    def _finding(self, step: str, state: State, message: str, remedy: str = "") -> Finding:
+        return Finding(f"{self._name} {step}", state, message, remedy)
 
     @property
     def _first_hop(self) -> tuple[str, int]:
@@ -152,69 +152,71 @@ class _Road:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            remedy = (
-                f"Check {'the proxy' if self._proxy else self._field}, and this machine's name resolution."
-            )
-            return self._finding("name", State.BAD, f"{whose} cannot be resolved ({error}).", remedy)
+            remedy = f"Check {'the proxy' if self._proxy else self._field}, and this machine's DNS."
+            return self._finding("name", State.FAIL, f"cannot resolve {whose} ({error}).", remedy)
         addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
-        return self._finding("name", State.GOOD, f"{whose} is {addresses}.")
+        return self._finding(
+            "name", State.OK, f"{'proxy' if self._proxy else 'host'} name resolves ({addresses})."
+        )
 
     def _connect(self) -> Finding:
         host, port = self._first_hop
-        source = "extra.proxy" if self._settings.proxy else "the environment (HTTPS_PROXY and its relatives)"
-        way = f" through the proxy {host}:{port} of {source}" if self._proxy else ""
+        source = "extra.proxy" if self._settings.proxy else "HTTPS_PROXY or a related variable"
+        route = f" through the proxy {host}:{port} of {source}" if self._proxy else ""
         try:
             self._open().close()
         except (OSError, http.client.HTTPException) as error:
-            seen = f"no connection to {self._host}:{self._port}{way} ({_describe(error)})."
+            message = f"cannot connect to {self._host}:{self._port}{route} ({_describe(error)})."
             remedy = (
-                f"Check the proxy, its user, and what it lets pass; or add {self._host} to NO_PROXY."
+                f"Check the proxy, its credentials and its rules, or add {self._host} to NO_PROXY."
                 if self._proxy
-                else f"Check {self._field}, the firewall, and whether a proxy is needed (extra.proxy)."
+                else f"Check {self._field}, the firewall, and whether a proxy is required (extra.proxy)."
             )
-            return self._finding("connection", State.BAD, seen, remedy)
-        return self._finding("connection", State.GOOD, f"{self._host}:{self._port} takes connections{way}.")
+            return self._finding("connection", State.FAIL, message, remedy)
+        return self._finding("connection", State.OK, f"{self._host}:{self._port} accepts connections{route}.")
 
     def _verify(self) -> Finding:
         try:
             context = _make_context(self._settings)
         except DrsConfigError as error:
-            return self._finding("TLS", State.BAD, str(error))
+            return self._finding("TLS", State.FAIL, str(error))
         try:
             with self._open(context) as connection:
                 version = connection.version()
         except ssl.SSLCertVerificationError as error:
             return self._explain(error)
         except (OSError, http.client.HTTPException) as error:
-            seen = f"{self._host}:{self._port} does not speak TLS ({_describe(error)})."
-            return self._finding("TLS", State.BAD, seen, f"Check the port and the scheme of {self._field}.")
+            message = f"{self._host}:{self._port} does not speak TLS ({_describe(error)})."
+            return self._finding(
+                "TLS", State.FAIL, message, f"Check the port and the scheme of {self._field}."
+            )
         if self._settings.verify is False:
-            seen = f"{version}, with a certificate that nobody has verified."
+            message = f"{version}; the certificate is not verified."
             remedy = "Set extra.verify to true, or to the path of a CA bundle."
-            return self._finding("TLS", State.WARNING, seen, remedy)
-        return self._finding("TLS", State.GOOD, f"{version}, with a certificate that verifies.")
+            return self._finding("TLS", State.WARN, message, remedy)
+        return self._finding("TLS", State.OK, f"{version}; the certificate is valid.")
 
     def _explain(self, error: ssl.SSLCertVerificationError) -> Finding:
         shown = self._read_certificate()
         names, issuer = shown.get("names", "other names"), shown.get("issuer", "an unknown authority")
         if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
-            seen = f"the certificate is good from {shown.get('begins')} to {shown.get('ends')} only."
-            remedy = "If this machine's clock is right, whoever runs the endpoint has to renew it."
+            message = f"the certificate is valid only from {shown.get('begins')} to {shown.get('ends')}."
+            remedy = (
+                "Check this machine's clock. If it is correct, the operator of the endpoint must renew it."
+            )
         elif error.verify_code in (_WRONG_NAME, _WRONG_ADDRESS):
-            seen = f"the certificate is for {names}, not for {self._host}."
+            message = f"the certificate is for {names}, not for {self._host}."
             remedy = f"Use one of these names: check {self._field}."
         else:
-            seen = (
-                f"the certificate was issued by {issuer}, who is not trusted here ({error.verify_message})."
-            )
+            message = f"the certificate's issuer {issuer} is not trusted ({error.verify_message})."
             remedy = (
-                "Set extra.verify to the path of a bundle with that authority; a proxy that reads along has "
-                "one of its own."
+                "Set extra.verify to the path of a CA bundle with this issuer. A TLS-inspecting proxy has "
+                "its own issuer."
             )
-        return self._finding("TLS", State.BAD, seen, remedy)
+        return self._finding("TLS", State.FAIL, message, remedy)
 
     def _read_certificate(self) -> dict[str, str]:
-        """Return what the certificate that was refused says of itself; nothing is sent after it was shown."""
+        """Return the fields of the rejected certificate. Nothing is sent on this connection."""
         from cryptography import x509
 
         context = ssl.create_default_context()
@@ -237,7 +239,7 @@ class _Road:
         }
 
     def _compare_clocks(self) -> Iterator[Finding]:
-        """Ask for nothing in particular: every answer of a server has a date."""
+        """Send a request without credentials: every response has a date."""
         secure = self._url.scheme == "https"
         connection = self._open(_make_context(self._settings) if secure else None)
         with connection:
@@ -251,17 +253,19 @@ class _Road:
             skew_s = parsedate_to_datetime(str(date)).timestamp() - time.time()
         except ValueError:
             return
-        seen = f"this machine's clock is {abs(skew_s):.0f} s {'behind' if skew_s > 0 else 'ahead'}."
+        message = f"this machine's clock is {abs(skew_s):.0f} s {'behind' if skew_s > 0 else 'ahead'}."
         if abs(skew_s) < _NOTABLE_SKEW_S:
-            yield self._finding("clock", State.GOOD, "this machine's clock agrees.")
+            yield self._finding("clock", State.OK, "this machine's clock is correct.")
         elif self._settings.auth is Auth.AKSK and abs(skew_s) >= _SIGNATURE_SKEW_S:
-            remedy = "Set it: signatures that are a quarter of an hour off are refused."
-            yield self._finding("clock", State.BAD, seen, remedy)
+            remedy = "Set the clock: signatures that are 15 minutes off are rejected."
+            yield self._finding("clock", State.FAIL, message, remedy)
         else:
-            yield self._finding("clock", State.WARNING, seen, "Set it; certificates depend on it.")
+            yield self._finding("clock", State.WARN, message, "Set the clock: certificates depend on it.")
 
     def _open(self, context: ssl.SSLContext | None = None) -> Any:
-        """Return a socket to the service; through the proxy if there is one, with TLS if with a context."""
+        """
+        Return a socket to the service, through the proxy if there is one, and with TLS if *context* is given.
+        """
         connection = http.client.HTTPConnection(*self._first_hop, timeout=self._timeout_s)
         if self._proxy and self._url.scheme == "https":
             connection.set_tunnel(self._host, self._port, headers=_proxy_headers(urlsplit(self._proxy)))
@@ -271,8 +275,8 @@ class _Road:
         )
 
 
-def _talk(settings: Settings) -> Finding:
-    """Get a token and make one reading call, as every task does."""
+def _check_access(settings: Settings) -> Finding:
+    """Get a token and send one read request, as every task does."""
     client = SyncClient(settings, tokens=TokenCache())
     limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
     try:
@@ -281,10 +285,10 @@ def _talk(settings: Settings) -> Finding:
         answer = error
     finally:
         client.close()
-    # The job does not exist, and only a working DRS that accepts us can say so.
+    # Only a working DRS that accepts the credentials reports that the job does not exist.
     if not isinstance(answer, DrsError) or isinstance(answer, DrsJobNotFoundError):
         who = "IAM" if settings.auth is Auth.PASSWORD else "DRS"
-        return Finding("DRS", State.GOOD, f"{who} accepts the credentials, and DRS answers.")
+        return Finding("DRS", State.OK, f"{who} accepts the credentials, and DRS responds.")
     if answer.operation == _TOKEN_OPERATION:
         return _explain_iam(settings, answer)
     return _explain_drs(settings, answer)
@@ -294,25 +298,25 @@ def _explain_iam(settings: Settings, error: DrsError) -> Finding:
     if isinstance(error, DrsAuthError):
         projects = _list_projects(settings)
         if projects is None:
-            return Finding("IAM credentials", State.BAD, str(error))
+            return Finding("IAM credentials", State.FAIL, str(error))
         wanted = settings.project_id or settings.project_name
         field = "project_id" if settings.project_id else "project_name or region"
-        known = f" It may use {', '.join(projects)}." if projects else ""
+        known = f" Its projects: {', '.join(projects)}." if projects else ""
         return Finding(
             "IAM project",
-            State.BAD,
-            f"IAM knows the user {settings.login!r}, and has no project {wanted!r} for it.{known}",
-            f"Check extra.{field}: a project belongs to one region; or ask for a role in that project.",
+            State.FAIL,
+            f"user {settings.login!r} has no access to project {wanted!r}.{known}",
+            f"Check extra.{field} (a project belongs to one region), or ask for a role in the project.",
         )
     if isinstance(error, DrsResponseError) or error.http_status in _NOT_THERE:
-        seen = f"{settings.iam_url} answers, and not as an IAM does ({error})."
-        remedy = "Check extra.iam_endpoint: it is the base URL of an IAM, with or without /v3."
-        return Finding("IAM", State.BAD, seen, remedy)
-    return Finding("IAM", State.BAD, str(error))
+        message = f"{settings.iam_url} responds, but is not an IAM ({error})."
+        remedy = "Check extra.iam_endpoint: the base URL of an IAM, with or without /v3."
+        return Finding("IAM", State.FAIL, message, remedy)
+    return Finding("IAM", State.FAIL, str(error))
 
 
 def _list_projects(settings: Settings) -> list[str] | None:
-    """Return the projects of the user; ``None`` if IAM does not accept the user without a project either."""
+    """Return the projects of the user; ``None`` if IAM rejects the user without a project, too."""
     request = build_unscoped_token(settings)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     transport = RequestsTransport(settings)
@@ -320,12 +324,12 @@ def _list_projects(settings: Settings) -> list[str] | None:
         outgoing = Outgoing(
             request.method, settings.iam_url + request.path, headers, encode_body(request.body)
         )
-        answer = transport.send(outgoing, _PATIENCE_S)
+        answer = transport.send(outgoing, _MAX_WAIT_S)
         if not isinstance(answer, Response) or not answer.headers.get("x-subject-token"):
             return None
         headers = headers | {"X-Auth-Token": answer.headers["x-subject-token"]}
         outgoing = Outgoing("GET", f"{settings.iam_url}/v3/auth/projects", headers, b"")
-        listed = transport.send(outgoing, _PATIENCE_S)
+        listed = transport.send(outgoing, _MAX_WAIT_S)
         projects = json.loads(listed.body)["projects"] if isinstance(listed, Response) else []
         return sorted(f"{each['name']} ({each['id']})" for each in projects)
     except (ValueError, KeyError, TypeError):
@@ -336,19 +340,19 @@ def _list_projects(settings: Settings) -> list[str] | None:
 
 def _explain_drs(settings: Settings, error: DrsError) -> Finding:
     if error.error_code == _WRONG_PROJECT:
-        return Finding("DRS project", State.BAD, str(error))
+        return Finding("DRS project", State.FAIL, str(error))
     if isinstance(error, DrsPermissionError):
         who = f"user {settings.login!r}" if settings.login else "owner of the token"
-        remedy = f"Ask the account's administrator to give it the DRS permissions: {_PERMISSIONS}."
-        return Finding("DRS permission", State.BAD, f"DRS refuses the {who} ({error}).", remedy)
+        remedy = f"Ask the account's administrator to grant the DRS permissions {_PERMISSIONS}."
+        return Finding("DRS permission", State.FAIL, f"DRS rejects the {who} ({error}).", remedy)
     if isinstance(error, DrsAuthError):
-        return Finding("DRS credentials", State.BAD, str(error))
+        return Finding("DRS credentials", State.FAIL, str(error))
     is_foreign = error.http_status in _NOT_THERE and not str(error.error_code).startswith("DRS.")
     if isinstance(error, DrsResponseError) or is_foreign:
-        seen = f"{settings.drs_url} answers, and not as DRS does ({error})."
-        remedy = "Check host: it is the DRS endpoint of your region, not a console, portal or proxy."
-        return Finding("DRS", State.BAD, seen, remedy)
-    return Finding("DRS", State.BAD, str(error))
+        message = f"{settings.drs_url} responds, but is not DRS ({error})."
+        remedy = "Check host: the DRS endpoint of your region, not a console, portal or proxy."
+        return Finding("DRS", State.FAIL, message, remedy)
+    return Finding("DRS", State.FAIL, str(error))
 
 
 def _address(url: SplitResult) -> tuple[str, int]:
@@ -356,7 +360,7 @@ def _address(url: SplitResult) -> tuple[str, int]:
 
 
 def _make_context(settings: Settings) -> ssl.SSLContext:
-    """Return what the hooks verify with."""
+    """Return the TLS context that the hooks use."""
     verify = find_verify(settings)
     if verify is not False:
         return read_bundle(settings, verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)

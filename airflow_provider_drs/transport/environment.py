@@ -1,7 +1,7 @@
 """
-What the environment says about proxies and certificate authorities, read once per client.
+Proxies and CA bundles of the environment, read once per client.
 
-requests reads it on every call, which costs more than the rest of a small call together.
+requests reads them on every call, which costs more than a small call itself.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 
 def find_proxy(settings: Settings, url: str) -> str | None:
-    """Return the proxy to use for *url*: the connection's, else that of ``HTTPS_PROXY`` and its relatives."""
+    """Return the proxy for *url*: that of the connection, else ``HTTPS_PROXY`` and related variables."""
     if settings.proxy:
         return settings.proxy
     parts = urlsplit(url)
-    # What is on this machine is not for another one to read, though nobody has thought of NO_PROXY.
+    # Requests to this machine never use a proxy, even if NO_PROXY is not set.
     if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
@@ -30,7 +30,7 @@ def find_proxy(settings: Settings, url: str) -> str | None:
 
 def find_verify(settings: Settings) -> str | bool:
     """
-    Return how to verify certificates: the connection's word, else ``REQUESTS_CA_BUNDLE`` or
+    Return how to verify certificates: ``extra.verify`` of the connection, else ``REQUESTS_CA_BUNDLE`` or
     ``CURL_CA_BUNDLE``.
     """
     if settings.verify is not True:
@@ -40,7 +40,7 @@ def find_verify(settings: Settings) -> str | bool:
 
 def read_bundle(settings: Settings, path: str) -> ssl.SSLContext:
     """
-    Read the certificates of authorities, a file or a folder of them.
+    Read CA certificates from a file or a folder.
 
     :raises DrsConfigError: there are none.
     """
@@ -52,6 +52,6 @@ def read_bundle(settings: Settings, path: str) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise DrsConfigError(
             f"extra.verify of connection {settings.conn_id!r} (or REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE): "
-            f"{path!r} is no bundle of CA certificates that can be read ({type(error).__name__}). Give the "
+            f"{path!r} is not a readable CA bundle ({type(error).__name__}). Set it to the "
             "path of a PEM file on this machine."
         ) from error

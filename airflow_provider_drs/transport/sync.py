@@ -1,4 +1,4 @@
-"""The worker's transport: requests."""
+"""The worker's transport, with requests."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
 T = TypeVar("T")
 
-# Bytes of a body that are read at once.
+# Bytes that are read from the socket in one call.
 _PIECE = 2**18
 _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
 class SyncClient:
-    """Holds conversations with one service for one identity. Close it, or use it in a ``with`` statement."""
+    """Runs conversations with one service for one identity. Close it, or use it in a ``with`` statement."""
 
     def __init__(
         self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
@@ -61,11 +61,11 @@ class SyncClient:
         self._transport = RequestsTransport(settings)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the HTTP connections."""
         self._transport.close()
 
     def run(self, conversation: Conversation[T]) -> T:
-        """Do the steps of a conversation and return its result."""
+        """Run the steps of a conversation, and return its result."""
         answer: Observation | DrsError | None = None
         grant: Grant | None = None
         sent: Request | None = None
@@ -125,19 +125,20 @@ class SyncClient:
 
 
 class RequestsTransport:
-    """Sends one request, returns one response or says why there is none."""
+    """Sends one request, and returns its response or the reason why there is none."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, BoundedAdapter())
-        # Proxies and certificates are read from the environment here, once, and never from a .netrc file.
+        # Proxies and certificates are read from the environment once, and credentials never from a .netrc
+        # file.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.verify = find_verify(settings)
         if isinstance(self._session.verify, str):
-            # requests would find out on the first call, and say that the connection broke.
+            # requests would report an invalid bundle as a broken connection, on the first call.
             read_bundle(settings, self._session.verify)
         for url in filter(None, (settings.drs_url, settings.iam_url)):
             if proxy := find_proxy(settings, url):
@@ -145,13 +146,11 @@ class RequestsTransport:
                 self._session.proxies[f"{parts.scheme}://{parts.host}"] = proxy
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the HTTP connections."""
         self._session.close()
 
     def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
-        """
-        Send, and read the whole answer within *timeout_s*, however slowly it drips and however long it is.
-        """
+        """Send a request, and read the whole response within *timeout_s*."""
         DEADLINE.at_s = time.monotonic() + timeout_s
         timeouts = (
             min(self._settings.connect_timeout_s, timeout_s),
@@ -177,10 +176,10 @@ class RequestsTransport:
 
 
 def _read_body(response: requests.Response) -> bytes | None:
-    """Return the body, or ``None`` for one that is too large; the rest of that one is left unread."""
+    """Return the body, or ``None`` if it is too large; the remainder is not read."""
     pieces: list[bytes] = []
     size = 0
-    # To the empty piece at the end: only that one tells a body that was cut short.
+    # Read up to the empty chunk at the end, which alone shows that the body is complete.
     while piece := response.raw.read(_PIECE, decode_content=False):
         size += len(piece)
         if size > LARGEST_BODY:
@@ -189,7 +188,7 @@ def _read_body(response: requests.Response) -> bytes | None:
     return b"".join(pieces)
 
 
-# The first class that fits decides, so the narrow ones come first.
+# The first matching class decides: specific classes come first.
 _KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
     (requests.ConnectTimeout, FailureKind.NOT_SENT),
     (requests.Timeout, FailureKind.TIMED_OUT),
@@ -202,10 +201,7 @@ _PROXY_MAY_RECOVER = ("502", "503", "504")
 
 
 def translate(error: BaseException) -> TransportFailure:
-    """
-    Return the failure that an exception of requests or urllib3 stands for; when in doubt, the request was
-    sent.
-    """
+    """Return the failure of an exception of requests or urllib3. If in doubt, the request counts as sent."""
     chain = list(_causes(error))
     text = str(chain[-1])
     if "CERTIFICATE_VERIFY_FAILED" in text or any(_is_hostname_error(link) for link in chain):
@@ -215,7 +211,7 @@ def translate(error: BaseException) -> TransportFailure:
         return TransportFailure(FailureKind.NOT_SENT if passes else FailureKind.PROXY_REFUSED, text)
     kinds = (kind for link in chain for known, kind in _KINDS if isinstance(link, known))
     kind = next(kinds, FailureKind.BROKEN)
-    # The text of a header error quotes the header, and with it the token.
+    # The message of a header error quotes the header, which contains the token.
     quotes_header = isinstance(error, (requests.exceptions.InvalidHeader, ValueError)) and not chain[1:]
     return TransportFailure(kind, type(error).__name__ if quotes_header else _shorten(text))
 
@@ -226,9 +222,9 @@ def _is_hostname_error(error: BaseException) -> bool:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """
-    Yield an exception and what lies beneath it.
+    Yield an exception and its causes.
 
-    requests and urllib3 wrap in args and reason, not in __cause__.
+    requests and urllib3 store them in args and reason, not in __cause__.
     """
     inner: object = error
     seen: set[int] = set()
@@ -244,5 +240,5 @@ def _shorten(text: str) -> str:
 
 
 def _unfold(value: str) -> str:
-    # A value may go on in the next line, and Python keeps the line break: it would begin a line of a log.
+    # Python keeps the line break of a folded header value, which would start a new line in a log.
     return _LINE_BREAKS.sub(" ", value)

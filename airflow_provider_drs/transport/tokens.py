@@ -1,9 +1,8 @@
 """
-The tokens of this process, by identity: never on disk, shared by all hooks and triggers, renewed by one for
-all.
+The tokens of this process by identity: kept in memory only, shared by all hooks and triggers, and renewed
+once for all.
 
-Callers come from threads and from event loops, in one process at the same time: hence a plain lock, which an
-event loop tries for and never waits in.
+Threads and event loops share the cache: it uses a plain lock, which an event loop acquires without blocking.
 """
 
 from __future__ import annotations
@@ -17,43 +16,43 @@ from airflow_provider_drs.protocol.connection.auth import Grant
 
 @dataclass(slots=True)
 class TokenSlot:
-    """The place of one identity's token. Hold ``lock`` while asking IAM for a new one."""
+    """The token of one identity. Hold ``lock`` while requesting a new one from IAM."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     _grant: Grant | None = None
     _useful_until_s: float = 0.0
 
     def current(self) -> Grant | None:
-        """Return the token if there is one that need not be renewed yet."""
+        """Return the token, unless it must be renewed."""
         return self._grant if time.monotonic() < self._useful_until_s else None
 
     def store(self, grant: Grant) -> None:
-        """Keep a token that was issued just now."""
+        """Store a new token."""
         self._grant = grant
         self._useful_until_s = time.monotonic() + grant.useful_s
 
     def discard(self, token: str) -> None:
-        """Forget *token*, which was refused. If somebody has renewed it meanwhile, the new one stays."""
+        """Discard *token*, which was rejected. Has no effect if it was renewed in the meantime."""
         if self._grant is not None and self._grant.token == token:
             self._grant = None
             self._useful_until_s = 0.0
 
 
 class TokenCache:
-    """All slots of a process."""
+    """The token slots of a process."""
 
     def __init__(self) -> None:
         self._slots: dict[str, TokenSlot] = {}
 
     def slot(self, identity: str) -> TokenSlot:
-        """Return the slot of an identity; the same one for every caller."""
-        # One dict operation, so threads cannot come between.
+        """Return the slot of an identity, the same for every caller."""
+        # A single dict operation, which is atomic across threads.
         return self._slots.setdefault(identity, TokenSlot())
 
     def clear(self) -> None:
-        """Forget everything, e.g. between two tests."""
+        """Remove all tokens."""
         self._slots.clear()
 
 
-#: What every client uses unless it is told otherwise.
+#: The default cache of all clients.
 TOKENS = TokenCache()

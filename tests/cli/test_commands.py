@@ -75,7 +75,7 @@ def test_the_time_is_up(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
 
     assert done.code == 3
-    assert "The time is up, and 1 are still checked." in done.out
+    assert "Timed out: 1 pre-checks have not finished." in done.out
 
 
 @pytest.mark.parametrize(("alarms", "code"), [("allow", 0), ("fail", 1), ([TRIGGERS], 0), (["other"], 1)])
@@ -89,7 +89,7 @@ def test_alarms(drs: Drs, emulator: Emulator, tmp_path: Path, alarms: Any, code:
     done = drs("precheck", emulator.job_ids[0], "--wait", "--alarms", alarms)
 
     assert done.code == code
-    assert ("knows no check item other" in done.out) is (alarms.endswith("yaml") and code == 1)
+    assert ("unknown check item other" in done.out) is (alarms.endswith("yaml") and code == 1)
 
 
 def test_results_are_read_and_nothing_is_begun(drs: Drs, emulator: Emulator) -> None:
@@ -132,7 +132,7 @@ def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
 
     assert refused.code == 1
     assert f"{second}: The pre-check of job {second} has not passed: it has none yet." in refused.out
-    assert refused.out.endswith(f"Not started, because another job is refused: {first}\n")
+    assert refused.out.endswith(f"Not started, because another job was refused: {first}\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
     assert (again.code, "started before" in again.out) == (0, True)
     assert [job["starts"] for job in emulator.jobs[:2]] == [1, 0]
@@ -204,7 +204,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
         (["status", "not a job"], "'not a job' is not a job id"),
         (["precheck", "x", "--mode", "forFun"], "--mode"),
         (["precheck", "x", "--interval", "0"], "expected seconds above 0"),
-        (["precheck", "x", "--alarms", "no-such-file"], "'no-such-file' cannot be read"),
+        (["precheck", "x", "--alarms", "no-such-file"], "cannot read 'no-such-file'"),
         (["status", "x", "--conn-id", "nobody"], "connection 'nobody' is not defined"),
         (["dance"], "dance"),
     ],
@@ -278,7 +278,7 @@ def test_ctrl_c(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
     done = drs("precheck", emulator.job_ids[0], "--wait")
 
     assert done.code == 130
-    assert "goes on in DRS" in done.err
+    assert "Jobs in DRS continue" in done.err
 
 
 def test_text_of_the_service_moves_no_cursor(drs: Drs, emulator: Emulator) -> None:
@@ -304,7 +304,7 @@ def test_doctor_on_a_good_connection(drs: Drs) -> None:
     done = drs("doctor")
 
     assert done.code == 0
-    assert "good     IAM name: 127.0.0.1 is 127.0.0.1." in done.out
+    assert "OK    IAM name: host name resolves (127.0.0.1)." in done.out
     assert done.out.endswith("Connection 'drs_default' works.\n")
 
 
@@ -316,9 +316,9 @@ def test_doctor_names_the_first_thing_to_mend(drs: Drs, connect: Any) -> None:
     unreachable = drs("doctor")
 
     assert refused.code == 2
-    assert refused.document["findings"][-1]["state"] == "bad"
+    assert refused.document["findings"][-1]["state"] == "FAIL"
     assert unreachable.code == 3
-    assert "Mend this first: DRS connection: no connection to 127.0.0.1:1" in unreachable.out
+    assert "Fix this first: DRS connection: cannot connect to 127.0.0.1:1" in unreachable.out
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

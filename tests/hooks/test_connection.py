@@ -32,7 +32,7 @@ def test_a_good_connection_tests_well(emulator: Emulator) -> None:
     ("change", "text"),
     [
         ({"password": "wrong-not-real"}, "IAM credentials: IAM at"),
-        ({"host": "http://127.0.0.1:9"}, "DRS connection: no connection to 127.0.0.1:9"),
+        ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9"),
         ({"login": ""}, "login is empty"),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_host_that_is_another_service_is_no_success(connect: Any, emulator: Em
     works, message = DrsHook().test_connection()
 
     assert not works
-    assert "not as DRS does" in message
+    assert "is not DRS" in message
 
 
 @pytest.mark.parametrize("extra", ["[1]", "{"])
@@ -181,7 +181,7 @@ def test_a_password_that_a_form_does_not_send_is_to_be_typed_again(connect: Any)
 
     assert not works
     assert message.startswith("password is empty;")
-    assert message.endswith("type it again.")
+    assert message.endswith("enter it again to test it.")
 
 
 def test_airflow_finds_the_form() -> None:

@@ -276,4 +276,4 @@ def test_the_diagnosis_tells_a_wrong_project_from_a_wrong_password(
 
     assert last.step == step
     if step == "IAM project":
-        assert f"It may use {keystone.project} ({keystone.project_id})." in last.seen
+        assert f"Its projects: {keystone.project} ({keystone.project_id})." in last.message

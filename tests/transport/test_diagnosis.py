@@ -54,7 +54,7 @@ def _settings(emulator: Emulator, extra: dict[str, Any] | None = None, **fields:
 def _worst(settings: Settings) -> tuple[str, str]:
     """Return the step at which it ended, and what it says."""
     findings = diagnose(settings)
-    assert [each for each in findings if each.state is State.BAD] == findings[-1:]
+    assert [each for each in findings if each.state is State.FAIL] == findings[-1:]
     text = "\n".join(map(str, findings)) + repr(findings) + str([each.to_dict() for each in findings])
     assert SECRET not in text
     assert PROXY_SECRET not in text
@@ -71,10 +71,10 @@ def test_a_good_connection_has_good_findings_only(secure: Emulator) -> None:
     findings = diagnose(_settings(secure))
 
     assert [(each.step, each.state) for each in findings] == [
-        (f"{service} {step}", State.GOOD)
+        (f"{service} {step}", State.OK)
         for service in ("IAM", "DRS")
         for step in ("name", "connection", "TLS", "clock")
-    ] + [("DRS", State.GOOD)]
+    ] + [("DRS", State.OK)]
     asked = [entry["operation"] for entry in secure.journal() if entry["operation"]]
     assert asked == ["KeystoneCreateUserTokenByPassword", "BatchListJobStatus"]
 
@@ -89,7 +89,7 @@ def test_keys_and_tokens_need_no_iam(emulator: Emulator) -> None:
     findings = diagnose(_settings(emulator, extra, **keys))
 
     assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS clock", "DRS"]
-    assert findings[-1].seen == "DRS accepts the credentials, and DRS answers."
+    assert findings[-1].message == "DRS accepts the credentials, and DRS responds."
     assert _worst(_settings(emulator, extra, **{**keys, "password": SECRET}))[0] == "DRS credentials"
 
 
@@ -102,16 +102,16 @@ def _project() -> str:
 @pytest.mark.parametrize(
     ("fields", "extra", "step", "says"),
     [
-        ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS name", "cannot be resolved"),
+        ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS name", "cannot resolve"),
         ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM name", "extra.iam_endpoint"),
-        ({}, {"iam_endpoint": "DEAD"}, "IAM connection", "the firewall, and whether a proxy is needed"),
-        ({"host": "DEAD"}, {}, "DRS connection", "no connection to 127.0.0.1:"),
+        ({}, {"iam_endpoint": "DEAD"}, "IAM connection", "the firewall, and whether a proxy is required"),
+        ({"host": "DEAD"}, {}, "DRS connection", "cannot connect to 127.0.0.1:"),
         ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
         ({"password": SECRET}, {}, "IAM credentials", "Check login, password, domain_name"),
         ({"login": "nobody"}, {}, "IAM credentials", "refuses user 'nobody'"),
         ({}, {"domain_name": "another-account"}, "IAM credentials", "domain 'another-account'"),
-        ({}, {"iam_endpoint": "ELSEWHERE"}, "IAM", "not as an IAM does"),
-        ({"host": "ELSEWHERE"}, {}, "DRS", "not as DRS does"),
+        ({}, {"iam_endpoint": "ELSEWHERE"}, "IAM", "is not an IAM"),
+        ({"host": "ELSEWHERE"}, {}, "DRS", "is not DRS"),
         (
             {},
             {"proxy": "http://proxy.invalid:3128", "allow_http": True},
@@ -142,7 +142,7 @@ def test_what_is_missing_is_named(
     [
         ("no_permission", {}, "DRS permission", "drs:precheckJob:get"),
         ("expire_token", {}, "DRS credentials", ""),
-        ("html", {}, "DRS", "not as DRS does"),
+        ("html", {}, "DRS", "is not DRS"),
         ("status", {"status": 503}, "DRS", ""),
         (
             "job_error",
@@ -180,9 +180,9 @@ def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certifica
 @pytest.mark.parametrize(
     ("names", "options", "trusted", "says"),
     [
-        ((), {}, False, "issued by CN=drs-emulator"),
+        ((), {}, False, "issuer CN=drs-emulator"),
         (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
-        ((), {"lifetime": -datetime.timedelta(days=3)}, True, "whoever runs the endpoint has to renew it"),
+        ((), {"lifetime": -datetime.timedelta(days=3)}, True, "the operator of the endpoint must renew it"),
     ],
 )
 def test_a_certificate_that_does_not_verify_is_described(
@@ -216,17 +216,17 @@ def test_tls_that_nobody_verifies_is_a_warning(secure: Emulator) -> None:
     """It works, and should not stay so."""
     findings = diagnose(_settings(secure, {"verify": False}))
 
-    assert [each.step for each in findings if each.state is State.WARNING] == ["IAM TLS", "DRS TLS"]
-    assert findings[-1].state is State.GOOD
+    assert [each.step for each in findings if each.state is State.WARN] == ["IAM TLS", "DRS TLS"]
+    assert findings[-1].state is State.OK
 
 
 @pytest.mark.parametrize(
     ("auth", "hours", "worst"),
     [
-        ("aksk", 1, State.BAD),
-        ("token", 1, State.WARNING),
-        ("token", -1, State.WARNING),
-        ("aksk", 0, State.GOOD),
+        ("aksk", 1, State.FAIL),
+        ("token", 1, State.WARN),
+        ("token", -1, State.WARN),
+        ("aksk", 0, State.OK),
     ],
 )
 def test_a_clock_that_is_wrong_is_noticed(auth: str, hours: int, worst: State) -> None:
@@ -247,7 +247,7 @@ def test_a_clock_that_is_wrong_is_noticed(auth: str, hours: int, worst: State) -
     (clock,) = (each for each in findings if each.step == "DRS clock")
     assert clock.state is worst
     if hours:
-        assert ("behind" if hours > 0 else "ahead") in clock.seen
+        assert ("behind" if hours > 0 else "ahead") in clock.message
     assert SECRET.encode() not in next(each for each in server.received if each.line.startswith(b"GET")).raw
 
 
@@ -291,7 +291,7 @@ def test_a_proxy_of_the_environment_is_named(emulator: Emulator, monkeypatch: py
     found, text = _worst(_settings(emulator, host="https://drs.example.invalid"))
 
     assert found == "DRS connection"
-    assert "of the environment (HTTPS_PROXY" in text
+    assert "of HTTPS_PROXY" in text
     assert "add drs.example.invalid to NO_PROXY" in text
 
 
@@ -311,7 +311,7 @@ def test_a_user_without_the_project_is_told_so(emulator: Emulator) -> None:
         found, text = _worst(_settings(emulator, {"iam_endpoint": iam.url}, password=SECRET))
 
     assert found == "IAM project"
-    assert "has no project 'eu-de' for it. It may use eu-nl (1234)." in text
+    assert "has no access to project 'eu-de'. Its projects: eu-nl (1234)." in text
 
 
 def test_a_list_of_projects_that_is_none_is_left_out(emulator: Emulator) -> None:

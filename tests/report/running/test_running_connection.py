@@ -200,7 +200,7 @@ def test_the_test_button_of_airflow_3(visit: Visit) -> None:
 ANSWERS = [
     ({"extra": {"region": ""}}, "extra.region is missing; give it"),
     ({"host": "https://drs.eu-xx.invalid"}, "DRS name: .*cannot be resolved.*extra.region"),
-    ({"host": "http://127.0.0.1:9"}, "DRS connection: no connection to 127.0.0.1:9.*the firewall"),
+    ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
     (
         {"extra": {"proxy": PROXY}},
         "through the proxy 127.0.0.1:9 of extra.proxy.*Check the proxy",
