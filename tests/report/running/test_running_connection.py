@@ -192,14 +192,14 @@ def test_the_test_button_of_airflow_3(visit: Visit) -> None:
     row.get_by_role("button", name="Test Connection").click()
 
     expect(page.get_by_role("status").filter(has_text="works")).to_contain_text(
-        "The connection works: IAM accepts the credentials, and DRS answers."
+        "The connection works: IAM accepts the credentials, and DRS responds."
     )
 
 
 #: What is wrong, and what the answer says of it and of what to do.
 ANSWERS = [
     ({"extra": {"region": ""}}, "extra.region is missing; give it"),
-    ({"host": "https://drs.eu-xx.invalid"}, "DRS name: .*cannot be resolved.*extra.region"),
+    ({"host": "https://drs.eu-xx.invalid"}, "DRS name: cannot resolve.*extra.region"),
     ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
     (
         {"extra": {"proxy": PROXY}},
