@@ -94,7 +94,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "proxy": _text(
         _NETWORK,
         "Proxy",
-        "URL of a proxy, for example http://user:password@proxy.example:3128. "
+        "URL of a proxy, for example http://proxy.example:3128, with user:password@ if required. "
         "Default: HTTPS_PROXY and NO_PROXY of the environment.",
         format="password",
     ),

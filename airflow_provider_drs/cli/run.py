@@ -20,6 +20,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,
     DrsPermissionError,
+    label_error,
 )
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
@@ -248,7 +249,7 @@ def _show_jobs(answers: Mapping[str, object], found: Mapping[str, dict[str, Any]
         rows.append(row)
         lines.append((job_id, "refused" if error else _name_state(row), "" if error else _describe(row)))
     code = _code_of(errors.values()) if errors else PASSED
-    text = "\n".join(f"{job_id}: {error}" for job_id, error in errors.items())
+    text = "\n".join(label_error(job_id, error) for job_id, error in errors.items())
     return Result(code, {"jobs": rows}, ("JOB", heading, ""), lines, text=text)
 
 

@@ -118,6 +118,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]
     ) -> list[str]:
         from airflow_provider_drs.operators import results
+        from airflow_provider_drs.protocol.core.errors import label_error
 
         errors = results.pick_errors(answers)
         rows = []
@@ -128,7 +129,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
                 self.log.warning("%s not started, because another job was refused", job_id)
             elif job_id in errors:
                 row["error"] = errors[job_id].to_dict()
-                self.log.error("%s not started: %s", job_id, answer)
+                self.log.error("Not started: %s", label_error(job_id, errors[job_id]))
             else:
                 row |= answer.to_dict()
                 self.log.info("%s %s", job_id, "was started before" if row["adopted"] else "started")

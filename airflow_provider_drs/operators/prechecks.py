@@ -112,6 +112,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     def _publish(self, context: Context, answers: Mapping[str, Submission | DrsError]) -> None:
         from airflow_provider_drs.operators import results
+        from airflow_provider_drs.protocol.core.errors import label_error
         from airflow_provider_drs.protocol.prechecks.messages import Submission
 
         rows = []
@@ -124,7 +125,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
             else:
                 row = {"job_id": job_id, "precheck_id": None, "status": "rejected", "error": answer.to_dict()}
                 rows.append(row)
-                self.log.error("%s pre-check rejected: %s", job_id, answer)
+                self.log.error("Pre-check rejected: %s", label_error(job_id, answer))
         context["ti"].xcom_push(key=results.SUBMISSIONS_KEY, value=rows)
 
     def _create_watch(self, job_ids: Sequence[str]) -> Watch:

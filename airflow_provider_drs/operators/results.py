@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_drs import metrics
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, make_error
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, label_error, make_error
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
 from airflow_provider_drs.protocol.prechecks.report import JobReport, name_failures, render_report
@@ -108,7 +108,7 @@ def publish_outcomes(
     for name, answer in answers.items():
         if name in errors:
             rows.append({known_by: name, "error": errors[name].to_dict()})
-            log.error("%s not %s: %s", name, done, answer)
+            log.error("Not %s: %s", done, label_error(name, errors[name]))
             continue
         row: dict[str, Any] = {**answer.to_dict(), "error": None}  # type: ignore[attr-defined]
         rows.append(row)
@@ -209,7 +209,7 @@ def finish_wait(
     context["ti"].xcom_push(key=key, value=watch.results)
     succeeded = [job_id for job_id in watch.job_ids if job_id not in failures]
     for job_id, error in failures.items():
-        log.error("%s %s", job_id, error)
+        log.error("%s", label_error(job_id, error))
     if not failures or (allow_partial and succeeded):
         return succeeded
     if on_failure == "skip":
@@ -233,7 +233,7 @@ def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoR
 
 
 def _name_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> str:
-    lines = [f"{job_id}: {error}" for job_id, error in errors.items()]
+    lines = [label_error(job_id, error) for job_id, error in errors.items()]
     return f"{what} {len(errors)} of {total} jobs.\n" + "\n".join(lines)
 
 

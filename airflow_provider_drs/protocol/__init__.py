@@ -1,6 +1,6 @@
 """
-What DRS says and means, as values and pure functions.
+The DRS protocol as values and pure functions.
 
-Nothing in this package opens a socket, reads a clock, rolls dice or knows of Airflow: requests and
-conversations come out, responses, times and random numbers go in. Both hooks share all of it.
+Nothing in this package opens a socket, reads a clock, draws random numbers or imports Airflow: it returns
+requests and conversations, and receives responses, times and random numbers. Both hooks share it.
 """

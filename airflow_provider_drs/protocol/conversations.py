@@ -1,7 +1,7 @@
 """
-The calls of the hooks as conversations. What a function here says of itself, the hooks' methods say too.
+The hook methods as conversations. The methods have the docstrings of these functions.
 
-Any number of jobs in, one value or error per job out, in the order asked.
+Each processes any number of jobs, and returns one value or error per job, in the order given.
 """
 
 from airflow_provider_drs.protocol.comparisons.operation import create_comparisons, get_comparisons

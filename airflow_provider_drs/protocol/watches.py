@@ -1,4 +1,4 @@
-"""Everything that can be waited for, and the way back from JSON."""
+"""All watches, and how to deserialize them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _WATCHES: dict[str, type[Watch]] = {
 
 def watch_from_dict(fields: Mapping[str, Any]) -> Watch:
     """
-    Return the watch that ``to_dict`` described.
+    Return the watch that ``to_dict`` serialized.
 
-    :raises KeyError: it describes none.
+    :raises KeyError: it is not a serialized watch.
     """
     return _WATCHES[fields["kind"]].from_dict(fields)

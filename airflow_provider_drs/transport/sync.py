@@ -16,10 +16,10 @@ import urllib3
 from airflow_provider_drs.protocol.connection.auth import (
     Grant,
     Outgoing,
-    authorise,
+    authorize,
     get_grant,
     own_grant,
-    refused_own_credentials,
+    rejected_credentials_error,
 )
 from airflow_provider_drs.protocol.connection.settings import Auth, Settings
 from airflow_provider_drs.protocol.core.errors import DrsError
@@ -91,7 +91,7 @@ class SyncClient:
         started_s = time.monotonic()
         outcome = None
         if isinstance(step, Send):
-            outgoing = authorise(
+            outgoing = authorize(
                 self._settings,
                 grant if step.request.service is Service.DRS else None,
                 step.request,
@@ -102,7 +102,7 @@ class SyncClient:
             time.sleep(step.seconds)
         elif isinstance(step, RenewToken) and grant is not None:
             if self._settings.auth is not Auth.PASSWORD:
-                raise refused_own_credentials(self._settings, step.operation)
+                raise rejected_credentials_error(self._settings, step.operation)
             self._slot.discard(grant.token)
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
 

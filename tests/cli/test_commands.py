@@ -115,7 +115,7 @@ def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
     progress = drs("progress", emulator.job_ids[0], "--json")
 
     assert status.code == 1
-    assert "FULL_TRANSFER_STARTED  the full copy is running" in status.out
+    assert "FULL_TRANSFER_STARTED  full copy running" in status.out
     assert f"{NOBODY}: " in status.out
     assert "does not exist (DRS.M00289)" in status.out
     assert progress.document["jobs"][0]["percent"] >= 0
@@ -131,7 +131,7 @@ def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
     again = drs("start", first)
 
     assert refused.code == 1
-    assert f"{second}: The pre-check of job {second} has not passed: it has none yet." in refused.out
+    assert f"The pre-check of job {second} has not passed: it has none yet." in refused.out
     assert refused.out.endswith(f"Not started, because another job was refused: {first}\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
     assert (again.code, "started before" in again.out) == (0, True)
@@ -147,7 +147,7 @@ def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
     ],
 )
 def test_an_instant_that_is_none(drs: Drs, emulator: Emulator, instant: str, text: str) -> None:
-    """Without a time zone, in the past, or no date: wrong use, and nothing is started."""
+    """Without a time zone, has passed, or no date: wrong use, and nothing is started."""
     _pass(drs, emulator.job_ids[0])
 
     done = drs("start", emulator.job_ids[0], "--at", instant)
@@ -201,7 +201,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
     [
         ([], "COMMAND"),
         (["precheck"], "JOB"),
-        (["status", "not a job"], "'not a job' is not a job id"),
+        (["status", "not a job"], "is 'not a job': expected a DRS job ID"),
         (["precheck", "x", "--mode", "forFun"], "--mode"),
         (["precheck", "x", "--interval", "0"], "expected seconds above 0"),
         (["precheck", "x", "--alarms", "no-such-file"], "cannot read 'no-such-file'"),

@@ -181,7 +181,7 @@ def test_below_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
 
     assert good.returncode == 0, good.stderr
     assert "CONFIGURATION" in good.stdout
-    assert (wrong.returncode, "is not a job id" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "expected a DRS job ID" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["status", "x"], ["precheck", "x", "--wait"], ["--help"]])

@@ -7,11 +7,11 @@ import pytest
 
 from airflow_provider_drs.protocol.connection.auth import (
     Grant,
-    authorise,
+    authorize,
     build_token,
     get_grant,
     own_grant,
-    refused_own_credentials,
+    rejected_credentials_error,
 )
 from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsResponseError
@@ -126,7 +126,7 @@ def test_a_request_goes_out_complete(auth: str) -> None:
     settings = _settings({"auth": auth, "project_id": "p"})
     grant = own_grant(settings) if auth != "password" else Grant("tok", "p", None)
 
-    outgoing = authorise(settings, grant, build_job_statuses(["a"]), AT)
+    outgoing = authorize(settings, grant, build_job_statuses(["a"]), AT)
 
     assert outgoing.url == "https://drs.eu-de.otc.t-systems.com/v3/p/jobs/batch-status"
     assert outgoing.headers["Content-Type"] == "application/json"
@@ -139,7 +139,7 @@ def test_a_request_goes_out_complete(auth: str) -> None:
 
 def test_iam_gets_no_token() -> None:
     """It gets the credentials in the body."""
-    outgoing = authorise(_settings(), None, build_token(_settings()), AT)
+    outgoing = authorize(_settings(), None, build_token(_settings()), AT)
 
     assert outgoing.url == "https://iam.eu-de.otc.t-systems.com/v3/auth/tokens?nocatalog=true"
     assert "X-Auth-Token" not in outgoing.headers
@@ -148,7 +148,7 @@ def test_iam_gets_no_token() -> None:
 @pytest.mark.parametrize(("auth", "text"), [("token", "new token"), ("aksk", "clock")])
 def test_own_credentials_that_are_refused_say_what_to_do(auth: str, text: str) -> None:
     """Nobody can renew them but the user."""
-    error = refused_own_credentials(_settings({"auth": auth, "project_id": "p"}), "BatchStartJobs")
+    error = rejected_credentials_error(_settings({"auth": auth, "project_id": "p"}), "BatchStartJobs")
 
     assert text in str(error)
     assert "'c'" in str(error)

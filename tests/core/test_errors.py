@@ -97,5 +97,5 @@ def test_the_text_says_what_failed_in_whose_words_and_what_to_do() -> None:
     error = make_error("DRS refuses X", http_status=400, error_code="DRS.M00307", error_msg="Only subtasks.")
 
     assert str(error) == (
-        "DRS refuses X: Only subtasks (DRS.M00307, HTTP 400). Use the id of the child job, not of its parent."
+        "DRS refuses X: Only subtasks (DRS.M00307, HTTP 400). Use the ID of the child job, not of its parent."
     )

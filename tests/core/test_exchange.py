@@ -155,7 +155,7 @@ def test_a_transport_that_says_nothing_is_at_fault() -> None:
     conversation = exchange(build_job_statuses(["a"]), Budget(1.0), lambda document, response: document)
     assert isinstance(next(conversation), Send)
 
-    with pytest.raises(RuntimeError, match="fault of the transport"):
+    with pytest.raises(RuntimeError, match="bug of the transport"):
         conversation.send(Observation(None, 0.0, 0.0))
 
 

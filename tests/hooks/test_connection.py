@@ -180,7 +180,7 @@ def test_a_password_that_a_form_does_not_send_is_to_be_typed_again(connect: Any)
     works, message = DrsHook().test_connection()
 
     assert not works
-    assert message.startswith("password is empty;")
+    assert message.startswith("password is empty.")
     assert message.endswith("enter it again to test it.")
 
 

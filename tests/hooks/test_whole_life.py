@@ -397,7 +397,7 @@ def test_a_password_that_is_missing_is_named_and_nothing_is_sent(emulator: Emula
     """One for each job means one for each job."""
     jobs = [emulator.seed_job(**REPLICATING) for _ in range(2)]
 
-    with pytest.raises(DrsConfigError, match=f"target_password: there is none for job {jobs[1]}"):
+    with pytest.raises(DrsConfigError, match=f"target_password has no entry for job {jobs[1]}"):
         hook.change_passwords(jobs, target_password={jobs[0]: SECRET})
 
     assert emulator.journal("BatchResetPassword") == []
@@ -431,10 +431,10 @@ def test_a_backward_job_is_reviewed_by_its_forward_one(emulator: Emulator, hook:
 
     assert hook.review_jobs([backward], "start")[backward] == Review(Readiness.READY, "CONFIGURATION")
     emulator.set_job(forward, delay=[[0, 90]])
-    assert "by 90 s" in str(hook.review_jobs([backward], "start")[backward])
+    assert "is 90 s" in str(hook.review_jobs([backward], "start")[backward])
     assert hook.start_jobs([backward])[backward].job_ids == (backward,)
     emulator.inject("job_error", operation="BatchListProgresses", job_id=forward, code="DRS.M00200")
-    assert "unknown time" in str(hook.review_jobs([backward, forward], "start")[backward])
+    assert "is unknown" in str(hook.review_jobs([backward, forward], "start")[backward])
 
 
 # --- comparisons and switch-overs
@@ -630,7 +630,7 @@ def test_an_instance_of_the_cloud_is_not_switched_over(emulator: Emulator, hook:
 
     answer = hook.switch_over([made.job_id])[made.job_id]
 
-    assert "its database in01 is an instance of the cloud" in str(answer)
+    assert "its database in01 is a cloud instance" in str(answer)
     assert emulator.journal("SwitchVip") == []
     assert hook.get_switch_overs([made.job_id])[made.job_id].error_code == "DRS.M00300"
 
@@ -640,7 +640,7 @@ def test_a_part_of_a_job_across_zones_is_not_switched_over(emulator: Emulator, h
     parent = emulator.seed_job(db_use_type="sync", **REPLICATING)
     part = emulator.seed_job(db_use_type="sync", parent_id=parent, **REPLICATING)
 
-    assert f"Use the id of its parent, {parent}" in str(hook.switch_over([part])[part])
+    assert f"Use its parent, {parent}" in str(hook.switch_over([part])[part])
     assert hook.get_switch_overs([part])[part].error_code == "DRS.M00308"
 
 

@@ -227,7 +227,7 @@ def test_a_job_in_the_wrong_status_says_which(emulator: Emulator, hook: Any) -> 
     answer = hook.start_jobs([job_id])[job_id]
 
     assert isinstance(answer, DrsJobStateError)
-    assert "RELEASE_RESOURCE_COMPLETE: the job was stopped" in str(answer)
+    assert "RELEASE_RESOURCE_COMPLETE (stopped" in str(answer)
 
 
 def test_an_unchecked_start_is_refused_by_the_service_too(emulator: Emulator, hook: Any) -> None:

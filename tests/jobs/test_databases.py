@@ -108,5 +108,5 @@ def test_an_instance_of_the_cloud_needs_its_region() -> None:
 def test_an_endpoint_for_each_job_has_to_be_there() -> None:
     """By the job's id."""
     assert endpoint_of({"a": SOURCE}, "a") is SOURCE
-    with pytest.raises(DrsConfigError, match="no endpoint for job b"):
+    with pytest.raises(DrsConfigError, match="b: no endpoint given"):
         endpoint_of({"a": SOURCE}, "b")

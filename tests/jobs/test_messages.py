@@ -252,7 +252,7 @@ def test_start_values_cross_xcom() -> None:
 @pytest.mark.parametrize("value", [12, True, "20261231", 1.5, ["now"]])
 def test_a_start_time_without_meaning_is_refused(value: object) -> None:
     """Seconds instead of milliseconds, too: they would be 1970."""
-    with pytest.raises(ValueError, match="start_time .* is not understood"):
+    with pytest.raises(ValueError, match="start_time .* is invalid"):
         read_start_time_ms(value, now_s=0.0)
 
 

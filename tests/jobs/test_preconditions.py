@@ -90,21 +90,21 @@ def test_a_rule_agrees_with_the_document(rule: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "job", "text"),
     [
-        ("select", _job(db_use_type="cloudDataGuard"), "db_use_type is cloudDataGuard"),
-        ("set_policies", _job(), "for sync jobs only"),
-        ("set_definers", _job(engine="postgresql"), "engine is postgresql"),
-        ("compare_parameters", _job(job_direction="down"), "job_direction is down"),
-        ("set_flow_control", _job(task_type="INCR_TRANS"), "no full copy to limit"),
-        ("test_cluster", _job(parent_id="p"), "id of its parent, p"),
-        ("switch_over", _job(db_use_type="sync", parent_id="p"), "id of its parent, p"),
+        ("select", _job(db_use_type="cloudDataGuard"), "as a cloudDataGuard job"),
+        ("set_policies", _job(), "Only sync jobs support this"),
+        ("set_definers", _job(engine="postgresql"), "with engine postgresql"),
+        ("compare_parameters", _job(job_direction="down"), "with job_direction down"),
+        ("set_flow_control", _job(task_type="INCR_TRANS"), "Only a full copy can be limited"),
+        ("test_cluster", _job(parent_id="p"), "Use its parent, p"),
+        ("switch_over", _job(db_use_type="sync", parent_id="p"), "Use its parent, p"),
         (
             "switch_over",
             replace(JOB, db_use_type="sync", raw={"target_endpoint": {"inst_id": "in01"}}),
-            "self-built ones only",
+            "Only self-managed databases",
         ),
-        ("pause", _job("CREATING"), "That needs one of FULL_TRANSFER_COMPLETE"),
-        ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Leave the job out"),
-        ("precheck", _job("CREATING"), "needs status CONFIGURATION"),
+        ("pause", _job("CREATING"), "Expected FULL_TRANSFER_COMPLETE"),
+        ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Remove it from job_ids"),
+        ("precheck", _job("CREATING"), "Expected CONFIGURATION"),
     ],
 )
 def test_a_refusal_says_why_and_what_to_do(name: str, job: JobDetails, text: str) -> None:
@@ -140,11 +140,13 @@ def test_a_backward_job_waits_for_its_forward_job() -> None:
     assert review(RULES["precheck"], _backward(), None) is Readiness.READY
     for name in ("test", "start"):
         assert review(RULES[name], _backward(), replicating) is Readiness.READY
-        assert "its forward job is PAUSING" in str(review(RULES[name], _backward(), Forward("PAUSING")))
-        assert "not to be found" in str(review(RULES[name], _backward(), None))
+        assert "its forward job is in status PAUSING" in str(
+            review(RULES[name], _backward(), Forward("PAUSING"))
+        )
+        assert "not listed" in str(review(RULES[name], _backward(), None))
 
 
-@pytest.mark.parametrize(("delay_s", "text"), [(60, "by 60 s"), (None, "by an unknown time")])
+@pytest.mark.parametrize(("delay_s", "text"), [(60, "is 60 s"), (None, "is unknown")])
 def test_a_backward_job_does_not_start_while_the_forward_one_is_late(delay_s: int | None, text: str) -> None:
     """RPO and RTO have to be under 60 seconds."""
     found = review(RULES["start"], _backward(), Forward("INCRE_TRANSFER_STARTED", delay_s))

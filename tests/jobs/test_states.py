@@ -38,4 +38,4 @@ def test_phase_sets_do_not_overlap() -> None:
 
 def test_a_known_status_is_explained() -> None:
     """People read the meaning, not the word alone."""
-    assert describe_status("CONFIGURATION").startswith("CONFIGURATION: created")
+    assert describe_status("CONFIGURATION").startswith("CONFIGURATION (created")

@@ -88,4 +88,4 @@ def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost:
     Talk([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
 
     assert watch.is_done is bool(watch.failures) is lost
-    assert not lost or "its task_type is FULL_TRANS" in str(watch.failures["a"])
+    assert not lost or "with task_type FULL_TRANS" in str(watch.failures["a"])

@@ -110,7 +110,7 @@ def test_allow_partial_goes_on_with_the_accepted_jobs(emulator: Emulator, contex
 
 def test_unknown_jobs_are_named(emulator: Emulator, context: dict[str, Any]) -> None:
     """With what to do about it."""
-    with pytest.raises(AirflowFailException, match="Check the job id"):
+    with pytest.raises(AirflowFailException, match="Check the job ID"):
         _operator(["ffffffff-d0c5-4a11-8a11-fffffffjb999"]).execute(context)
 
 

@@ -174,7 +174,7 @@ def test_wait_for_start_names_the_job_that_did_not_come_to_run(
     monkeypatch.setattr("time.sleep", lambda _: emulator.set_job(passed[1], status="START_JOB_FAILED"))
     operator = _operator(passed[1:2], wait_for_start=True)
 
-    with pytest.raises(AirflowFailException, match="START_JOB_FAILED: the start failed"):
+    with pytest.raises(AirflowFailException, match="START_JOB_FAILED .start failed"):
         operator.execute(context)
 
 

@@ -70,7 +70,7 @@ def test_a_status_is_waited_for(
 
     assert context["ti"].xcoms["job_statuses"][0]["percent"] == 100
     lines = [line for line in told() if started in line]
-    assert any("FULL_TRANSFER_STARTED: the full copy is running (50%, 15 s left)" in line for line in lines)
+    assert any("FULL_TRANSFER_STARTED (full copy running), 50%, 15 s left" in line for line in lines)
 
 
 def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:

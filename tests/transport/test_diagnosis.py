@@ -108,7 +108,7 @@ def _project() -> str:
         ({"host": "DEAD"}, {}, "DRS connection", "cannot connect to 127.0.0.1:"),
         ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
         ({"password": SECRET}, {}, "IAM credentials", "Check login, password, domain_name"),
-        ({"login": "nobody"}, {}, "IAM credentials", "refuses user 'nobody'"),
+        ({"login": "nobody"}, {}, "IAM credentials", "rejected user 'nobody'"),
         ({}, {"domain_name": "another-account"}, "IAM credentials", "domain 'another-account'"),
         ({}, {"iam_endpoint": "ELSEWHERE"}, "IAM", "is not an IAM"),
         ({"host": "ELSEWHERE"}, {}, "DRS", "is not DRS"),

@@ -1,7 +1,6 @@
 """
-Tokens.
-
-asking IAM for one, reading its answer, and when to get another (drs_01_0005, drs_01_0007, drs_01_0008).
+Tokens: request one from IAM, parse the response, and decide when to renew it (drs_01_0005, drs_01_0007,
+drs_01_0008).
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, Dr
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.wire import Conversation, Request, Response, Service, encode_body
 
-# A compressed body can be a thousand times as large as what was sent; nothing here is worth that risk.
+# A compressed body can expand a thousandfold; uncompressed ones are small enough.
 _JSON_HEADERS: dict[str, str] = {
     "Content-Type": "application/json",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
 
-# A token that is about to expire is renewed early: five minutes, or a tenth of its life if that is less.
+# A token is renewed before it expires: by 5 minutes, or a tenth of its lifetime if that is less.
 _LONGEST_MARGIN_S = 300.0
 _MARGIN_SHARE = 0.1
-# Keystone's tokens know whole seconds: one that was issued late in a second expires early by as much.
+# Keystone's tokens have whole seconds: one that was issued late in a second expires up to a second early.
 _ROUNDING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What IAM gives: a token, the project it is for, and how many seconds it lives (``None``: not known)."""
+    """What IAM grants: a token, its project, and its lifetime in seconds (``None``: unknown)."""
 
     token: str = field(repr=False)
     project_id: str
@@ -41,7 +40,7 @@ class Grant:
 
     @property
     def useful_s(self) -> float:
-        """Seconds from its issue until it should be renewed."""
+        """Seconds after its issue at which it must be renewed."""
         if self.lifetime_s is None:
             return float("inf")
         margin_s = min(_LONGEST_MARGIN_S, self.lifetime_s * _MARGIN_SHARE) + _ROUNDING_S
@@ -50,7 +49,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request as it goes out: complete, with credentials."""
+    """A complete request with credentials."""
 
     method: str
     url: str
@@ -59,25 +58,25 @@ class Outgoing:
 
 
 def own_grant(settings: Settings) -> Grant:
-    """Return the grant of a connection that brings its own: a token, or keys that need none."""
+    """Return the grant of a connection with its own token, or with keys."""
     return Grant(settings.secret if settings.auth is Auth.TOKEN else "", settings.project_id, None)
 
 
-def authorise(settings: Settings, grant: Grant | None, request: Request, at: datetime.datetime) -> Outgoing:
+def authorize(settings: Settings, grant: Grant | None, request: Request, at: datetime.datetime) -> Outgoing:
     """
-    Return *request* with its URL, body and credentials.
+    Return *request* with URL, body and credentials.
 
     :param grant: the token and project; ``None`` for IAM, which gets the credentials in the body.
-    :param at: now, which a signature covers.
+    :param at: the current time, which a signature covers.
     """
     body = encode_body(request.body)
     if grant is None:
         return Outgoing(request.method, settings.iam_url + request.path, _JSON_HEADERS, body)
     url = settings.drs_url + request.path.replace("{project_id}", grant.project_id)
-    # Content-Type is mandatory on every DRS call, also on those without a body.
+    # Content-Type is required on every DRS call, also without a body.
     headers = _JSON_HEADERS | {"X-Language": settings.language}
     if settings.auth is Auth.AKSK:
-        # The vendor's SDK sends and signs the project, too.
+        # The vendor's SDK also sends and signs the project.
         headers["X-Project-Id"] = grant.project_id
         headers |= sign(
             method=request.method,
@@ -93,37 +92,39 @@ def authorise(settings: Settings, grant: Grant | None, request: Request, at: dat
     return Outgoing(request.method, url, headers, body)
 
 
-def refused_own_credentials(settings: Settings, operation: str) -> DrsAuthError:
-    """Return the error for credentials that cannot be renewed, because the connection brings them itself."""
+def rejected_credentials_error(settings: Settings, operation: str) -> DrsAuthError:
+    """
+    Return the error for rejected credentials that cannot be renewed: a token of the connection, or keys.
+    """
     what = "access key or its signature" if settings.auth is Auth.AKSK else "token"
-    todo = (
+    remedy = (
         "Check login (access key), password (secret key), extra.project_id and this machine's clock"
         if settings.auth is Auth.AKSK
-        else "Put a new token into password, or use extra.auth password so that tokens are renewed"
+        else "Set password to a new token, or use extra.auth=password, which renews tokens"
     )
     return DrsAuthError(
-        f"{operation}: DRS refuses the {what} of connection {settings.conn_id!r}. {todo}.",
+        f"{operation}: DRS rejected the {what} of connection {settings.conn_id!r}. {remedy}.",
         operation=operation,
     )
 
 
 def build_token(settings: Settings) -> Request:
     """Return the request for a token with project scope."""
-    # Keystone itself wants the domain that a project name belongs to; the public clouds' IAM accepts it.
+    # Keystone requires the domain of a project name; the public clouds' IAM accepts it.
     named = {"name": settings.project_name, "domain": _domain(settings)}
     project = {"id": settings.project_id} if settings.project_id else named
-    return _ask_for_token(settings, {"scope": {"project": project}})
+    return _build_token_request(settings, {"scope": {"project": project}})
 
 
 def build_unscoped_token(settings: Settings) -> Request:
-    """Return the request for a token that is good for no project, to see whether the user is known at all."""
-    return _ask_for_token(settings, {})
+    """Return the request for an unscoped token, which shows whether IAM knows the user."""
+    return _build_token_request(settings, {})
 
 
-def _ask_for_token(settings: Settings, scope: Mapping[str, Any]) -> Request:
+def _build_token_request(settings: Settings, scope: Mapping[str, Any]) -> Request:
     user = {"name": settings.login, "password": settings.secret, "domain": _domain(settings)}
     identity = {"methods": ["password"], "password": {"user": user}}
-    # The catalog is of no use here and is most of the answer; any non-empty value leaves it out.
+    # The catalog is most of the response and not used; any non-empty value omits it.
     path = "/v3/auth/tokens?nocatalog=true"
     return Request(
         "KeystoneCreateUserTokenByPassword",
@@ -143,20 +144,20 @@ def parse_token(document: Mapping[str, Any], response: Response, settings: Setti
     """
     Read the token.
 
-    :raises DrsResponseError: there is no token, no expiry, or no project in the answer.
+    :raises DrsResponseError: the response has no token, expiry or project.
     """
     token = response.headers.get("x-subject-token")
     body = document.get("token")
     if not token or not isinstance(body, Mapping):
-        raise DrsResponseError("IAM's answer holds no token")
+        raise DrsResponseError("the response of IAM has no token")
     project = body.get("project")
     project_id = settings.project_id or (project.get("id") if isinstance(project, Mapping) else None)
     if not project_id:
-        raise DrsResponseError("IAM's answer names no project; set extra.project_id of the connection")
+        raise DrsResponseError("the response of IAM has no project; set extra.project_id of the connection")
     if not WORD.fullmatch(str(project_id)):
-        raise DrsResponseError("IAM's answer names a project that can be none")
+        raise DrsResponseError("the response of IAM has an invalid project")
     expires_at = _read_instant(body, "expires_at")
-    # From IAM's own two clocks readings, so that a wrong clock on this side does no harm.
+    # Both times are from IAM's clock, so that a wrong local clock has no effect.
     issued_at = _read_instant(body, "issued_at") if body.get("issued_at") else None
     lifetime_s = (expires_at - issued_at).total_seconds() if issued_at else None
     return Grant(token, str(project_id), lifetime_s)
@@ -166,7 +167,7 @@ def _read_instant(body: Mapping[str, Any], key: str) -> datetime.datetime:
     try:
         instant = datetime.datetime.fromisoformat(str(body.get(key)).replace("Z", "+00:00"))
     except ValueError:
-        raise DrsResponseError(f"{key} of IAM's answer is not a date and time") from None
+        raise DrsResponseError(f"{key} in the response of IAM is not a date and time") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=datetime.UTC)
 
 
@@ -175,7 +176,7 @@ def get_grant(settings: Settings) -> Conversation[Grant]:
     Request a token from IAM.
 
     :raises DrsAuthError: user, password, domain or project is wrong.
-    :raises DrsUnavailableError: IAM gave no usable answer within ``retry_timeout``.
+    :raises DrsUnavailableError: no valid response of IAM within ``retry_timeout``.
     """
     request = build_token(settings)
     try:
@@ -194,9 +195,9 @@ def _explain_refusal(error: DrsError, settings: Settings) -> DrsAuthError:
     who = f"user {settings.login!r} of domain {settings.domain_name or settings.domain_id!r}"
     where = settings.project_id or settings.project_name
     return DrsAuthError(
-        f"IAM at {settings.iam_url} refuses {who} for project {where!r} (HTTP {error.http_status}). Check "
+        f"IAM at {settings.iam_url} rejected {who} for project {where!r} (HTTP {error.http_status}). Check "
         f"login, password, domain_name and project_name or region of connection {settings.conn_id!r}; "
-        "the user needs programmatic access.",
+        "the user must have programmatic access.",
         operation=error.operation,
         http_status=error.http_status,
         error_code=error.error_code,

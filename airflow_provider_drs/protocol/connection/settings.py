@@ -1,4 +1,4 @@
-"""What one Airflow connection says: where the service is, who we are there, and the limits of a call."""
+"""The settings of an Airflow connection: endpoints, credentials, and limits of calls."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 E = TypeVar("E", bound=Enum)
 
-#: The service's own advice on the pre-check and connection test pages.
+#: The service's recommendation on the pages on pre-checks and connection tests.
 DEFAULT_BATCH_SIZE = 10
-#: Half of the documented page maximum.
+#: Half of the documented maximum.
 DEFAULT_POLL_BATCH_SIZE = 50
 LARGEST_BATCH = 100
 
 LANGUAGES = ("en-us", "zh-cn")
 
-#: What becomes part of a host name or a path is spelt in letters that mean the same to everybody: a library
-#: that reads a URL differently would send a token to another host than the one that was checked.
+#: Parts of host names and paths are restricted to letters that every URL parser reads in the same way:
+#: otherwise a library could send a token to another host than the validated one.
 WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NETLOC = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
@@ -35,7 +35,7 @@ _LARGEST_PORT = 65_535
 
 
 class Auth(Enum):
-    """How requests are authorised."""
+    """How requests are authorized."""
 
     PASSWORD = "password"
     AKSK = "aksk"
@@ -43,7 +43,7 @@ class Auth(Enum):
 
 
 class Cloud(Enum):
-    """Whose DRS it is. The value is what the connection says."""
+    """The cloud. The value is that of the connection."""
 
     OTC = "otc"
     HUAWEI = "huaweicloud"
@@ -55,17 +55,17 @@ class Cloud(Enum):
 
     @property
     def console_url(self) -> str:
-        """Return the base URL of the console, for people."""
+        """Return the base URL of the console."""
         return "https://console.otc.t-systems.com" if self is Cloud.OTC else "https://console.huaweicloud.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
-    A connection, checked and complete. Times are seconds.
+    A validated connection. Times are in seconds.
 
-    ``secret`` is the password, the secret key or the token, as ``auth`` says. Without ``project_id``
-    (password only) it is taken from the token.
+    ``secret`` is the password, secret key or token, depending on ``auth``. Without ``project_id``
+    (``auth=password`` only) the project of the token is used.
     """
 
     conn_id: str
@@ -92,9 +92,9 @@ class Settings:
     @property
     def identity(self) -> str:
         """
-        Return a key that is equal for equal credentials and scope, and gives none of them away.
+        Return a key that is equal for equal credentials and scope, and reveals none of them.
 
-        A changed password is another identity: nobody goes on with a token of the old one.
+        A changed password is another identity, which does not use tokens of the old one.
         """
         parts = (self.iam_url, self.auth.value, self.login, self.secret, self.domain_name, self.domain_id)
         scope = (self.project_id, self.project_name, str(self.verify), str(self.proxy))
@@ -103,7 +103,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a hook's caller says, which goes before the connection's extra."""
+    """Arguments of a hook, which override the connection's extra."""
 
     project_id: str | None = None
     region: str | None = None
@@ -122,11 +122,11 @@ def read_settings(
     schema: str | None = None,
 ) -> Settings:
     """
-    Return the settings that a connection stands for.
+    Return the settings of a connection.
 
     :param extra: the connection's extra as a mapping.
-    :param overrides: values of the hook's arguments.
-    :raises DrsConfigError: a field is missing, unknown or contradictory; the text names it and the
+    :param overrides: the hook's arguments.
+    :raises DrsConfigError: a field is missing, unknown or contradictory; the message names it and the
         connection.
     """
     return _Reader(conn_id, dict(extra), overrides or Overrides()).read(host, port, login, password, schema)
@@ -136,8 +136,8 @@ def read_extra(conn_id: str, extra: object, *, what: str = "extra") -> dict[str,
     """
     Return the extra of a connection: a mapping, or the text of a JSON object.
 
-    :param what: what it is called, for the text of an error.
-    :raises DrsConfigError: it is neither.
+    :param what: its name, for the error.
+    :raises DrsConfigError: it is something else.
     """
     try:
         found = json.loads(extra) if isinstance(extra, str) and extra else extra or {}
@@ -149,15 +149,13 @@ def read_extra(conn_id: str, extra: object, *, what: str = "extra") -> dict[str,
 
 
 class _Reader:
-    """
-    Reads one connection; every complaint names the connection and the field, never a value that is secret.
-    """
+    """Reads one connection. Every error names the connection and the field, and never a secret value."""
 
     def __init__(self, conn_id: str, extra: dict[str, Any], overrides: Overrides) -> None:
         self._conn_id = conn_id
         self._extra = extra
         self._overrides = overrides
-        # Looked at even where it is not needed: a word that is none would else go unnoticed.
+        # Validated even if it is not used: an invalid value must not go unnoticed.
         self._allows_http = self._flag("allow_http")
 
     def read(
@@ -206,11 +204,11 @@ class _Reader:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self._error(f"extra.{name} must be text, not {type(value).__name__}.")
+            raise self._error(f"extra.{name} must be a string, not {type(value).__name__}.")
         return value.strip()
 
     def _word(self, name: str, given: str | None) -> str:
-        """Return a text that becomes part of a URL: the caller's, else the connection's."""
+        """Return a string that becomes part of a URL: the hook's argument, else the connection's."""
         word = given or self._text(name)
         if word and not WORD.fullmatch(word):
             whose = name if given else f"extra.{name}"
@@ -223,7 +221,7 @@ class _Reader:
             return kind(word) if word else default
         except ValueError:
             known = ", ".join(member.value for member in kind)
-            raise self._error(f"extra.{name} {word!r} is unknown; use one of {known}.") from None
+            raise self._error(f"extra.{name} {word!r} is unknown. Use one of {known}.") from None
 
     def _check_credentials(
         self, auth: Auth, login: str | None, password: str | None, project_id: str
@@ -235,28 +233,24 @@ class _Reader:
         }
         login_means, password_means = wants[auth]
         if login_means and not login:
-            raise self._error(f"login is empty; with extra.auth {auth.value} it holds {login_means}.")
+            raise self._error(f"login is empty. With extra.auth={auth.value}, set it to {login_means}.")
         if not password:
-            raise self._error(f"password is empty; with extra.auth {auth.value} it holds {password_means}.")
+            raise self._error(f"password is empty. With extra.auth={auth.value}, set it to {password_means}.")
         if auth is not Auth.PASSWORD and not (_is_header_text(login or "") and _is_header_text(password)):
             raise self._error(
-                "login or password holds a line break or another character that no header can carry, "
-                "or begins or ends with a space."
+                "login or password has a line break or another character that is not allowed in a header, "
+                "or begins or ends with a space. Remove it."
             )
         if auth is not Auth.PASSWORD and not project_id:
-            raise self._error(
-                f"extra.project_id is missing; with extra.auth {auth.value} nobody asks IAM for it."
-            )
+            raise self._error(f"extra.project_id is missing. It is required with extra.auth={auth.value}.")
 
     def _check_scope(self, domain_name: str, domain_id: str, project: str) -> None:
         if not domain_name and not domain_id:
-            raise self._error(
-                "extra.domain_name is missing; give the name (or domain_id) of the user's account."
-            )
+            raise self._error("extra.domain_name is missing. Set it, or domain_id, to the user's account.")
         if domain_name and domain_id:
-            raise self._error("extra.domain_name and extra.domain_id are both set; keep one of them.")
+            raise self._error("extra.domain_name and extra.domain_id are both set. Remove one of them.")
         if not project:
-            raise self._error("extra.region is missing; give it, extra.project_name or extra.project_id.")
+            raise self._error("extra.region is missing. Set it, extra.project_name or extra.project_id.")
 
     def _drs_url(
         self, host: str | None, port: int | None, schema: str | None, cloud: Cloud, region: str
@@ -267,7 +261,7 @@ class _Reader:
             )
             return self._url("host", host, scheme, port)
         if not region:
-            raise self._error("host and extra.region are both missing; give the DRS endpoint, or the region.")
+            raise self._error("host and extra.region are both missing. Set the DRS endpoint or the region.")
         return cloud.endpoint("drs", region)
 
     def _iam_url(self, cloud: Cloud, region: str) -> str:
@@ -275,7 +269,9 @@ class _Reader:
         if given:
             return self._url("extra.iam_endpoint", given, "https", None).removesuffix("/v3")
         if not region:
-            raise self._error("extra.region is missing; give it, or the IAM base URL as extra.iam_endpoint.")
+            raise self._error(
+                "extra.region is missing. Set it, or the base URL of IAM as extra.iam_endpoint."
+            )
         return cloud.endpoint("iam", region)
 
     def _console_url(self, cloud: Cloud) -> str:
@@ -292,17 +288,17 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self._error(f"{name} is not an http(s) URL or host[:port].")
         if "@" in parts.netloc or "?" in text or "#" in text:
-            raise self._error(f"{name} may hold scheme, host, port and path only.")
-        # urlsplit leaves out line breaks and tabs, so what was given is looked at, too.
+            raise self._error(f"{name} must have a scheme, host, port and path only.")
+        # urlsplit removes line breaks and tabs, so the given text is checked, too.
         is_plain = _is_header_text(text) and " " not in text
         if not (is_plain and _NETLOC.fullmatch(parts.netloc) and _PATH.fullmatch(parts.path)):
-            raise self._error(f"{name} holds a character or a segment that does not belong into such a URL.")
+            raise self._error(f"{name} has a character or path segment that is not allowed.")
         if own_port == 0 or not 0 <= (port or 0) <= _LARGEST_PORT:
             raise self._error(f"the port of {name} must be from 1 to {_LARGEST_PORT}.")
         if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._allows_http):
             raise self._error(
-                f"{name} is plain http to {parts.hostname}: credentials would travel unprotected. Use https, "
-                "or set extra.allow_http to true if you accept that."
+                f"{name} would send credentials to {parts.hostname} without TLS. Use https, "
+                "or set extra.allow_http to true to accept that."
             )
         suffix = f":{port}" if port and not own_port else ""
         return f"{parts.scheme}://{parts.netloc}{suffix}{parts.path}".rstrip("/")
@@ -310,7 +306,7 @@ class _Reader:
     def _language(self) -> str:
         word = (self._overrides.language or self._text("language") or LANGUAGES[0]).lower()
         if word not in LANGUAGES:
-            raise self._error(f"language {word!r} is unknown; use one of {', '.join(LANGUAGES)}.")
+            raise self._error(f"language {word!r} is unknown. Use one of {', '.join(LANGUAGES)}.")
         return word
 
     def _verify(self) -> bool | str:
@@ -333,8 +329,8 @@ class _Reader:
         is_plain = any(url.startswith("http://") for url in urls)
         if is_plain and not (is_loopback(parts.hostname or "") or self._allows_http):
             raise self._error(
-                "extra.proxy would read the credentials that go to a plain http URL. Use https, or set "
-                "extra.allow_http to true if you accept that."
+                "extra.proxy could read credentials that are sent without TLS. Use https, or set "
+                "extra.allow_http to true to accept that."
             )
         return proxy
 
@@ -381,7 +377,7 @@ def _is_header_text(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what goes to a host never leaves this machine."""
+    """Whether requests to a host never leave this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,7 +1,7 @@
 """
-Request signatures for access keys: SDK-HMAC-SHA256, as the API gateway in front of DRS checks them.
+Request signatures for access keys: SDK-HMAC-SHA256, as the API gateway of DRS verifies them.
 
-The clock stays outside: the instant that a signature covers is an argument.
+The time that a signature covers is an argument.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def sign(
     """
     Return the headers that sign a request: X-Sdk-Date, Host and Authorization.
 
-    :param url: the whole URL; path and query are signed as the gateway normalises them.
+    :param url: the complete URL; path and query are signed as the gateway normalizes them.
     :param headers: the headers that are sent; all of them are signed.
     :param body: the bytes that are sent.
-    :param at: now, with a time zone; the gateway refuses a signature that is 15 minutes off.
+    :param at: the current time, with a time zone; the gateway rejects a signature that is 15 minutes off.
     """
     parts = urlsplit(url)
-    # Host is signed, so it is set here instead of being left to an HTTP library's taste for default ports.
+    # Host is signed, so it is set here: HTTP libraries differ in how they write default ports.
     added = {"X-Sdk-Date": at.astimezone(datetime.UTC).strftime(_DATE_FORMAT), "Host": parts.netloc}
     signed = {name.lower(): value.strip() for name, value in {**headers, **added}.items()}
     names = ";".join(sorted(signed))
@@ -59,7 +59,7 @@ def sign(
 
 def _canonical_path(path: str) -> str:
     quoted = "/".join(_quote(segment) for segment in unquote(path).split("/"))
-    # The gateway signs every path as if it ended in a slash.
+    # The gateway signs every path with a trailing slash.
     return quoted if quoted.endswith("/") else f"{quoted}/"
 
 

@@ -1,8 +1,8 @@
 """
-Any number of jobs in, batches out, one value or error per job back, in the order asked.
+Process any number of jobs in batches, and return one value or error per job, in the order given.
 
-Reads raise what stops them as a whole. Writes do not, once something may have been done: the error then
-stands at each job that it kept from being done, so that nothing half-done is hidden.
+A read raises an error that affects all jobs. A write does not, once something may have been changed: the
+error is then the value of each job that it affects, so that no partial result is lost.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ T = TypeVar("T")
 Answers = dict[str, T | DrsError]
 Build = Callable[[Sequence[str]], Request]
 Parse = Callable[[Request, Mapping[str, Any], Response], Answers[T]]
-#: Sorts the answers to one writing request into what is settled; a job left out is sent again.
+#: Returns the results of a write that are final; the other jobs are sent again.
 Settle = Callable[[Answers[T], Sequence[str]], Conversation[Answers[T]]]
 
 
 @dataclass(slots=True)
 class Limits:
     """
-    How much goes into one call, and how long it may take. A hook owns one.
+    The limits of a call. Each hook has its own.
 
-    ``read_batch`` shrinks when the service refuses a batch that is too large for it.
+    ``read_batch`` shrinks when the service rejects a batch as too large.
     """
 
     write_batch: int
     read_batch: int
     retry_timeout_s: float
-    #: precheck_id by job id, as far as submissions and results have told.
+    #: precheck_id by job ID, learned from submissions and results.
     precheck_ids: dict[str, str] = field(default_factory=dict)
     #: ``db_use_type`` of all jobs whose details were read.
     uses: set[str] = field(default_factory=set)
 
 
 def read(
-    limits: Limits, job_ids: Sequence[str], build: Build, parse: Parse[T], *, ask_alone: bool = False
+    limits: Limits, job_ids: Sequence[str], build: Build, parse: Parse[T], *, read_alone: bool = False
 ) -> Conversation[Answers[T]]:
     """
-    Read all jobs, in batches.
+    Read all jobs in batches.
 
-    :param ask_alone: a job that nothing was said of is asked for once more, alone.
+    :param read_alone: read a job that is missing in the response once more, alone.
     """
     answers: Answers[T] = {}
     position = 0
@@ -58,8 +58,8 @@ def read(
         answers |= yield from _read_batch(limits, batch, build, parse)
         position += len(batch)
     for job_id in [job_id for job_id in job_ids if job_id not in answers]:
-        if ask_alone and len(job_ids) > 1:
-            # The row carries an id that we have not learned yet; asked alone, it can only be this job's.
+        if read_alone and len(job_ids) > 1:
+            # The row has an ID that is not known yet; read alone, it can only belong to this job.
             answers |= yield from _read_batch(limits, (job_id,), build, parse)
         if job_id not in answers:
             answers[job_id] = missing_error(build((job_id,)), job_id)
@@ -70,7 +70,7 @@ def _read_batch(
     limits: Limits, batch: Sequence[str], build: Build, parse: Parse[T]
 ) -> Conversation[Answers[T]]:
     """
-    Read one batch; where it is refused as a whole, read its halves, down to the one job that is to blame.
+    Read one batch. If it is rejected as a whole, read its halves, down to the single job that causes it.
     """
     budget = Budget(limits.retry_timeout_s)
     try:
@@ -85,7 +85,7 @@ def _read_batch(
     for half in (batch[:middle], batch[middle:]):
         answers |= yield from _read_batch(limits, half, build, parse)
     if not any(isinstance(answer, DrsRequestError) for answer in answers.values()):
-        # Both halves went through, so it was the size that was refused. Remember it.
+        # Both halves were accepted, so the batch was too large. Remember the size.
         limits.read_batch = min(limits.read_batch, middle)
     return answers
 
@@ -94,9 +94,9 @@ def _read_until_settled(
     batch: Sequence[str], budget: Budget, build: Build, parse: Parse[T]
 ) -> Conversation[Answers[T]]:
     """
-    Read, and read again what is only passing.
+    Read a batch, and retry jobs with a transient error.
 
-    a busy or throttled job, or the silent rest beside refused jobs.
+    Busy or throttled jobs, and jobs that are missing in a response that rejects others.
     """
     answers: Answers[T] = {}
     pending = batch
@@ -105,20 +105,20 @@ def _read_until_settled(
         fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
         answers |= fresh
         errors = {job_id: answer for job_id, answer in fresh.items() if isinstance(answer, DrsError)}
-        passing = [job_id for job_id, error in errors.items() if is_transient(error)]
-        silent = [job_id for job_id in pending if job_id not in fresh] if errors else []
-        if not passing and not silent:
+        transient = [job_id for job_id, error in errors.items() if is_transient(error)]
+        missing = [job_id for job_id in pending if job_id not in fresh] if errors else []
+        if not transient and not missing:
             return answers
-        if passing:
+        if transient:
             delay_s = budget.next_backoff_s()
             if delay_s is None:
                 return answers
             budget.note((yield Pause(delay_s)))
-        pending = [*passing, *silent]
+        pending = [*transient, *missing]
 
 
 def is_transient(answer: object) -> bool:
-    """Whether a job's answer is an error that goes away by itself."""
+    """Whether the result of a job is a transient error."""
     return isinstance(answer, DrsError) and (answer.is_transient or answer.error_code == BUSY_CODE)
 
 
@@ -132,10 +132,10 @@ def write(
     size: int | None = None,
 ) -> Conversation[Answers[T]]:
     """
-    Send every batch; after an error that concerns more than its own batch, send nothing more.
+    Send every batch. After an error that affects more than one batch, send nothing more.
 
-    :param job_ids: the jobs, or whatever else the rows of the answers are known by.
-    :param size: of a batch, where it is not the connection's.
+    :param job_ids: the jobs, or other keys of the rows.
+    :param size: the batch size, if it differs from the connection's.
     """
     answers: Answers[T] = {}
     stopped_by: DrsError | None = None
@@ -146,11 +146,11 @@ def write(
         try:
             answers |= yield from _write_batch(limits, batch, build, parse, settle)
         except DrsError as error:
-            is_about_more = not isinstance(error, DrsRequestError)
-            if is_about_more and not answers:
+            affects_all = not isinstance(error, DrsRequestError)
+            if affects_all and not answers:
                 raise
             answers |= dict.fromkeys(batch, error)
-            stopped_by = error if is_about_more else None
+            stopped_by = error if affects_all else None
     return {job_id: answers[job_id] for job_id in job_ids}
 
 
@@ -158,9 +158,9 @@ def _write_batch(
     limits: Limits, batch: Sequence[str], build: Build, parse: Parse[T], settle: Settle[T]
 ) -> Conversation[Answers[T]]:
     """
-    Send one batch until each job of it is settled or the time is up.
+    Send one batch until each of its jobs has a final result, or the retry budget is spent.
 
-    :raises DrsError: the call failed as a whole, and nothing of the batch was or may have been done.
+    :raises DrsError: the call failed, and nothing of the batch was changed.
     """
     budget = Budget(limits.retry_timeout_s)
     answers: Answers[T] = {}
@@ -174,7 +174,7 @@ def _write_batch(
             if len(pending) == len(batch) and error is None:
                 raise
             return answers | dict.fromkeys(pending, refusal)
-        # From here on something may have been done: errors go to the jobs.
+        # From here on something may have been changed: errors belong to the jobs.
         reported: Answers[T] = {} if isinstance(fresh, OutcomeUnknown) else fresh
         error = fresh.error if isinstance(fresh, OutcomeUnknown) else None
         try:
@@ -187,16 +187,15 @@ def _write_batch(
         if not pending:
             return answers
         if delay_s is None:
-            rest = {
+            return answers | {
                 job_id: reported.get(job_id) or error or missing_error(request, job_id) for job_id in pending
             }
-            return answers | rest
         budget.note((yield Pause(delay_s)))
 
 
 def _not_sent_error(request: Request, job_id: str, cause: DrsError) -> DrsError:
     return make_error(
-        f"{request.operation} was not sent for job {job_id}, because the batch before it failed: {cause}",
+        f"{job_id}: {request.operation} was not sent, because the previous batch failed: {cause}",
         operation=request.operation,
         http_status=cause.http_status,
         error_code=cause.error_code,

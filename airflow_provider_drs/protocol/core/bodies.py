@@ -1,8 +1,8 @@
 """
-Bodies of answers: read strictly, whatever a server sends, and no more of them than is needed.
+Read response bodies strictly, and no more of them than is needed.
 
-A verdict hangs on these bytes. So what two readers could read in two ways is no document: a key that is
-there twice, NaN, text that is no UTF-8.
+Verdicts depend on these bytes. A body that two parsers could read differently is rejected: duplicate keys,
+NaN, invalid UTF-8.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def read_json(response: Response) -> dict[str, Any]:
     """
     Read a body as a JSON object.
 
-    :raises DrsResponseError: it is HTML, cut short, ambiguous, or JSON of another kind.
+    :raises DrsResponseError: it is HTML, truncated, ambiguous, or another kind of JSON.
     """
     try:
         document = _read_strictly(response.body)
@@ -34,23 +34,21 @@ def read_json(response: Response) -> dict[str, Any]:
 
 
 class RunningPrecheck(msgspec.Struct, gc=False):
-    """The result of a pre-check that still runs. Its items are skipped without being decoded."""
+    """The result of a running pre-check. Its items are skipped without being decoded."""
 
     id: str | None = None
     job_id: str | None = None
     precheck_id: str | None = None
     process: str = ""
     total_passed_rate: str | None = None
-    #: What makes it another row than that of a check that runs.
+    #: With it, the row is an error and not a running pre-check.
     error_code: Any = None
     status: Any = None
     success: Any = None
 
 
 class Prechecks(dict[str, Any]):
-    """
-    A document with pre-check results: those that have ended as they came, and beside them the running ones.
-    """
+    """A document with pre-check results: finished ones unchanged, and the running ones separately."""
 
     running: Sequence[RunningPrecheck] = ()
 
@@ -63,8 +61,8 @@ class _RawBody(msgspec.Struct):
     results: list[msgspec.Raw]
 
 
-#: What a pre-check that still runs says of how far it is.
-_UNDER_WAY = frozenset(f"{percent}{sign}" for percent in range(100) for sign in ("", "%"))
+#: The values of ``process`` of a running pre-check.
+_RUNNING = frozenset(f"{percent}{sign}" for percent in range(100) for sign in ("", "%"))
 _BODY = msgspec.json.Decoder(_Body)
 _RAW_BODY = msgspec.json.Decoder(_RawBody)
 
@@ -73,7 +71,7 @@ def read_prechecks(response: Response) -> dict[str, Any]:
     """
     Read a body with pre-check results, without the items of those that are still running.
 
-    Thousands of waits read little else, and nearly all that they read is about jobs that are still checked.
+    This is nearly all that thousands of waits read.
 
     :raises DrsResponseError: see :func:`read_json`.
     """
@@ -82,7 +80,7 @@ def read_prechecks(response: Response) -> dict[str, Any]:
         ended = [
             n
             for n, row in enumerate(rows)
-            if row.process not in _UNDER_WAY
+            if row.process not in _RUNNING
             or row.error_code
             or row.status is not None
             or row.success is not None
@@ -92,7 +90,7 @@ def read_prechecks(response: Response) -> dict[str, Any]:
         raws = _RAW_BODY.decode(response.body).results if ended else ()
         document = Prechecks(results=[_read_strictly(bytes(raws[n])) for n in ended])
     except (ValueError, RecursionError):
-        # An error, or nothing that we know: read all of it, and say what it is.
+        # An error or an unknown body: read all of it for a precise error.
         return read_json(response)
     for n in reversed(ended):
         del rows[n]
@@ -100,13 +98,14 @@ def read_prechecks(response: Response) -> dict[str, Any]:
     return document
 
 
-#: Who reads the answers to an operation, where it is not :func:`read_json`.
+#: The readers of operations that do not use :func:`read_json`.
 READERS = {"BatchCheckResults": read_prechecks}
 
 
 def _read_strictly(body: bytes) -> Any:
     document = msgspec.json.decode(body)
-    # A key that is there twice is read once, so it takes a colon away. Only an escape can bring one back.
+    # A duplicate key is decoded once, so that a colon is missing in the encoded document. Only an escape can
+    # hide it.
     if b"\\u" in body or body.count(b":") != msgspec.json.encode(document).count(b":"):
         return json.loads(body.decode("utf-8"), object_pairs_hook=_refuse_twins)
     return document
@@ -115,13 +114,13 @@ def _read_strictly(body: bytes) -> Any:
 def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("it has a duplicate key")
     return found
 
 
 def _not_json(response: Response, problem: str) -> str:
     kind = response.headers.get("content-type", "no content type")
     if coding := response.headers.get("content-encoding"):
-        kind += f", compressed ({coding}) although nobody asked for it"
+        kind += f", compressed ({coding}) without being requested"
     start = redact_text(response.body[:80].decode("utf-8", "replace"))
     return f"the body is {problem} ({len(response.body)} bytes of {kind}, starting {start!r})"

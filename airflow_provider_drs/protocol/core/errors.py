@@ -1,20 +1,20 @@
 """
-Everything that can go wrong when talking to DRS, as one tree.
+The errors of this provider.
 
 ::
 
     DrsError
-     ├─ DrsConfigError         the connection or an argument cannot work; nothing was sent
-     ├─ DrsAuthError           the service does not believe who we are
-     ├─ DrsPermissionError     it believes us and does not let us
-     ├─ DrsRequestError        it understood the request and refuses it
-     │   ├─ DrsJobNotFoundError   there is no such job (any more)
-     │   └─ DrsJobStateError      the job is not in a status that allows this
-     ├─ DrsThrottledError      too many requests; passes by itself
-     ├─ DrsUnavailableError    no usable answer within the time allowed; passes by itself
-     └─ DrsResponseError       an answer that is not the documented shape
+     ├─ DrsConfigError         the connection or an argument is invalid; nothing was sent
+     ├─ DrsAuthError           IAM or DRS rejected the credentials
+     ├─ DrsPermissionError     the user lacks a permission
+     ├─ DrsRequestError        the service rejected the request
+     │   ├─ DrsJobNotFoundError   the job does not exist, or was deleted
+     │   └─ DrsJobStateError      the status of the job does not allow the action
+     ├─ DrsThrottledError      too many requests; transient
+     ├─ DrsUnavailableError    no valid response within the retry budget; transient
+     └─ DrsResponseError       a response that is not as documented
 
-Classes are for what a caller does differently; a new service code is a new row in
+A class exists where callers react differently; a new error code of the service is a new row in
 :data:`ERROR_CLASS_BY_CODE`. This module imports nothing else of the provider.
 """
 
@@ -26,20 +26,20 @@ from typing import Any
 
 class DrsError(Exception):
     """
-    Base of every error of this provider.
+    Base class of all errors of this provider.
 
-    :param message: what failed, for which job or field, and what to do next. Never holds a secret.
-    :param operation: the service's name of the operation, e.g. ``BatchStartJobs``.
-    :param http_status: HTTP status of the answer; ``None`` when there was none.
-    :param error_code: the service's code, e.g. ``DRS.M00289``.
-    :param error_msg: the service's own words.
-    :param request_id: the service's id of the request, for a support ticket.
-    :param job_ids: the jobs that the error is about.
+    :param message: what failed, for which job or field, and how to fix it. Never contains a secret.
+    :param operation: the service's name of the operation, such as ``BatchStartJobs``.
+    :param http_status: the HTTP status; ``None`` without a response.
+    :param error_code: the service's error code, such as ``DRS.M00289``.
+    :param error_msg: the service's error message.
+    :param request_id: the service's ID of the request, for support tickets.
+    :param job_ids: the jobs that the error concerns.
     """
 
-    #: Whether the same call can succeed later without anybody changing anything.
+    #: Whether the same call can succeed later without any change.
     is_transient = False
-    #: What a person can do about it, when the error code says nothing more precise.
+    #: How to fix it, if the error code has no more precise remedy.
     remedy = ""
 
     def __init__(
@@ -77,9 +77,9 @@ class DrsError(Exception):
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> DrsError:
         """
-        Return the error that :meth:`to_dict` described.
+        Return the error that :meth:`to_dict` serialized.
 
-        A type that this version does not know becomes a plain :class:`DrsError`: the text is what counts.
+        An unknown type becomes a plain :class:`DrsError`.
         """
         error_class = ERROR_CLASS_BY_NAME.get(str(fields.get("type")), DrsError)
         return error_class(
@@ -94,17 +94,17 @@ class DrsError(Exception):
 
 
 class DrsConfigError(DrsError):
-    """The connection or an argument cannot work; nothing was sent."""
+    """The connection or an argument is invalid; nothing was sent."""
 
 
 class DrsAuthError(DrsError):
-    """IAM or DRS does not accept the credentials, and a new token did not help."""
+    """IAM or DRS rejected the credentials, and a new token did not help."""
 
     remedy = "Check login, password, domain and region of the connection."
 
 
 class DrsPermissionError(DrsError):
-    """The credentials are good; the user may not do this."""
+    """The credentials are valid, but the user lacks a permission."""
 
     remedy = (
         "Ask the account's administrator for the DRS permissions of this operation (IAM policy, project)."
@@ -112,52 +112,50 @@ class DrsPermissionError(DrsError):
 
 
 class DrsRequestError(DrsError):
-    """The service understood the request and refuses it; sending it again changes nothing."""
+    """The service rejected the request; a retry has the same result."""
 
-    remedy = "Correct what the service names, then run the task again."
+    remedy = "Fix what the message names, then run the task again."
 
 
 class DrsJobNotFoundError(DrsRequestError):
-    """DRS does not know the job in this project, or it was deleted."""
+    """The job does not exist in this project, or it was deleted."""
 
-    remedy = "Check the job id, and that region and project of the connection are those of the job."
+    remedy = "Check the job ID, and that the connection has the region and project of the job."
 
 
 class DrsJobStateError(DrsRequestError):
-    """The job is in a status in which DRS does not allow this."""
+    """The status of the job does not allow the action."""
 
-    remedy = "Look at the job's status in the DRS console; run the task again when it fits."
+    remedy = "Check the job's status in the DRS console, and run the task again when it allows the action."
 
 
 class DrsThrottledError(DrsError):
-    """DRS or its gateway says: too many requests."""
+    """Too many requests."""
 
     is_transient = True
-    remedy = "Run the task again later, poll less often, or raise extra.retry_timeout of the connection."
+    remedy = "Run the task again later, poll less often, or increase extra.retry_timeout of the connection."
 
 
 class DrsUnavailableError(DrsError):
     """
-    No usable answer within ``retry_timeout`` seconds.
-
-    no connection, a broken one, or a failing service.
+    No valid response within ``retry_timeout`` seconds: no connection, a broken one, or a failing service.
     """
 
     is_transient = True
-    remedy = "Check the network path and the service's health, then run the task again."
+    remedy = "Check the network route and the status of the service, then run the task again."
 
 
 class DrsResponseError(DrsError):
-    """An answer arrived that is not what the service documents."""
+    """A response that is not as documented by the service."""
 
     is_transient = True
     remedy = (
-        "Check that the connection's host is the DRS endpoint and not a proxy's or a portal's page; "
-        "if it is, report this with the request id."
+        "Check that the connection's host is the DRS endpoint, not a proxy or a portal. "
+        "If it is, report this with the request ID."
     )
 
 
-#: Every class of the tree by its name, for errors that cross a process as JSON.
+#: Every error class by name, to deserialize errors.
 ERROR_CLASS_BY_NAME: dict[str, type[DrsError]] = {
     error_class.__name__: error_class
     for error_class in (
@@ -174,13 +172,13 @@ ERROR_CLASS_BY_NAME: dict[str, type[DrsError]] = {
     )
 }
 
-#: Another operation is running on this one job: the only code that holds back a single job of a batch.
+#: Another operation is running on the job: the only error code that delays a single job of a batch.
 BUSY_CODE = "DRS.M01504"
-#: "Operation too frequent": asks for patience.
+#: "Operation too frequent".
 TOO_FREQUENT_CODE = "DRS.M01503"
-#: HTTP 401 that a new token does not cure.
+#: HTTP 401 that a new token does not fix.
 MISSING_PERMISSION_CODE = "DRS.M00103"
-#: HTTP 403 that a new token cures.
+#: HTTP 403 that a new token fixes.
 INVALID_TOKEN_CODE = "DRS.M00100"
 #: "This API cannot be called in the current task status."
 WRONG_STATE_CODE = "DRS.M00304"
@@ -191,7 +189,7 @@ EXISTING_RULE_CODE = "DRS.M07000"
 #: "The returned result is empty."
 EMPTY_RESULT_CODE = "DRS.M00002"
 
-# From the error code appendix (drs_05_0004), the API gateway's table and, for M00289, the Terraform provider.
+# From the error code appendix (drs_05_0004), the API gateway's table, and for M00289 the Terraform provider.
 ERROR_CLASS_BY_CODE: dict[str, type[DrsError]] = {
     "DRS.M00004": DrsUnavailableError,
     INVALID_TOKEN_CODE: DrsAuthError,
@@ -217,24 +215,24 @@ ERROR_CLASS_BY_CODE: dict[str, type[DrsError]] = {
     "APIGW.0613": DrsUnavailableError,
 }
 
-#: What to do about a code, where the class's own remedy says too little.
+#: Remedies of error codes, more precise than those of the classes.
 REMEDY_BY_CODE: dict[str, str] = {
     BUSY_CODE: (
-        "Another operation is running on the job; wait for it to end (DRS console), then run the task again."
+        "Wait until the running operation of the job has finished (DRS console), then run the task again."
     ),
     "DRS.M00261": (
-        "Check extra.project_id and extra.region of the connection: the project id must be the region's."
+        "Check extra.project_id and extra.region of the connection: the project must belong to the region."
     ),
-    "DRS.M00307": "Use the id of the child job, not of its parent.",
-    "DRS.M00302": "Use an engine_type that the service offers for this db_use_type.",
-    "DRS.M00308": "Use the id of the parent job, not of its child.",
-    "DRS.M00402": "Wait for the comparison that is running, or cancel it with conflict_policy='cancel'.",
+    "DRS.M00307": "Use the ID of the child job, not of its parent.",
+    "DRS.M00302": "Use an engine_type that the service supports for this db_use_type.",
+    "DRS.M00308": "Use the ID of the parent job, not of its child.",
+    "DRS.M00402": "Wait for the running comparison, or cancel it with conflict_policy='cancel'.",
     "DRS.KE0002": "Check login and password of the database's Airflow connection.",
 }
 
 
 def error_class_for(http_status: int | None, error_code: str | None) -> type[DrsError]:
-    """Choose the class for an answer: by the service's code where it is known, else by the HTTP status."""
+    """Return the error class of a response: by error code if it is known, else by HTTP status."""
     if error_code in ERROR_CLASS_BY_CODE:
         return ERROR_CLASS_BY_CODE[error_code]
     if http_status == 401:
@@ -261,9 +259,9 @@ def make_error(
     remedy: str | None = None,
 ) -> DrsError:
     """
-    Return the error whose text says what failed, in the service's words, and what to do next.
+    Return an error whose message says what failed, the service's reason, and how to fix it.
 
-    :param what: the first half of the sentence, e.g. ``DRS did not start job X``.
+    :param what: the beginning of the message, such as ``DRS did not start job X``.
     """
     chosen = error_class or error_class_for(http_status, error_code)
     facts = [error_code, f"HTTP {http_status}" if http_status else None]
@@ -283,3 +281,9 @@ def make_error(
         request_id=request_id,
         job_ids=job_ids,
     )
+
+
+def label_error(job_id: str, error: DrsError) -> str:
+    """Return the error with the job in front, unless its message begins with the job."""
+    text = str(error)
+    return text if job_id in text.partition(": ")[0] else f"{job_id}: {text}"

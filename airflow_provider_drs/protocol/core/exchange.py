@@ -1,4 +1,4 @@
-"""One logical call as a conversation: send, and after each failure do what the failure table says."""
+"""One logical call as a conversation: send, and after a failure act as the failure table defines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError
 from airflow_provider_drs.protocol.core.retry import (
     Decision,
+    Failure,
     ReadStateFirst,
-    RenewFirst,
-    SendAgain,
-    Trouble,
+    RenewAndRetry,
+    Retry,
     backoff_s,
     decide_next,
     read_outcome,
@@ -31,17 +31,16 @@ from airflow_provider_drs.protocol.core.wire import (
 
 T = TypeVar("T")
 
-#: Reads a document and the response that it came in; raises ``DrsResponseError`` for a shape it does not
-#: know.
+#: Parses a document and its response; raises ``DrsResponseError`` if it is not as documented.
 Parse = Callable[[Mapping[str, Any], Response], T]
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
     """
-    A write was sent and nobody knows whether it took effect.
+    A write was sent, and its outcome is not known.
 
-    ``error`` is what to raise if that stays so.
+    ``error`` is raised if that does not change.
     """
 
     error: DrsError
@@ -49,9 +48,9 @@ class OutcomeUnknown:
 
 class Budget:
     """
-    The time that one logical call may take, all its tries together.
+    The retry budget of one logical call.
 
-    It reads no clock: it learns the time from what the transport observes.
+    It reads no clock: the transport's observations have the time.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -63,25 +62,25 @@ class Budget:
 
     @property
     def left_s(self) -> float:
-        """Seconds that are left."""
+        """Remaining seconds."""
         return self._limit_s if self._deadline_s is None else max(0.0, self._deadline_s - self._now_s)
 
     def note(self, seen: Observation) -> None:
-        """Take the time from an observation; the first one starts the clock."""
+        """Update the time from an observation; the first one starts the budget."""
         if self._deadline_s is None:
             self._deadline_s = seen.started_s + self._limit_s
         self._now_s = seen.now_s
         self._jitter = seen.jitter
 
     def next_backoff_s(self) -> float | None:
-        """Return the seconds to wait before another try, or ``None`` when the time is up."""
+        """Return the seconds to wait before a retry, or ``None`` if the budget is spent."""
         delay_s = backoff_s(max(self.attempt, 1), self._jitter)
         return delay_s if delay_s < self.left_s else None
 
-    def decide(self, trouble: Trouble, *, repeatable: bool, token_renewed: bool) -> Decision:
-        """Choose what to do after *trouble*, with the time that is left."""
+    def decide(self, failure: Failure, *, repeatable: bool, token_renewed: bool) -> Decision:
+        """Choose what to do after *failure*, within the remaining time."""
         return decide_next(
-            trouble,
+            failure,
             repeatable=repeatable,
             attempt=self.attempt,
             budget_s=self.left_s,
@@ -92,28 +91,29 @@ class Budget:
 
 def exchange(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[T | OutcomeUnknown]:
     """
-    Send *request* until it is answered, and return what *parse* makes of the answer.
+    Send *request* until there is a response, and return its parsed value.
 
-    :raises DrsError: the failure table says to give up, or the budget is spent.
+    :raises DrsError: a permanent error, or the budget is spent.
     """
     token_renewed = False
-    told: DrsError | None = None
+    last_error: DrsError | None = None
     while True:
         seen = yield Send(request, budget.left_s)
         budget.note(seen)
         budget.attempt += 1
         result = _read(request, seen, parse)
-        if not isinstance(result, Trouble):
+        if not isinstance(result, Failure):
             return result
-        if isinstance(seen.outcome, TransportFailure) and told is not None and not budget.left_s:
-            # The last try had no time left for an answer; what the service said before says more than that.
-            result = replace(result, error=told)
-        told = result.error
+        if isinstance(seen.outcome, TransportFailure) and last_error is not None and not budget.left_s:
+            # The last try had no time left for a response; an earlier response of the service is more
+            # informative.
+            result = replace(result, error=last_error)
+        last_error = result.error
         decision = budget.decide(result, repeatable=request.repeatable, token_renewed=token_renewed)
-        if isinstance(decision, RenewFirst):
+        if isinstance(decision, RenewAndRetry):
             token_renewed = True
             budget.note((yield RenewToken(request.operation)))
-        elif isinstance(decision, SendAgain):
+        elif isinstance(decision, Retry):
             budget.note((yield Pause(decision.delay_s)))
         elif isinstance(decision, ReadStateFirst):
             budget.note((yield Pause(decision.delay_s)))
@@ -126,9 +126,9 @@ def exchange(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[
 
 def exchange_repeatable(request: Request, budget: Budget, parse: Parse[T]) -> Conversation[T]:
     """
-    Send a request that does no harm when it is sent twice, and return what *parse* makes of the answer.
+    Send a repeatable request, and return the parsed value of its response.
 
-    :raises DrsError: the failure table says to give up, or the budget is spent.
+    :raises DrsError: a permanent error, or the budget is spent.
     """
     answer = yield from exchange(request, budget, parse)
     if isinstance(answer, OutcomeUnknown):
@@ -136,13 +136,13 @@ def exchange_repeatable(request: Request, budget: Budget, parse: Parse[T]) -> Co
     return answer
 
 
-def _read(request: Request, seen: Observation, parse: Parse[T]) -> T | Trouble:
+def _read(request: Request, seen: Observation, parse: Parse[T]) -> T | Failure:
     if seen.outcome is None:
         raise RuntimeError(
-            f"a transport answered {request.operation} with nothing; this is a fault of the transport"
+            f"a transport returned nothing for {request.operation}; this is a bug of the transport"
         )
     document = read_outcome(request, seen.outcome, wall_s=seen.wall_s)
-    if isinstance(document, Trouble):
+    if isinstance(document, Failure):
         return document
     try:
         return parse(document, seen.outcome)  # type: ignore[arg-type]  # a failure has no document

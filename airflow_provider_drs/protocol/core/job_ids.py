@@ -1,6 +1,4 @@
-"""
-Any number of job ids in, batches that the service takes out, and answers merged in the order of the input.
-"""
+"""Job IDs of arguments, and batches of them."""
 
 from __future__ import annotations
 
@@ -15,44 +13,45 @@ from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 T = TypeVar("T")
 
-# A job id looks like a UUID and is not one ("140b5236-88ad-43c8-811c-1268453jb101"), so uuid.UUID() would
-# refuse it.
+# A job ID resembles a UUID, but is not one ("140b5236-88ad-43c8-811c-1268453jb101"): uuid.UUID() would reject
+# it.
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
-def check_job_id(job_id: object) -> str:
+def check_job_id(job_id: object, place: str = "job_ids") -> str:
     """
-    Return *job_id* if it can be one.
+    Return *job_id* if it is valid.
 
-    :raises DrsConfigError: it is no text, or not 1 to 64 of ``A-Z a-z 0-9 -``.
+    :param place: its place in the argument, for the error.
+    :raises DrsConfigError: it is not a string of 1 to 64 characters ``A-Z a-z 0-9 -``.
     """
     if isinstance(job_id, str) and _JOB_ID.match(job_id):
         return job_id
     raise DrsConfigError(
-        f"job_ids: {job_id!r} is not a job id; expected 1 to 64 letters, digits and hyphens, "
-        "as the DRS console shows."
+        f"{place} is {repr(job_id)[:80]}: expected a DRS job ID (1-64 letters, digits and hyphens). "
+        "If it comes from an XCom, check the upstream task's return value."
     )
 
 
 def check_job_ids(job_ids: Iterable[object]) -> tuple[str, ...]:
     """
-    Return the ids in their order, each once.
+    Return the IDs in their order, without duplicates.
 
-    :raises DrsConfigError: there is none, or one cannot be a job id.
+    :raises DrsConfigError: there are none, or one is invalid.
     """
     if isinstance(job_ids, str):
         job_ids = (job_ids,)
     listed = tuple(job_ids)
     if not _are_job_ids(listed):
-        for job_id in listed:
-            check_job_id(job_id)
-        raise DrsConfigError("job_ids is empty; give at least one DRS job id.")
+        for position, job_id in enumerate(listed):
+            check_job_id(job_id, f"job_ids[{position}]")
+        raise DrsConfigError("job_ids is empty: give at least one DRS job ID.")
     return tuple(dict.fromkeys(listed))
 
 
 def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
-    """Look at all of them at once: every poll of thousands of jobs comes by here."""
+    """Check all IDs with one regular expression: every poll of thousands of jobs needs it."""
     try:
         joined = " ".join(listed)
     except TypeError:
@@ -62,19 +61,19 @@ def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
 
 def read_job_ids(value: object) -> list[object]:
     """
-    Return the list that an operator's argument stands for.
+    Return the list of a ``job_ids`` argument.
 
-    Understands one id, any iterable of ids, and the text of a rendered list, JSON or Python: templating turns
-    lists into text.
+    Accepts one ID, any iterable of IDs, and the text of a list in JSON or Python: templating turns lists into
+    text.
 
-    :raises DrsConfigError: the value is none of these.
+    :raises DrsConfigError: the value is something else.
     """
     if isinstance(value, str):
         return _read_text(value)
     if value is None or isinstance(value, (bytes, dict)) or not isinstance(value, Iterable):
         raise DrsConfigError(
-            f"job_ids: expected one job id or a list of them, not {type(value).__name__}; "
-            "if it comes from an XCom, check that the task before has returned job ids."
+            f"job_ids: expected one job ID or a list of them, not {type(value).__name__}. "
+            "If it comes from an XCom, check the upstream task's return value."
         )
     return list(value)
 
@@ -87,12 +86,12 @@ def _read_text(text: str) -> list[object]:
     if isinstance(parsed, (list, tuple)):
         return list(parsed)
     raise DrsConfigError(
-        f"job_ids: {text[:80]!r} starts like a list and is neither a JSON nor a Python list of ids."
+        f"job_ids: {text[:80]!r} starts like a list, but is not a JSON or Python list of IDs."
     )
 
 
 def read_literal(text: str) -> object:
-    """Return the value that a text writes down, in JSON or Python; ``None`` for one that writes none."""
+    """Return the value of a JSON or Python literal; ``None`` if *text* is not one."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text.strip())
@@ -102,7 +101,7 @@ def read_literal(text: str) -> object:
 
 
 def find_duplicates(job_ids: Sequence[object]) -> list[object]:
-    """Return what occurs more than once, each once, in the order of its first occurrence."""
+    """Return the items that occur more than once, in the order of their first occurrence."""
     return [job_id for job_id, count in Counter(job_ids).items() if count > 1]
 
 

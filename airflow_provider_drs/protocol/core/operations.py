@@ -1,8 +1,8 @@
 """
-Every documented operation of DRS v3: how it is called, where it is described, and who calls it here.
+Every documented operation of DRS v3: how it is called, where it is documented, and what uses it.
 
-The table is the only place that knows a method or a path. The documentation's table of coverage is made of
-it, and the tests hold each of its words against what really happens.
+The only place with methods and paths. The coverage table of the documentation is built from it, and tests
+compare it with the API and the code.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SYNC = "real-time_synchronization_management"
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    One row.
+    One operation.
 
     :param page: the original name of its page in the service's API reference.
-    :param address: the page's address below that of the API reference.
-    :param repeatable: sending it twice does no harm.
-    :param methods: the methods of the hooks that send it.
-    :param faces: the operators and sensors that are there for it. (Most others look at a job first, too.)
+    :param address: the page's path below the API reference.
+    :param repeatable: sending it twice has the same effect as sending it once.
+    :param methods: the hook methods that send it.
+    :param faces: the operators and sensors that exist for it; most others also read details of jobs.
     """
 
     name: str
@@ -57,7 +57,7 @@ def _row(
 
 
 _TABLE = (
-    # Found by its name when the outcome is unknown.
+    # Found by name if the outcome is unknown.
     _row("BatchCreateJobs", "POST", "/batch-creation", "drs_03_0104", "creating_tasks_in_batches",
          "create_jobs", "DrsCreateJobsOperator", again=False),
     _row("BatchValidateConnections", "POST", "/batch-connection", "drs_03_0105",
@@ -78,7 +78,7 @@ _TABLE = (
          "DrsCompareParametersOperator DrsModifyParametersOperator", again=True),
     _row("UpdateParams", "POST", "/{job_id}/params", "drs_03_0131", "modifying_database_parameters",
          "modify_parameters", "DrsModifyParametersOperator", again=True),
-    # A second one while the first runs is refused for that job (DRS.M01504), and later it only checks anew.
+    # Rejected while a pre-check of the job is running (DRS.M01504); later it runs another pre-check.
     _row("BatchCheckJobs", "POST", "/batch-precheck", "drs_03_0110", "performing_a_batch_pre-check",
          "precheck_jobs", "DrsBatchPrecheckOperator", again=True),
     _row("BatchCheckResults", "POST", "/batch-precheck-result", "drs_03_0111",
@@ -86,12 +86,12 @@ _TABLE = (
          "DrsPrecheckSensor DrsBatchPrecheckOperator DrsStartJobsOperator", again=True),
     _row("BatchStartJobs", "POST", "/batch-starting", "drs_03_0112", "starting_tasks_in_batches",
          "start_jobs", "DrsStartJobsOperator", again=False),
-    # The name says stop; it pauses.
+    # Despite its name it pauses jobs.
     _row("BatchStopJobs", "POST", "/batch-pause-task", "drs_03_0133", "pausing_tasks_in_batches",
          "pause_jobs", "DrsPauseJobsOperator", again=False),
     _row("BatchRestoreTask", "POST", "/batch-retry-task", "drs_03_0132",
          "resuming_or_retrying_tasks_in_batches", "retry_jobs", "DrsRetryJobsOperator", again=False),
-    # The name says delete; it stops, too. And the DELETE has a body.
+    # Despite its name it also stops jobs. The DELETE request has a body.
     _row("BatchDeleteJobs", "DELETE", "/batch-jobs", "drs_03_0113", "stopping_or_deleting_tasks_in_batches",
          "stop_jobs delete_jobs", "DrsStopJobsOperator DrsDeleteJobsOperator", again=False),
     _row("BatchResetPassword", "PUT", "/batch-modify-pwd", "drs_03_0134",
@@ -106,7 +106,7 @@ _TABLE = (
          "DrsReplicationDelaySensor DrsJobStatusSensor", again=True),
     _row("ShowJobList", "POST", "", "drs_03_0138", "querying_tasks_of_a_tenant",
          "list_jobs get_forward_jobs", "DrsListJobsOperator", again=True),
-    # Found in the list of comparisons when the outcome is unknown.
+    # Found in the list of comparisons if the outcome is unknown.
     _row("CreateCompareTask", "POST", "/create-compare-task", "drs_03_0136", "creating_a_comparison_task",
          "create_comparisons", "DrsCompareDataOperator", again=False),
     _row("ListCompareResult", "POST", "/query-compare-result", "drs_03_0137", "querying_comparison_results",
@@ -114,7 +114,7 @@ _TABLE = (
     _row("BatchSetPolicy", "POST", "/batch-sync-policy", "drs_03_0149",
          "configuring_synchronization_policies_in_batches", "set_sync_policies",
          "DrsSetSyncPoliciesOperator", again=True),
-    # A rule that exists already is refused (DRS.M07000), and so counts as added.
+    # An existing rule is rejected (DRS.M07000), which counts as success.
     _row("BatchChangeData", "POST", "/batch-transformation", "drs_api_0103", "processing_data_in_batches",
          "transform_data", "DrsTransformDataOperator", again=True),
     _row("SwitchVip", "POST", "/{job_id}/switch-vip", "drs_03_0147", "performing_a_switchover",
@@ -128,9 +128,9 @@ OPERATIONS: Mapping[str, Operation] = {operation.name: operation for operation i
 
 def build(name: str, body: Mapping[str, Any] | None, job_ids: Sequence[str] = ()) -> Request:
     """
-    Return the request for an operation.
+    Return the request of an operation.
 
-    :param job_ids: the jobs that it is about; the only one of them where the path names a job.
+    :param job_ids: the jobs that it concerns; exactly one if the path contains a job ID.
     """
     operation = OPERATIONS[name]
     path = operation.path

@@ -1,8 +1,8 @@
 """
-Keeps secrets out of everything that is kept or shown.
+Remove secrets from everything that is stored or shown.
 
-Job details may echo ``db_password`` and certificate keys (drs_api_0151); texts may hold what a library
-printed.
+Job details may contain ``db_password`` and certificate keys (drs_api_0151); texts may contain output of
+libraries.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 MASK = "***"
 
-#: Every field of the API that is marked sensitive, and what we send of our own. Lower case, without
-#: separators.
+#: Every field of the API that is marked as sensitive, and fields that this provider sends. Lower case,
+#: without separators.
 SECRET_FIELDS = frozenset(
     {
         "dbpassword",
@@ -29,8 +29,8 @@ SECRET_FIELDS = frozenset(
     }
 )
 
-# A value in quotes ends with its quote, and one in the quotes of JSON within a text with an escaped one. A
-# bare one goes on behind a separator unless another name follows that.
+# A quoted value ends with its quote, or within JSON in a text with an escaped quote. An unquoted value
+# continues after a separator unless another name follows.
 _SECRET_IN_TEXT = re.compile(
     r"""(?ix)
     (?P<name>
@@ -48,9 +48,8 @@ _SECRET_IN_TEXT = re.compile(
     )
     """
 )
-# user:password@host in a URL, e.g. of a proxy; up to the last @, since a password may hold one, or a slash.
-# One with a space or a quote in it ends at the first, unless it is a port. With bounds, so that a text that
-# is made for it takes no long time.
+# user:password@host in a URL, up to the last @, because a password may contain @ and slashes. With a space or
+# a quote it ends at the first @, unless that is a port. Bounded, so that no input takes long.
 _USERINFO = re.compile(
     r"""(?ix)
     (?P<scheme>[a-z][a-z0-9+.-]{0,30}://)
@@ -63,12 +62,12 @@ _USERINFO = re.compile(
 
 
 def is_secret_field(name: str) -> bool:
-    """Whether a field of this name holds a secret, however it is spelt."""
+    """Whether a field with this name contains a secret, in any spelling."""
     return name.lower().replace("_", "").replace("-", "") in SECRET_FIELDS
 
 
 def redact(value: Any) -> Any:
-    """Return a copy of a JSON value with every secret masked: fields at any depth, and within texts."""
+    """Return a copy of a JSON value with all secrets masked, in fields at any depth and in texts."""
     if isinstance(value, Mapping):
         return {
             name: MASK if is_secret_field(str(name)) and inner else redact(inner)
@@ -80,6 +79,6 @@ def redact(value: Any) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """Return *text* with the values of secret-looking fields and URL credentials masked."""
+    """Return *text* with the values of secret fields and URL credentials masked."""
     text = _SECRET_IN_TEXT.sub(rf"\g<name>\g<glue>{MASK}", text)
     return _USERINFO.sub(rf"\g<scheme>{MASK}@", text)

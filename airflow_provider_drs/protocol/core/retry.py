@@ -1,16 +1,15 @@
 """
-What now? The failure table of the provider: reads an outcome as an answer or a trouble, and decides what
-follows.
+The failure table of the provider: turns an outcome into a document or a failure, and decides what to do.
 
 =============================================  =======================  ==================================
 what happened                                  reads, batch-precheck    other writes
 =============================================  =======================  ==================================
-could not connect                              send again               send again
-sent, then broken, timed out, 500, 502, 504    send again               read the state first
-429, 503, DRS.M01503                           send again, later        send again, later
+could not connect                              retry                    retry
+sent, then broken, timed out, 500, 502, 504    retry                    read the state first
+429, 503, DRS.M01503                           retry later              retry later
 403 DRS.M00100; 401 unless DRS.M00103          renew the token once     renew the token once
-2xx of another shape than documented           send again               read the state first
-an answer of more than 32 MiB                  give up                  read the state
+2xx that is not as documented                  retry                    read the state first
+a response of more than 32 MiB                 give up                  read the state
 any other 4xx, a redirect, a bad certificate   give up                  give up
 =============================================  =======================  ==================================
 """
@@ -45,20 +44,21 @@ from airflow_provider_drs.protocol.core.wire import (
     TransportFailure,
 )
 
-#: Backoff ceilings in seconds; chosen: a second is polite, half a minute keeps a five-minute budget useful.
+#: Backoff limits in seconds. Chosen: 1 s is considerate, and 30 s allow several retries in a budget of 5
+#: minutes.
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
 
-# "Service is abnormal": HTTP 500 on the OTC pages, 422 on newer Huawei Cloud ones.
+# "Service is abnormal": HTTP 500 on the OTC pages, 422 on newer Huawei Cloud pages.
 _SERVICE_ABNORMAL_CODE = "DRS.M00004"
-# Refused before anything was done, and soon to be accepted.
+# Rejected before anything was changed; a retry can succeed.
 _NOT_NOW_STATUSES = frozenset({429, 503})
 _NOT_IMPLEMENTED = 501
 _PROXY_WANTS_LOGIN = 407
 
 
-class Cure(Enum):
-    """What kind of trouble it is, in terms of what helps."""
+class Recovery(Enum):
+    """The kind of failure, by what helps."""
 
     TIME = "time"
     TOKEN = "token"
@@ -66,30 +66,30 @@ class Cure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """A send that brought no usable answer, and the error to raise if it stays so."""
+class Failure:
+    """A send without a valid response, and the error to raise if that does not change."""
 
     error: DrsError
-    cure: Cure
+    recovery: Recovery
     maybe_applied: bool = False
     retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class SendAgain:
+class Retry:
     """Send the same request after ``delay_s`` seconds."""
 
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class RenewFirst:
+class RenewAndRetry:
     """Get a new token, then send the same request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadStateFirst:
-    """The service may have acted: ask it, after ``delay_s`` seconds, before anything is sent again."""
+    """The service may have acted: read the state after ``delay_s`` seconds, before anything is sent again."""
 
     delay_s: float
 
@@ -99,51 +99,51 @@ class GiveUp:
     """Raise the error."""
 
 
-Decision = SendAgain | RenewFirst | ReadStateFirst | GiveUp
+Decision = Retry | RenewAndRetry | ReadStateFirst | GiveUp
 
 
 def decide_next(
-    trouble: Trouble, *, repeatable: bool, attempt: int, budget_s: float, jitter: float, token_renewed: bool
+    failure: Failure, *, repeatable: bool, attempt: int, budget_s: float, jitter: float, token_renewed: bool
 ) -> Decision:
     """
-    Choose what to do after *trouble*.
+    Choose what to do after *failure*.
 
-    :param repeatable: sending the request twice does no harm.
-    :param attempt: how often it has been sent so far, from 1.
-    :param budget_s: seconds that are left for waiting and trying again.
+    :param repeatable: sending the request twice has the same effect as sending it once.
+    :param attempt: number of times it was sent, from 1.
+    :param budget_s: remaining seconds for waiting and retries.
     :param jitter: a number from 0 to 1 that the caller draws (full jitter).
-    :param token_renewed: a new token was already tried.
+    :param token_renewed: the token was renewed before.
     """
-    if trouble.cure is Cure.TOKEN:
-        return GiveUp() if token_renewed else RenewFirst()
-    if trouble.cure is Cure.NOTHING:
+    if failure.recovery is Recovery.TOKEN:
+        return GiveUp() if token_renewed else RenewAndRetry()
+    if failure.recovery is Recovery.NOTHING:
         return GiveUp()
-    delay_s = max(trouble.retry_after_s, backoff_s(attempt, jitter))
+    delay_s = max(failure.retry_after_s, backoff_s(attempt, jitter))
     if delay_s >= budget_s:
         return GiveUp()
-    if trouble.maybe_applied and not repeatable:
+    if failure.maybe_applied and not repeatable:
         return ReadStateFirst(delay_s)
-    return SendAgain(delay_s)
+    return Retry(delay_s)
 
 
 def backoff_s(attempt: int, jitter: float) -> float:
-    """Return the seconds to wait after the *attempt*-th try: exponential, with full jitter."""
+    """Return the seconds to wait after the *attempt*-th try: exponential backoff with full jitter."""
     return jitter * min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 8))
 
 
 def read_outcome(
     request: Request, outcome: Response | TransportFailure, *, wall_s: float
-) -> dict[str, Any] | Trouble:
+) -> dict[str, Any] | Failure:
     """
-    Return the document of a usable answer, or the trouble that the outcome is.
+    Return the document of a valid response, or the failure.
 
-    An HTTP 400 that carries a ``results`` array is an answer: the jobs in it count, good and bad.
+    An HTTP 400 with a ``results`` array is a valid response: its rows have the result of each job.
 
-    :param wall_s: epoch seconds, to understand a Retry-After that is a date.
+    :param wall_s: epoch seconds, for a Retry-After date.
     """
     if isinstance(outcome, TransportFailure):
         return _read_failure(request, outcome)
-    # The status comes first: a gateway's HTML page may be labelled JSON.
+    # Check the status first: a gateway's HTML page may be labeled as JSON.
     if outcome.is_success:
         return _read_success(request, outcome)
     document = _try_json(outcome)
@@ -152,8 +152,8 @@ def read_outcome(
     return _read_refusal(request, outcome, document, wall_s)
 
 
-def unknown_shape(request: Request, response: Response, problem: str) -> Trouble:
-    """Return the trouble of a success whose body is not what is documented; the service may have acted."""
+def unknown_shape(request: Request, response: Response, problem: str) -> Failure:
+    """Return the failure of a 2xx response that is not as documented; the service may have acted."""
     error = make_error(
         f"{request.subject}: {problem}",
         operation=request.operation,
@@ -162,54 +162,54 @@ def unknown_shape(request: Request, response: Response, problem: str) -> Trouble
         job_ids=request.job_ids,
         error_class=DrsResponseError,
     )
-    return Trouble(error, Cure.TIME, maybe_applied=True)
+    return Failure(error, Recovery.TIME, maybe_applied=True)
 
 
-def _read_success(request: Request, response: Response) -> dict[str, Any] | Trouble:
+def _read_success(request: Request, response: Response) -> dict[str, Any] | Failure:
     try:
         document = READERS.get(request.operation, read_json)(response)
     except DrsResponseError as error:
         return unknown_shape(request, response, str(error))
-    # "DRS.M01504" is documented with HTTP 202 and "DRS.M05066" with 200 (drs_05_0004). Where there are
-    # results, they say more than the code above them.
+    # "DRS.M01504" is documented with HTTP 202 and "DRS.M05066" with 200 (drs_05_0004). If there are results,
+    # they are more precise than this code.
     if document.get("error_code") and not document.get("results"):
         return _read_refusal(request, response, document, wall_s=0.0)
     return document
 
 
-def _read_failure(request: Request, failure: TransportFailure) -> Trouble:
+def _read_failure(request: Request, failure: TransportFailure) -> Failure:
     what = f"{request.subject}: {failure.kind.value}"
     if failure.detail:
         what += f" ({redact_text(failure.detail)})"
     if failure.kind is FailureKind.CERTIFICATE:
-        remedy = "Set extra.verify of the connection to the CA bundle that signed it, or check the host."
-        return Trouble(_config_error(request, what, remedy), Cure.NOTHING)
+        remedy = "Set extra.verify of the connection to the CA bundle of its issuer, or check host."
+        return Failure(_config_error(request, what, remedy), Recovery.NOTHING)
     if failure.kind is FailureKind.PROXY_REFUSED:
-        remedy = "Check extra.proxy of the connection (or HTTPS_PROXY): address, user and what it lets pass."
-        return Trouble(_config_error(request, what, remedy), Cure.NOTHING)
+        remedy = "Check extra.proxy of the connection (or HTTPS_PROXY): address, credentials and rules."
+        return Failure(_config_error(request, what, remedy), Recovery.NOTHING)
     if failure.kind is FailureKind.TOO_LARGE:
         error = make_error(
             what, operation=request.operation, job_ids=request.job_ids, error_class=DrsResponseError
         )
-        return Trouble(error, Cure.NOTHING, maybe_applied=True)
+        return Failure(error, Recovery.NOTHING, maybe_applied=True)
     field = "iam_endpoint" if request.service is Service.IAM else "host"
     error = make_error(
         what,
         operation=request.operation,
         job_ids=request.job_ids,
         error_class=DrsUnavailableError,
-        remedy=f"Check {field}, region and proxy of the connection, the network path, and the service's "
-        "health; then run the task again.",
+        remedy=f"Check {field}, region and proxy of the connection, the network route, and the status of the "
+        "service, then run the task again.",
     )
-    return Trouble(error, Cure.TIME, maybe_applied=failure.maybe_applied)
+    return Failure(error, Recovery.TIME, maybe_applied=failure.maybe_applied)
 
 
 def _read_refusal(
     request: Request, response: Response, document: Mapping[str, Any], wall_s: float
-) -> Trouble:
+) -> Failure:
     code, message = _read_error(document)
     if 300 <= response.status < 400:
-        return Trouble(_redirect_error(request, response), Cure.NOTHING)
+        return Failure(_redirect_error(request, response), Recovery.NOTHING)
     if response.status == _PROXY_WANTS_LOGIN:
         return _read_failure(request, TransportFailure(FailureKind.PROXY_REFUSED, "HTTP 407"))
     error = make_error(
@@ -223,14 +223,14 @@ def _read_refusal(
         error_class=DrsRequestError if response.status == _NOT_IMPLEMENTED else None,
     )
     if request.service is Service.DRS and _is_token_refused(response.status, code):
-        return Trouble(error, Cure.TOKEN)
+        return Failure(error, Recovery.TOKEN)
     if code == TOO_FREQUENT_CODE or response.status in _NOT_NOW_STATUSES:
-        return Trouble(error, Cure.TIME, retry_after_s=read_retry_after_s(response, wall_s))
+        return Failure(error, Recovery.TIME, retry_after_s=read_retry_after_s(response, wall_s))
     if isinstance(error, DrsThrottledError):
-        return Trouble(error, Cure.TIME)
+        return Failure(error, Recovery.TIME)
     if code == _SERVICE_ABNORMAL_CODE or isinstance(error, DrsUnavailableError):
-        return Trouble(error, Cure.TIME, maybe_applied=True)
-    return Trouble(error, Cure.NOTHING)
+        return Failure(error, Recovery.TIME, maybe_applied=True)
+    return Failure(error, Recovery.NOTHING)
 
 
 def _is_token_refused(status: int, code: str | None) -> bool:
@@ -242,7 +242,7 @@ def _is_token_refused(status: int, code: str | None) -> bool:
 
 
 def _read_error(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return code and text of an error body: DRS's, the gateway's, or Keystone's."""
+    """Return code and message of an error body: that of DRS, the gateway or Keystone."""
     keystone = document.get("error")
     if isinstance(keystone, Mapping):
         return None, _text(keystone.get("message") or keystone.get("title"))
@@ -263,11 +263,11 @@ def _try_json(response: Response) -> dict[str, Any]:
 
 
 def _redirect_error(request: Request, response: Response) -> DrsError:
-    target = redact_text(response.headers.get("location", "an unnamed place"))
+    target = redact_text(response.headers.get("location", "an unknown location"))
     field = "iam_endpoint" if request.service is Service.IAM else "host"
     return _config_error(
         request,
-        f"{request.subject}: HTTP {response.status} sends us on to {target}, where a token must not go",
+        f"{request.subject}: HTTP {response.status} redirects to {target}",
         f"Set {field} of the connection to the endpoint itself; redirects are never followed.",
     )
 
@@ -279,7 +279,7 @@ def _config_error(request: Request, what: str, remedy: str) -> DrsError:
 
 
 def read_retry_after_s(response: Response, wall_s: float) -> float:
-    """Return the seconds that a Retry-After asks for; 0 when there is none or it makes no sense."""
+    """Return the seconds of a Retry-After header; 0 if there is none or it is invalid."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdigit():
         return float(value)

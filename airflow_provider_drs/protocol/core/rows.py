@@ -1,9 +1,8 @@
 """
-The rows of a batch answer, and the id by which each finds its job.
+The rows of a batch response, matched to jobs by ID.
 
-The pages do not agree with each other: the list is ``results`` mostly, the id is ``id`` mostly, the text of
-an error is ``error_msg`` mostly. What an operation uses is said by its caller; never is a row matched by its
-position.
+The documentation is not consistent: most lists are ``results``, most IDs ``id``, most error messages
+``error_msg``. The caller passes what an operation uses; a row is never matched by its position.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ T = TypeVar("T")
 
 def read_rows(document: Mapping[str, Any], key: str = "results") -> list[Mapping[str, Any]]:
     """
-    Return the rows of an answer.
+    Return the rows of a response.
 
-    :raises DrsResponseError: there is no list under *key*, or it holds something else than objects.
+    :raises DrsResponseError: there is no list under *key*, or its items are not objects.
     """
     rows = document.get(key)
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
@@ -31,9 +30,9 @@ def read_rows(document: Mapping[str, Any], key: str = "results") -> list[Mapping
 
 
 def row_error(row: Mapping[str, Any], request: Request, response: Response, job_id: str) -> DrsError | None:
-    """Return the error that a row is, or ``None`` for a row that reports success."""
+    """Return the error of a row, or ``None`` if it reports success."""
     code = row.get("error_code")
-    # Selecting objects answers false, the cluster's connection test "false", all others "failed".
+    # Selecting objects returns false, the cluster's connection test "false", all others "failed".
     is_failed = row.get("status") in ("failed", "false", False) or row.get("success") is False
     if not code and not is_failed:
         return None
@@ -58,13 +57,12 @@ def parse_rows(
     id_keys: Sequence[str] = ("id", "job_id"),
 ) -> dict[str, T | DrsError]:
     """
-    Return what *parse_row* makes of each good row and an error for each bad one, by job id, in the order
-    asked.
+    Return the result of *parse_row* for each successful row and an error for each failed one, by job ID in
+    the order requested.
 
-    A job that is not in the answer is not in the result either. Rows of jobs that nobody asked for are left
-    out.
+    Jobs without a row are missing in the result. Rows of other jobs are ignored.
 
-    :raises DrsResponseError: the answer, or a good row, has not the documented shape.
+    :raises DrsResponseError: the response, or a successful row, is not as documented.
     """
     found: dict[str, T | DrsError] = {}
     for row in read_rows(document):
@@ -77,9 +75,9 @@ def parse_rows(
 
 
 def missing_error(request: Request, job_id: str) -> DrsError:
-    """Return the error for a job that an otherwise good answer is silent about."""
+    """Return the error of a job that is missing in a valid response."""
     return make_error(
-        f"{request.operation}: DRS gave no answer for job {job_id}",
+        f"{job_id}: DRS returned no row for {request.operation}",
         operation=request.operation,
         job_ids=(job_id,),
         error_class=DrsResponseError,
@@ -89,9 +87,9 @@ def missing_error(request: Request, job_id: str) -> DrsError:
 
 def read_text(row: Mapping[str, Any], key: str) -> str:
     """
-    Return a mandatory text of a row.
+    Return a required string of a row.
 
-    :raises DrsResponseError: it is missing or no text.
+    :raises DrsResponseError: it is missing, or not a string.
     """
     value = row.get(key)
     if not isinstance(value, str) or not value:
@@ -101,10 +99,9 @@ def read_text(row: Mapping[str, Any], key: str) -> str:
 
 def read_percent(row: Mapping[str, Any], key: str) -> int | None:
     """
-    Return a percentage as a whole number: "100%" in pre-checks, "100" in progress; ``None`` when it is
-    absent.
+    Return a percentage as an integer: "100%" in pre-checks, "100" in progress; ``None`` if it is missing.
 
-    :raises DrsResponseError: it is there and no percentage.
+    :raises DrsResponseError: it is not a percentage.
     """
     value = row.get(key)
     if value is None or value == "":
@@ -118,9 +115,9 @@ def read_percent(row: Mapping[str, Any], key: str) -> int | None:
 
 def read_flag(row: Mapping[str, Any], key: str) -> bool | None:
     """
-    Return a flag; some pages send "true" as text. ``None`` when it is absent.
+    Return a flag; some operations return "true" as a string. ``None`` if it is missing.
 
-    :raises DrsResponseError: it is there and no flag.
+    :raises DrsResponseError: it is not a flag.
     """
     value = row.get(key)
     if value is None or isinstance(value, bool):
@@ -128,4 +125,4 @@ def read_flag(row: Mapping[str, Any], key: str) -> bool | None:
     flags = {"true": True, "false": False}
     if isinstance(value, str) and value.lower() in flags:
         return flags[value.lower()]
-    raise DrsResponseError(f"{key!r} is {str(value)[:20]!r}, neither true nor false")
+    raise DrsResponseError(f"{key!r} is {str(value)[:20]!r}, not true or false")

@@ -1,7 +1,7 @@
 """
-Requests, responses and failures, and the steps of a conversation about them.
+Requests, responses and failures, and the steps of a conversation.
 
-No library's types enter here.
+No types of libraries are used here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: Bytes that an answer may have. A hundred jobs with all that can be found about each have a fourth of it.
+#: Maximum bytes of a response. 100 jobs with every possible check item need a fourth of it.
 LARGEST_BODY = 32 * 2**20
 
 
 class Service(Enum):
-    """Who is asked. IAM gets credentials in the body, DRS gets a token or a signature in the headers."""
+    """
+    The service that is called. IAM gets the credentials in the body, DRS a token or a signature in the
+    headers.
+    """
 
     IAM = "IAM"
     DRS = "DRS"
@@ -28,10 +31,10 @@ class Service(Enum):
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    One call of DRS, ready for either transport.
+    One call, for either transport.
 
-    ``path`` has ``{project_id}`` where the project belongs: with a password it is known only once IAM has
-    answered. ``repeatable``: sending it twice does no harm.
+    ``path`` contains ``{project_id}``, which is known with a password only after IAM has responded.
+    ``repeatable``: sending it twice has the same effect as sending it once.
     """
 
     operation: str
@@ -44,7 +47,7 @@ class Request:
 
     @property
     def subject(self) -> str:
-        """What the call is about, for the text of an error."""
+        """What the call concerns, for error messages."""
         if not self.job_ids:
             return self.operation
         shown = ", ".join(self.job_ids[:3]) + (", ..." if len(self.job_ids) > 3 else "")
@@ -53,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer, read whole. Header names are in lower case."""
+    """A complete response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -61,29 +64,29 @@ class Response:
 
     @property
     def is_success(self) -> bool:
-        """200, 201 and 202 are all used; which one, the pages disagree on."""
+        """Whether the status is 200, 201 or 202; the documentation is not consistent."""
         return 200 <= self.status < 300
 
     @property
     def request_id(self) -> str | None:
-        """The service's id of the request; DRS and its gateway name the header differently."""
+        """The service's ID of the request; DRS and its gateway use different headers."""
         return self.headers.get("x-request-id") or self.headers.get("x-openstack-request-id")
 
 
 class FailureKind(Enum):
-    """Why there is no response. The value says it in words."""
+    """Why there is no response, as text."""
 
     NOT_SENT = "could not connect"
-    BROKEN = "the connection broke before an answer was read"
-    TIMED_OUT = "no answer in time"
-    TOO_LARGE = f"the answer is larger than {LARGEST_BODY // 2**20} MiB"
-    CERTIFICATE = "the server's certificate does not verify"
-    PROXY_REFUSED = "the proxy refuses the connection"
+    BROKEN = "the connection broke before the response was read"
+    TIMED_OUT = "no response in time"
+    TOO_LARGE = f"the response is larger than {LARGEST_BODY // 2**20} MiB"
+    CERTIFICATE = "the server's certificate is not trusted"
+    PROXY_REFUSED = "the proxy rejects the connection"
 
 
 @dataclass(frozen=True, slots=True)
 class TransportFailure:
-    """A send that brought no response. ``detail`` is the library's own text, without secrets."""
+    """A send without a response. ``detail`` is the library's message, without secrets."""
 
     kind: FailureKind
     detail: str = ""
@@ -96,7 +99,7 @@ class TransportFailure:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Step: send *request* now, and give up on its answer after ``timeout_s`` seconds altogether."""
+    """Step: send *request* now, and wait at most ``timeout_s`` seconds for its response."""
 
     request: Request
     timeout_s: float
@@ -104,14 +107,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Step: wait for so many seconds."""
+    """Step: wait."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class RenewToken:
-    """Step: the token that the last request carried was refused; get another one."""
+    """Step: renew the token of the last request, which was rejected."""
 
     operation: str
 
@@ -122,13 +125,13 @@ Step = Send | Pause | RenewToken
 @dataclass(frozen=True, slots=True)
 class Observation:
     """
-    What a transport saw when it did a step.
+    What a transport observed when it performed a step.
 
     :param outcome: the response or failure of a :class:`Send`; ``None`` after another step.
-    :param started_s: monotonic seconds when the step began.
-    :param now_s: monotonic seconds when it ended.
+    :param started_s: monotonic seconds at the start of the step.
+    :param now_s: monotonic seconds at its end.
     :param jitter: a random number from 0 to 1.
-    :param wall_s: wall-clock epoch seconds when it ended, for Retry-After dates.
+    :param wall_s: epoch seconds at its end, for Retry-After dates.
     """
 
     outcome: Response | TransportFailure | None
@@ -138,10 +141,10 @@ class Observation:
     wall_s: float = 0.0
 
 
-#: A conversation yields steps, is sent observations, and returns its result.
+#: Yields steps, receives observations, and returns a result.
 Conversation = Generator[Step, Observation, T]
 
 
 def encode_body(body: Mapping[str, Any] | None) -> bytes:
-    """Return the bytes to send; compact, since a signature covers them."""
+    """Return the bytes to send; compact, because a signature covers them."""
     return b"" if body is None else json.dumps(body, separators=(",", ":")).encode()

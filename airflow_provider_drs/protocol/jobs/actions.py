@@ -1,4 +1,4 @@
-"""How an action is done for jobs: review, send, and where the outcome is not sure, look before sending on."""
+"""How an action is performed for jobs: review, send, and read the state if the outcome is not known."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from airflow_provider_drs.protocol.jobs.preconditions import RULES, Readiness, R
 from airflow_provider_drs.protocol.jobs.review import review_details
 from airflow_provider_drs.protocol.jobs.states import describe_status
 
-#: What a job's row of the request has beside the job's id; it may depend on what the job is.
+#: The fields of a job's row in the request in addition to its ID; they may depend on the job's details.
 Row = Callable[[JobDetails], Mapping[str, Any]]
-#: Actions that are done when there is no such job any more.
+#: Actions that are complete if the job does not exist.
 _GONE_IS_DONE = frozenset({"stop", "delete"})
 
 
@@ -48,20 +48,20 @@ def act(
     parse: Parse[JobOutcome] = parse_outcomes,
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Do an action for jobs, with one row for each in the requests.
+    Perform an action for jobs, with one row per job in the requests.
 
-    A job for which it was done before, as its status shows, is adopted. One for which it cannot be done has
-    the reason as its value, and is not in any request; neither holds back the others.
+    A job for which it was performed before, as its status shows, is adopted. A job that does not allow it has
+    the error as its value, and is not in any request; other jobs are not affected.
 
-    :param action: the row of the table of rules.
-    :param rows: what goes into a job's row. Several are as many rounds of requests, since a request can name
-        a job once; a job that is refused is not in the next round.
-    :param check: read what the jobs are and review them; else everything is left to the service.
+    :param action: the precondition rule of the action.
+    :param rows: the rows of a job. Several rows are sent in several rounds, because a request can contain a
+        job once; a rejected job is not in the next round.
+    :param check: read and review the jobs first; otherwise DRS decides.
     """
     rule = RULES[action]
     details, answers = yield from review_for(limits, rule, job_ids, check=check)
     pending = [job_id for job_id in details if job_id not in answers]
-    # All of them first: what is wrong with an argument is told before anything is sent.
+    # Build all rows first: an invalid argument is reported before anything is sent.
     rounds = [{job_id: {id_key: job_id, **row(details[job_id])} for job_id in pending} for row in rows]
     for round_ in rounds:
 
@@ -77,7 +77,7 @@ def act(
 def send(
     limits: Limits, rule: Rule, job_ids: Sequence[str], build_request: Build, parse: Parse[JobOutcome]
 ) -> Conversation[Answers[JobOutcome]]:
-    """Send what was reviewed, in batches."""
+    """Send the reviewed jobs in batches."""
     return (yield from write(limits, job_ids, build_request, parse, settle_by_state(limits, rule)))
 
 
@@ -85,7 +85,7 @@ def review_for(
     limits: Limits, rule: Rule, job_ids: Iterable[str], *, check: bool = True
 ) -> Conversation[tuple[dict[str, JobDetails], Answers[JobOutcome]]]:
     """
-    Return what the jobs are, all in the order asked, and those that need nothing sent, each with its answer.
+    Return the details of the jobs in the order given, and the results of those for which nothing is sent.
     """
     checked = check_job_ids(job_ids)
     if not check:
@@ -116,8 +116,8 @@ def _adopt_gone(rule: Rule, job_id: str, error: DrsError) -> JobOutcome | DrsErr
 
 def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
     """
-    Return what reads the state of each job of which it is not sure that it was acted on, or that was refused
-    for its state.
+    Return the function that reads the states of jobs whose outcome is not known, or that were rejected
+    because of their status.
     """
     is_repeatable = OPERATIONS[rule.operation].repeatable
 
@@ -145,7 +145,7 @@ def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
 def _settle_one(
     rule: Rule, job_id: str, status: JobStatus | DrsError, *, is_refused: bool
 ) -> JobOutcome | DrsError | None:
-    """Return what a job's status says of an action, or ``None`` if it is to be sent again."""
+    """Return the result that a job's status shows, or ``None`` if the action must be sent again."""
     if isinstance(status, JobStatus):
         if status.status in rule.done:
             return JobOutcome(job_id, adopted=True, status=status.status)
@@ -160,7 +160,7 @@ def _is_wrong_state(answer: object) -> bool:
 
 def _wrong_state_error(rule: Rule, status: JobStatus) -> DrsError:
     return make_error(
-        f"DRS refuses job {status.job_id} because of its status, {describe_status(status.status)}",
+        f"{status.job_id}: DRS rejected the action in status {describe_status(status.status)}",
         operation=rule.operation,
         error_code=WRONG_STATE_CODE,
         job_ids=(status.job_id,),

@@ -1,7 +1,7 @@
 """
-The databases at both ends of a job: what is known of them, and how each operation wants to be told.
+Source and destination databases of a job, in the form that each operation expects.
 
-A value here holds secrets. It is made right before it is sent, and has none of them in its repr.
+The values contain secrets. They are created right before they are sent, and their repr has no secret.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
 
-#: What the operations call the two ends.
+#: The names of source and destination in requests.
 ENDS = {"source": "so", "target": "ta"}
 _SHARD = "ls"
 
-#: The databases of each engine, as both ends have them (drs_03_0104).
+#: The database types of source and destination by engine (drs_03_0104).
 _DB_TYPES = {
     "mysql": ("mysql", "mysql"),
     "mongodb": ("mongodb", "mongodb"),
-    # The name under which Huawei Cloud shows a job that was created as mongodb.
+    # The engine name that Huawei Cloud returns for a job that was created as mongodb.
     "mongodb-to-dds": ("mongodb", "mongodb"),
     "cloudDataGuard-mysql": ("mysql", "mysql"),
     "mysql-to-taurus": ("mysql", "taurus"),
     "postgresql": ("postgresql", "postgresql"),
 }
 _MONGODB = "mongodb"
-#: Where in the cloud a database is. Without an instance none of them means anything.
+#: The location of a cloud instance. Not used without an instance.
 _PLACE = (
     "region",
     "inst_id",
@@ -47,17 +47,16 @@ _PLACE = (
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """
-    A database, with the credentials to reach it.
+    A database, with the credentials to connect to it.
 
-    :param ip: address, or for MongoDB ``host:port,host:port``.
-    :param db_port: for MongoDB it belongs into ``ip``, and is 0 here.
-    :param db_name: for MongoDB the database that knows the user.
-    :param db_type: ``mysql``, ``mongodb``, ``taurus`` or ``postgresql``; by default what the job's engine
-        says.
-    :param region: and ``inst_id``, ``project_id``, ``vpc_id``, ``subnet_id``, ...: where it is, if it is an
-        instance of the cloud.
-    :param ssl_cert: a CA certificate in PEM; with one, the connection uses TLS.
-    :param name: what to call it in the text of an error, e.g. the id of an Airflow connection.
+    :param ip: its address, for MongoDB ``host:port,host:port``.
+    :param db_port: its port; 0 for MongoDB, whose ``ip`` contains the ports.
+    :param db_name: for MongoDB, the database that authenticates the user.
+    :param db_type: ``mysql``, ``mongodb``, ``taurus`` or ``postgresql``; default: from the job's engine.
+    :param region: with ``inst_id``, ``project_id``, ``vpc_id``, ``subnet_id``, ...: the location of a cloud
+        instance.
+    :param ssl_cert: a CA certificate in PEM format; enables TLS.
+    :param name: its name in errors, such as the ID of an Airflow connection.
     """
 
     ip: str = ""
@@ -83,7 +82,7 @@ class Endpoint:
     name: str = "endpoint"
 
 
-#: One endpoint for all jobs, or one for each by job id.
+#: One endpoint for all jobs, or one per job ID.
 Endpoints = Endpoint | Mapping[str, Endpoint]
 
 
@@ -91,22 +90,22 @@ def endpoint_of(endpoints: Endpoints, job_id: str) -> Endpoint:
     """
     Return the endpoint of a job.
 
-    :raises DrsConfigError: there is none for it.
+    :raises DrsConfigError: the job has none.
     """
     if isinstance(endpoints, Endpoint):
         return endpoints
     if job_id not in endpoints:
-        raise DrsConfigError(f"There is no endpoint for job {job_id}; give one for each job, or one for all.")
+        raise DrsConfigError(f"{job_id}: no endpoint given. Give one per job, or one for all jobs.")
     return endpoints[job_id]
 
 
 def db_types_of(engine_type: str) -> tuple[str, str]:
-    """Return the database types of source and destination; empty for an engine that we do not know."""
+    """Return the database types of source and destination; empty for an unknown engine."""
     return _DB_TYPES.get(engine_type, ("", ""))
 
 
 def complete(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
-    """Return the endpoint with what the job itself tells of that end: the database's type and its place."""
+    """Return the endpoint with the database type and location of the job's details."""
     known = job.endpoint(end)
     index = list(ENDS).index(end) if end in ENDS else 0
     missing = [key for key in (*_PLACE, "ip") if not getattr(endpoint, key) and known.get(key)]
@@ -114,7 +113,7 @@ def complete(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
     db_type = endpoint.db_type or str(known.get("db_type") or "") or db_types_of(job.engine_type)[index]
     full = replace(endpoint, **changes, db_type=db_type)
     if db_type == _MONGODB and full.db_port and ":" not in full.ip:
-        # The port of MongoDB stands in the address, and only there (drs_03_0105).
+        # MongoDB's ports are in the address only (drs_03_0105).
         hosts = ",".join(f"{host.strip()}:{full.db_port}" for host in full.ip.split(","))
         return replace(full, ip=hosts, db_port=0)
     return replace(full, db_port=0) if db_type == _MONGODB else full
@@ -122,9 +121,9 @@ def complete(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
 
 def check_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
     """
-    Return an endpoint that is complete enough to be connected to.
+    Return an endpoint that has all fields for a connection.
 
-    :raises DrsConfigError: something is missing; the text names the field, the endpoint and the job.
+    :raises DrsConfigError: a field is missing; the message names the field, the endpoint and the job.
     """
     full = complete(endpoint, end, job)
     needed = {"host": full.ip, "login": full.db_user, "password": full.db_password, "db_type": full.db_type}
@@ -134,15 +133,15 @@ def check_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise DrsConfigError(
-            f"{full.name}: {', '.join(missing)} of the {end} database of job {job.job_id} missing; "
-            "complete the Airflow connection.",
+            f"{full.name}: {', '.join(missing)} missing, required for the {end} of job {job.job_id}. "
+            "Set it in the Airflow connection.",
             job_ids=(job.job_id,),
         )
     return full
 
 
 def to_test_row(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]:
-    """Return the row of a connection test (drs_03_0105), without the job's id."""
+    """Return the row of a connection test (drs_03_0105), without the job ID."""
     full = check_endpoint(endpoint, end, job)
     row: dict[str, Any] = {
         "end_point_type": ENDS[end],
@@ -183,7 +182,7 @@ def to_cluster_property(ends: Sequence[tuple[str, Endpoint]], job: JobDetails) -
 
 
 def to_saved_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]:
-    """Return an endpoint as the call that saves it wants it (drs_03_0107)."""
+    """Return an endpoint as the operation that saves it expects it (drs_03_0107)."""
     full = check_endpoint(endpoint, end, job)
     row: dict[str, Any] = {
         "db_type": full.db_type,
@@ -203,7 +202,10 @@ def to_saved_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str
 
 
 def to_created_endpoint(endpoint: Endpoint, db_type: str) -> dict[str, Any]:
-    """Return an endpoint as the call that creates a job wants it (drs_03_0104): its place, no credentials."""
+    """
+    Return an endpoint as the operation that creates a job expects it (drs_03_0104): location without
+    credentials.
+    """
     row = {"db_type": endpoint.db_type or db_type, **{key: getattr(endpoint, key) for key in _PLACE}}
     return _without_blanks({**row, "cluster_mode": endpoint.cluster_mode})
 
@@ -217,7 +219,7 @@ def _certificate(endpoint: Endpoint) -> dict[str, Any]:
         return {}
     if not endpoint.ssl_cert:
         raise DrsConfigError(
-            f"{endpoint.name}: ssl_link is on and there is no ssl_cert; give the CA certificate in PEM."
+            f"{endpoint.name}: ssl_link is set without ssl_cert. Set ssl_cert to the CA certificate (PEM)."
         )
     return {
         "ssl_cert_key": base64.b64encode(endpoint.ssl_cert.encode()).decode(),

@@ -1,4 +1,4 @@
-"""Waiting until the incremental replication has caught up."""
+"""Wait until the incremental replication has caught up."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LOST = frozenset({Phase.FAILED, Phase.STOPPING, Phase.ENDED})
 
 class DelayWatch(Watch):
     """
-    Watches jobs until all of them at once have been close behind for some polls in a row.
+    Watches jobs until the lag of all of them has been small for some consecutive polls.
 
-    Every poll asks about every job: one that was close can fall back while another catches up.
+    Every poll reads all jobs: the lag of one can grow while another catches up.
 
-    :param max_delay_s: how many seconds behind is close.
-    :param consecutive: how many polls in a row.
+    :param max_delay_s: maximum lag in seconds.
+    :param consecutive: number of consecutive polls.
     """
 
     kind = "delay"
@@ -38,8 +38,8 @@ class DelayWatch(Watch):
     def __init__(self, job_ids: Sequence[str], max_delay_s: float, consecutive: int = 3) -> None:
         if max_delay_s < 0 or consecutive < 1:
             raise DrsConfigError(
-                "max_delay_s: seconds from 0 on. consecutive: a number of polls from 1 on; got "
-                f"{max_delay_s!r} and {consecutive!r}."
+                f"max_delay_s must be 0 or more, and consecutive 1 or more, not {max_delay_s!r} and "
+                f"{consecutive!r}."
             )
         super().__init__(job_ids)
         self.max_delay_s = max_delay_s
@@ -48,30 +48,30 @@ class DelayWatch(Watch):
 
     @property
     def operation(self) -> ReadOperation:
-        """Ask how far behind the jobs are."""
+        """Read the progress of the jobs, which has their lag."""
         return get_job_progresses
 
     def needs_poll(self, job_id: str) -> bool:
-        """Ask about every job to the end."""
+        """Poll every job until the end."""
         return True
 
     @property
     def is_close(self) -> bool:
-        """Whether all were close behind when they were asked last."""
+        """Whether the lag of all jobs was small in the last poll."""
         return all(self._in_a_row.get(job_id, 0) > 0 for job_id in self.job_ids)
 
     @property
     def is_done(self) -> bool:
-        """Whether all are close behind, or one never will be."""
+        """Whether all jobs have caught up, or one cannot."""
         return super().is_done or any(self._is_lost(job_id) for job_id in self._settled)
 
     @property
     def failures(self) -> dict[str, DrsError]:
-        """The jobs that do not replicate any more, each with the reason."""
+        """The jobs that do not replicate, each with the reason."""
         return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
 
     def update(self, answers: Answers[JobProgress]) -> Updating:
-        """Count for how many polls in a row each of the jobs was close behind."""
+        """Count for how many consecutive polls the lag of each job was small."""
         for job_id, answer in answers.items():
             is_close = _is_close(answer, self.max_delay_s)
             self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
@@ -94,7 +94,7 @@ class DelayWatch(Watch):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> DelayWatch:
-        """Return the watch that :meth:`to_dict` described."""
+        """Return the watch that :meth:`to_dict` serialized."""
         watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
         watch._in_a_row = dict(fields["in_a_row"])
         found = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
@@ -115,29 +115,29 @@ class DelayWatch(Watch):
             return answer
         if _is_copy_alone(answer):
             return make_error(
-                f"Job {job_id} has copied everything, and does not replicate: its task_type is FULL_TRANS",
+                f"{job_id}: full copy complete; with task_type FULL_TRANS it does not replicate",
                 job_ids=(job_id,),
                 error_class=DrsJobStateError,
                 remedy="Wait for FULL_TRANSFER_COMPLETE instead (DrsJobStatusSensor).",
             )
         return make_error(
-            f"Job {job_id} does not replicate any more, {describe_status(answer.status)}",
+            f"{job_id}: not replicating in status {describe_status(answer.status)}",
             job_ids=(job_id,),
             error_class=DrsJobStateError,
-            remedy="Look at the job's log in the DRS console.",
+            remedy="Check the job's log in the DRS console.",
         )
 
     def _describe(self, job_id: str) -> str:
         answer: JobProgress | DrsError = self._answers[job_id]
         if isinstance(answer, DrsError):
-            return f"gives no progress: {answer}"
-        row = min(self._in_a_row[job_id], self.consecutive)
-        count = f", within {self.max_delay_s:g} s for {row} of {self.consecutive} polls" if row else ""
+            return f"no progress: {answer}"
+        polls = min(self._in_a_row[job_id], self.consecutive)
+        count = f", within {self.max_delay_s:g} s for {polls} of {self.consecutive} polls" if polls else ""
         return f"{answer.status} ({describe_progress(answer)}){count}"
 
 
 def _is_copy_alone(progress: JobProgress) -> bool:
-    """Whether a full copy has come to its end that nothing follows."""
+    """Whether a job without incremental replication has finished its full copy."""
     return progress.task_type == "FULL_TRANS" and progress.status == "FULL_TRANSFER_COMPLETE"
 
 

@@ -14,18 +14,17 @@ from airflow_provider_drs.protocol.core.wire import Request, Response
 from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, MAX_PAGE
 from airflow_provider_drs.protocol.jobs.states import Phase, phase_of
 
-#: The kinds of job. The list of jobs is always that of one kind.
-USES = ("migration", "sync", DISASTER_RECOVERY)
+#: The kinds of jobs. A list request returns jobs of one kind.
+DB_USE_TYPES = ("migration", "sync", DISASTER_RECOVERY)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
     """
-    A job as the list shows it.
+    A job in a list.
 
-    :param created: when it was created, as the list alone has it: ``YYYY-MM-DD hh:mm:ss``.
-    :param children: its subtasks: the forward and the backward job of a dual-active pair, or the shards of a
-        cluster.
+    :param created: when it was created: ``YYYY-MM-DD hh:mm:ss``.
+    :param children: its subtasks: forward and backward job of a dual-active pair, or shards of a cluster.
     """
 
     job_id: str
@@ -43,11 +42,11 @@ class ListedJob:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the status; ``Phase.UNKNOWN`` for a word never seen before."""
+        """The phase of the status; ``Phase.UNKNOWN`` for an unknown status."""
         return phase_of(self.status)
 
     def child(self, job_direction: str) -> ListedJob | None:
-        """Return the subtask of a direction: ``up`` is the forward job, ``down`` the backward one."""
+        """Return the subtask of a direction: ``up`` is the forward job, ``down`` the backward job."""
         return next((each for each in self.children if each.job_direction == job_direction), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,28 +55,27 @@ class ListedJob:
         return {**fields, "children": [child.to_dict() for child in self.children]}
 
 
-def check_use(db_use_type: str) -> str:
+def check_db_use_type(db_use_type: str) -> str:
     """
-    Return the kind of job if there is such a one.
+    Return the kind of jobs if it is valid.
 
-    :raises DrsConfigError: there is not.
+    :raises DrsConfigError: it is not.
     """
-    if db_use_type not in USES:
-        raise DrsConfigError(f"db_use_type: expected one of {', '.join(USES)}, not {db_use_type!r}.")
+    if db_use_type not in DB_USE_TYPES:
+        raise DrsConfigError(f"db_use_type: expected one of {', '.join(DB_USE_TYPES)}, not {db_use_type!r}.")
     return db_use_type
 
 
 def build_job_list(filters: Mapping[str, Any], page: int) -> Request:
     """Return the request for one page of the jobs (drs_03_0138)."""
-    # The page's own example sends empty strings for "no filter"; engine_type alone has a default other than
-    # that.
+    # The documentation's example sends empty strings for "no filter"; engine_type has another default.
     body = {"cur_page": page, "per_page": MAX_PAGE, "engine_type": "", **filters}
     return build("ShowJobList", body)
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of jobs, and how many jobs there are on all of them."""
+    """One page of jobs, and the number of jobs on all pages."""
 
     jobs: tuple[ListedJob, ...]
     total: int
@@ -103,7 +101,7 @@ def _parse_row(row: Mapping[str, Any]) -> ListedJob:
         job_direction=str(row.get("job_direction") or ""),
         description=str(row.get("description") or ""),
         created=str(row.get("create_time") or ""),
-        # It can be a driver's text, with a URL and a user in it.
+        # It can be a database driver's message with a URL and a user.
         error_msg=redact_text(str(row.get("error_msg") or "")),
         children=tuple(_parse_row(child) for child in children if isinstance(child, Mapping))
         if isinstance(children, list)

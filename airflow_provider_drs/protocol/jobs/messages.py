@@ -1,4 +1,4 @@
-"""Jobs: where they stand, what they are, how far they are, and when to start them."""
+"""Statuses, details and progress of jobs, and start times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_drs.protocol.core.rows import parse_rows, read_flag, read_
 from airflow_provider_drs.protocol.core.wire import Request, Response
 from airflow_provider_drs.protocol.jobs.states import STATUSES, Phase, phase_of
 
-#: The page size that the service documents as its maximum.
+#: The documented maximum page size.
 MAX_PAGE = 100
 #: ``db_use_type`` of disaster recovery.
 DISASTER_RECOVERY = "cloudDataGuard"
@@ -22,19 +22,19 @@ DISASTER_RECOVERY = "cloudDataGuard"
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands. ``status`` is the service's word, ``phase`` what it means here."""
+    """The status of a job. ``phase`` is its meaning."""
 
     job_id: str
     status: str
 
     @property
     def phase(self) -> Phase:
-        """The phase of the status; ``Phase.UNKNOWN`` for a word never seen before."""
+        """The phase of the status; ``Phase.UNKNOWN`` for an unknown status."""
         return phase_of(self.status)
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows the status word."""
+        """Whether this version knows the status."""
         return self.status in STATUSES
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobDetails:
-    """What a job is. ``raw`` is the service's whole row with every secret masked."""
+    """The details of a job. ``raw`` is the complete row with all secrets masked."""
 
     job_id: str
     name: str
@@ -58,33 +58,35 @@ class JobDetails:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the status; ``Phase.UNKNOWN`` for a word never seen before."""
+        """The phase of the status; ``Phase.UNKNOWN`` for an unknown status."""
         return phase_of(self.status)
 
     @property
     def engine_type(self) -> str:
-        """The kind of replication, e.g. ``mysql``; empty where the details do not tell."""
+        """The engine, such as ``mysql``; empty if the details have none."""
         instance = self.raw.get("inst_info")
         return str(instance.get("engine_type") or "") if isinstance(instance, Mapping) else ""
 
     @property
     def net_type(self) -> str:
-        """The kind of network: ``eip``, ``vpn`` or ``vpc``; empty where the details do not tell."""
+        """The network type: ``eip``, ``vpn`` or ``vpc``; empty if the details have none."""
         return str(self.raw.get("net_type") or "")
 
     def endpoint(self, end: str) -> Mapping[str, Any]:
-        """Return what is known of the ``source`` or ``target`` database, secrets masked."""
+        """
+        Return what the details contain about the ``source`` or ``target`` database, with secrets masked.
+        """
         found = self.raw.get(f"{end}_endpoint")
         return found if isinstance(found, Mapping) else {}
 
     @property
     def is_dual_active_parent(self) -> bool:
-        """The umbrella of a dual-active pair: it can be neither pre-checked nor started itself."""
+        """Whether it is the parent of a dual-active pair, which can be neither pre-checked nor started."""
         return self.multi_write and not self.parent_id
 
     @property
     def is_dual_active_backward(self) -> bool:
-        """The job of a dual-active pair that leads back; it follows the forward one."""
+        """Whether it is the backward job of a dual-active pair, which follows the forward job."""
         is_child = bool(self.parent_id) and (self.multi_write or self.db_use_type == DISASTER_RECOVERY)
         return is_child and self.job_direction == "down"
 
@@ -96,11 +98,11 @@ class JobDetails:
 @dataclass(frozen=True, slots=True)
 class JobProgress:
     """
-    How far a job is.
+    The progress of a job.
 
     :param percent: of the full copy.
-    :param delay_s: seconds that the incremental replication is behind; ``None`` before there is one.
-    :param remaining_s: seconds that the service expects the full copy to take still.
+    :param delay_s: lag of the incremental replication in seconds; ``None`` before it has started.
+    :param remaining_s: expected remaining seconds of the full copy.
     :param phases: percent by part (``struct``, ``data``, ``index``).
     """
 
@@ -126,8 +128,7 @@ class JobProgress:
 
 
 def _build_paged(operation: str, job_ids: Sequence[str]) -> Request:
-    # Without page_req the service answers for 5 jobs and is silent about the rest (drs_api_0150,
-    # drs_api_0151).
+    # Without page_req the service returns 5 jobs only (drs_api_0150, drs_api_0151).
     body = {"jobs": list(job_ids), "page_req": {"cur_page": 1, "per_page": len(job_ids)}}
     return build(operation, body, job_ids)
 
@@ -140,7 +141,7 @@ def build_job_statuses(job_ids: Sequence[str]) -> Request:
 def parse_job_statuses(
     request: Request, document: Mapping[str, Any], response: Response
 ) -> dict[str, JobStatus | DrsError]:
-    """Read the statuses; an unknown word is kept as it came."""
+    """Read the statuses; an unknown status is kept unchanged."""
     return parse_rows(
         request, document, response, lambda job_id, row: JobStatus(job_id, read_text(row, "status"))
     )
@@ -154,7 +155,7 @@ def build_job_details(job_ids: Sequence[str]) -> Request:
 def parse_job_details(
     request: Request, document: Mapping[str, Any], response: Response
 ) -> dict[str, JobDetails | DrsError]:
-    """Read the details, with every secret that they echo masked."""
+    """Read the details, with all secrets masked."""
     return parse_rows(request, document, response, _parse_details_row)
 
 
@@ -191,7 +192,7 @@ def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
         status=read_text(row, "transfer_status"),
         task_type=row.get("task_mode"),
         percent=read_percent(row, "progress"),
-        # "-1" stands for none: the incremental phase has not begun.
+        # "-1" means that the incremental phase has not started.
         delay_s=None if delay_s is None or delay_s < 0 else delay_s,
         remaining_s=_read_seconds(row.get("remaining_time")),
         phases=_read_phases(row.get("progress_map")),
@@ -208,7 +209,7 @@ def _read_seconds(value: object) -> int | None:
 
 
 def _read_phases(value: object) -> dict[str, int | None]:
-    # The table says array, the example and the SDK say object (drs_03_0114); an array names no parts.
+    # The table says array, the example and the SDK say object (drs_03_0114); an array has no names of parts.
     if not isinstance(value, Mapping):
         return {}
     return {
@@ -220,11 +221,11 @@ def _read_phases(value: object) -> dict[str, int | None]:
 
 def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:
     """
-    Return the instant at which to start, in epoch milliseconds; ``None`` starts now.
+    Return the start time in epoch milliseconds; ``None`` starts now.
 
-    :param start_time: a datetime with a time zone, or whole epoch milliseconds as a number or digits.
-    :param now_s: epoch seconds now; an earlier instant is an error.
-    :raises ValueError: without a time zone, in the past, or without meaning. The text names start_time and
+    :param start_time: a datetime with a time zone, or epoch milliseconds as a number or digits.
+    :param now_s: the current epoch seconds; an earlier start time is an error.
+    :raises ValueError: the time has passed, has no time zone, or is invalid. The message names start_time and
         the fix.
     """
     if start_time is None or start_time == "":
@@ -233,19 +234,21 @@ def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:
     if moment_ms <= now_s * 1000:
         moment = datetime.datetime.fromtimestamp(moment_ms / 1000, datetime.UTC)
         raise ValueError(
-            f"start_time {moment.isoformat()} is in the past; give one to come, or leave it out to start now."
+            f"start_time {moment.isoformat()} has passed. Use a later time, or None to start now."
         )
     return moment_ms
 
 
-#: Milliseconds of 2001-09-09 and of 3001; outside of it, a number is seconds or a slip of the keyboard.
+#: Milliseconds from 2001-09-09 to 3001: another number is seconds or a typing error.
 _PLAUSIBLE_MS = range(10**12, 32_535_215_999_000)
 
 
 def _read_instant_ms(start_time: object) -> int:
     if isinstance(start_time, datetime.datetime):
         if start_time.tzinfo is None or start_time.utcoffset() is None:
-            raise ValueError(f"start_time {start_time.isoformat()} has no time zone; add one, e.g. +00:00.")
+            raise ValueError(
+                f"start_time {start_time.isoformat()} has no time zone. Add one, such as +00:00."
+            )
         return round(start_time.timestamp() * 1000)
     is_number = isinstance(start_time, int) and not isinstance(start_time, bool)
     if is_number or (isinstance(start_time, str) and start_time.strip().isdigit()):
@@ -253,6 +256,6 @@ def _read_instant_ms(start_time: object) -> int:
         if moment_ms in _PLAUSIBLE_MS:
             return moment_ms
     raise ValueError(
-        f"start_time {start_time!r} is not understood; give a datetime with a time zone, an ISO 8601 text "
-        "with one, or epoch milliseconds."
+        f"start_time {start_time!r} is invalid. Use a datetime with a time zone, an ISO 8601 string with "
+        "one, or epoch milliseconds."
     )

@@ -9,7 +9,12 @@ from airflow_provider_drs.protocol.core.batches import Answers, Limits, read
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
-from airflow_provider_drs.protocol.jobs.listing import ListedJob, build_job_list, check_use, parse_job_list
+from airflow_provider_drs.protocol.jobs.listing import (
+    ListedJob,
+    build_job_list,
+    check_db_use_type,
+    parse_job_list,
+)
 from airflow_provider_drs.protocol.jobs.messages import (
     DISASTER_RECOVERY,
     JobDetails,
@@ -26,9 +31,9 @@ from airflow_provider_drs.protocol.jobs.messages import (
 
 def get_job_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobStatus]]:
     """
-    Read where each job stands now.
+    Read the statuses of jobs.
 
-    :param job_ids: any number of job ids; none at all is an error.
+    :param job_ids: any number of job IDs, at least one.
 
     Source: :drs:`public_api_management/querying_task_statuses_in_batches`
     """
@@ -37,9 +42,9 @@ def get_job_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Ans
 
 def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobDetails]]:
     """
-    Read what each job is. Passwords and certificate keys that the service echoes are masked.
+    Read the details of jobs. Passwords and certificate keys in the response are masked.
 
-    :param job_ids: any number of job ids; none at all is an error.
+    :param job_ids: any number of job IDs, at least one.
 
     Source: :drs:`public_api_management/querying_task_details_in_batches`
     """
@@ -51,10 +56,10 @@ def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answ
 
 def get_job_progresses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobProgress]]:
     """
-    Read how far each job is: percent of the full copy, and the delay of the incremental replication in
+    Read the progress of jobs: percent of the full copy, and the lag of the incremental replication in
     seconds.
 
-    :param job_ids: any number of job ids; none at all is an error.
+    :param job_ids: any number of job IDs, at least one.
 
     Source: :drs:`public_api_management/querying_task_progress_in_batches`
     """
@@ -73,17 +78,17 @@ def list_jobs(
     tags: Sequence[Mapping[str, str]] = (),
 ) -> Conversation[list[ListedJob]]:
     """
-    List the project's jobs of one kind, all pages of them.
+    List all jobs of one kind in the project.
 
     :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery).
-    :param name: a part of the name; as all other filters, empty for any.
-    :param engine_type: e.g. ``mysql``, ``mongodb``, ``postgresql``, ``mysql-to-taurus``,
+    :param name: part of the name; empty, like all other filters, for any.
+    :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``, ``mysql-to-taurus``,
         ``cloudDataGuard-mysql``.
-    :param status: a status word. The service has no filter for paused jobs.
+    :param status: a job status. The service has no filter for paused jobs.
     :param net_type: ``eip``, ``vpn`` or ``vpc``.
-    :param enterprise_project_id: the enterprise project that the jobs belong to.
-    :param tags: tags that the jobs have, each with ``key`` and ``value``.
-    :raises DrsConfigError: db_use_type is none of these; nothing was sent.
+    :param enterprise_project_id: the enterprise project of the jobs.
+    :param tags: tags of the jobs, each with ``key`` and ``value``.
+    :raises DrsConfigError: an unknown db_use_type; nothing was sent.
 
     Source: :drs:`public_api_management/querying_tasks_of_a_tenant`
     """
@@ -96,13 +101,14 @@ def list_jobs(
         "tags": [dict(tag) for tag in tags],
     }
     filters = {key: value for key, value in chosen.items() if value}
-    filters["db_use_type"] = check_use(db_use_type)
+    filters["db_use_type"] = check_db_use_type(db_use_type)
     found: dict[str, ListedJob] = {}
     page, listed = 1, 0
     while True:
         budget = Budget(limits.retry_timeout_s)
         answer = yield from exchange_repeatable(build_job_list(filters, page), budget, parse_job_list)
-        # Jobs that come and go while we read move others from page to page: one is listed once.
+        # Jobs that are created or deleted while the pages are read move others between pages: each is listed
+        # once.
         found |= {job.job_id: job for job in answer.jobs}
         page, listed = page + 1, listed + len(answer.jobs)
         if not answer.jobs or listed >= answer.total:
@@ -111,12 +117,12 @@ def list_jobs(
 
 def get_forward_jobs(limits: Limits, parent_ids: Iterable[str]) -> Conversation[dict[str, JobStatus]]:
     """
-    Find the forward jobs of dual-active pairs, by the ids of their parents.
+    Return the forward jobs of dual-active pairs by parent ID.
 
-    Job details name a job's parent and no siblings; the list of disaster recovery jobs has the children of
-    each parent. A parent that is not listed is not in the result.
+    Details of a job have its parent, but not its siblings; the list of disaster recovery jobs has the
+    children of each parent. A parent that is not listed is missing in the result.
 
-    :param parent_ids: any number of parent job ids.
+    :param parent_ids: any number of parent job IDs.
 
     Source: :drs:`public_api_management/querying_tasks_of_a_tenant`
     """

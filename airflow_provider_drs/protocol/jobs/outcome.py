@@ -1,4 +1,4 @@
-"""What came of an action for a job."""
+"""The result of an action for a job."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.rows import parse_rows
 from airflow_provider_drs.protocol.core.wire import Request, Response
 
-#: The ``status`` of a job that DRS does not know any more.
+#: The ``status`` of a job that DRS does not know.
 GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
     """
-    An action that took effect.
+    A successful action.
 
-    :param adopted: it had been done before; ``status`` is then where the job stood.
-    :param details: what else the service told, as plain JSON values.
+    :param adopted: it was performed before; ``status`` was the job's status.
+    :param details: further fields of the response, as plain JSON values.
     """
 
     job_id: str
@@ -36,5 +36,5 @@ class JobOutcome:
 def parse_outcomes(
     request: Request, document: Mapping[str, Any], response: Response
 ) -> dict[str, JobOutcome | DrsError]:
-    """Read for which jobs the action was accepted and for which it was refused."""
+    """Read for which jobs the action was accepted, and for which it was rejected."""
     return parse_rows(request, document, response, lambda job_id, row: JobOutcome(job_id))

@@ -1,4 +1,4 @@
-"""Whether an operation can be done for jobs, by what DRS says of them now."""
+"""Review jobs: whether their details allow an action."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ def review_jobs(
     limits: Limits, job_ids: Iterable[str], action: str = "precheck"
 ) -> Conversation[Answers[Review]]:
     """
-    Say for which jobs an action can be done, for which it is done, and which do not need it.
+    Return for which jobs an action can be performed, for which it was performed before, and which do not need
+    it.
 
-    The ``standing`` of the value is ``Readiness.READY``; ``Readiness.DONE`` where the job's status shows that
-    it was done before; ``Readiness.NOT_NEEDED`` for the pre-check of a backward job whose forward job is
-    replicating. Else the value is a ``DrsJobStateError`` that says why not, and what to do.
+    The value of a job has ``readiness``: ``Readiness.READY``; ``Readiness.DONE`` if its status shows that the
+    action was performed before; ``Readiness.NOT_NEEDED`` for the pre-check of a backward job whose forward
+    job is replicating. If the action cannot be performed, the value is a ``DrsJobStateError`` with the reason
+    and the fix.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param action: a row of the table of rules: ``precheck``, ``start``, ``pause``, ``retry``, ``stop``,
-        ``delete``, ``test``, ``configure``, ``select``, ``compare``, ...
-    :raises DrsConfigError: there is no such action; nothing was sent.
+    :param job_ids: any number of job IDs, at least one.
+    :param action: ``precheck``, ``start``, ``pause``, ``retry``, ``stop``, ``delete``, ``test``,
+        ``configure``, ``select``, ``compare``, ...
+    :raises DrsConfigError: an unknown action; nothing was sent.
 
     Source: :drs:`public_api_management/index`
     """
@@ -49,7 +51,7 @@ def review_jobs(
 
 
 def review_details(limits: Limits, rule: Rule, details: Answers[JobDetails]) -> Conversation[Answers[Review]]:
-    """Return what a rule says of jobs whose details are known; see :func:`review_jobs`."""
+    """Review jobs whose details are known; see :func:`review_jobs`."""
     found = {job_id: job for job_id, job in details.items() if isinstance(job, JobDetails)}
     backward = [job for job in found.values() if needs_forward(rule, job)]
     forward = (yield from _find_forward(limits, rule, backward, found)) if backward else {}
@@ -69,7 +71,7 @@ def review_details(limits: Limits, rule: Rule, details: Answers[JobDetails]) -> 
 def _find_forward(
     limits: Limits, rule: Rule, backward: Iterable[JobDetails], known: Mapping[str, JobDetails]
 ) -> Conversation[dict[str, Forward]]:
-    """Return where the forward job stands, by parent id: from the jobs at hand, else from the list of all."""
+    """Return the forward jobs by parent ID: from the given jobs, else from the list of all jobs."""
     jobs = {job.parent_id: job for job in known.values() if job.parent_id and job.job_direction == "up"}
     ids = {parent_id: job.job_id for parent_id, job in jobs.items()}
     found = {parent_id: Forward(job.status) for parent_id, job in jobs.items()}

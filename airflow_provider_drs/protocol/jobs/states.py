@@ -1,6 +1,4 @@
-"""
-The statuses of a DRS job, as a table (drs_05_0005; spellings that other pages use are rows of their own).
-"""
+"""The statuses of a DRS job, as a table (drs_05_0005; other spellings have their own rows)."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ INCRE_TRANSFER_STARTED = "INCRE_TRANSFER_STARTED"
 
 
 class Phase(Enum):
-    """Where in its life a job is. ``UNKNOWN`` is a status word that this version has never seen."""
+    """The phase of a job. ``UNKNOWN`` is an unknown status."""
 
     CREATING = "creating"
     CONFIGURING = "configuring"
@@ -27,7 +25,7 @@ class Phase(Enum):
 
 
 class Status(NamedTuple):
-    """One row: the service's word, its phase, and what it means."""
+    """A status, its phase, and its meaning."""
 
     word: str
     phase: Phase
@@ -35,55 +33,55 @@ class Status(NamedTuple):
 
 
 _TABLE = (
-    Status("CREATING", Phase.CREATING, "the replication instance is being created"),
-    Status("CREATE_FAILED", Phase.FAILED, "the creation failed"),
-    Status(CONFIGURATION, Phase.CONFIGURING, "created and not started: test, configure, pre-check"),
-    Status("STARTJOBING", Phase.STARTING, "the start is in progress"),
-    Status("WAITING_FOR_START", Phase.STARTING, "the start is scheduled for later"),
-    Status("START_JOB_FAILED", Phase.FAILED, "the start failed"),
-    # The page on passwords (drs_03_0134) spells it so.
-    Status("STARTJOB_FAILED", Phase.FAILED, "the start failed"),
-    # Both "pausing" and "paused": there is no PAUSED. The batch-status page spells it PAUSEING
+    Status("CREATING", Phase.CREATING, "replication instance is being created"),
+    Status("CREATE_FAILED", Phase.FAILED, "creation failed"),
+    Status(CONFIGURATION, Phase.CONFIGURING, "created, not started"),
+    Status("STARTJOBING", Phase.STARTING, "start in progress"),
+    Status("WAITING_FOR_START", Phase.STARTING, "start scheduled"),
+    Status("START_JOB_FAILED", Phase.FAILED, "start failed"),
+    # The spelling of the page on passwords (drs_03_0134).
+    Status("STARTJOB_FAILED", Phase.FAILED, "start failed"),
+    # Both "pausing" and "paused": PAUSED does not exist. The page on batch statuses spells it PAUSEING
     # (drs_api_0150).
-    Status("PAUSING", Phase.PAUSED, "the job is being paused, or is paused"),
-    Status("PAUSEING", Phase.PAUSED, "the job is being paused, or is paused"),
-    Status("FULL_TRANSFER_STARTED", Phase.FULL, "the full copy is running"),
-    Status("FULL_TRANSFER_FAILED", Phase.FAILED, "the full copy failed"),
-    Status("FULL_TRANSFER_COMPLETE", Phase.FULL, "the full copy is done"),
-    Status(INCRE_TRANSFER_STARTED, Phase.INCREMENTAL, "the incremental replication is running"),
-    Status("INCRE_TRANSFER_FAILED", Phase.FAILED, "the incremental replication failed"),
-    Status("RELEASE_RESOURCE_STARTED", Phase.STOPPING, "the job is being stopped"),
-    Status("RELEASE_RESOURCE_FAILED", Phase.FAILED, "stopping the job failed"),
-    Status("RELEASE_RESOURCE_COMPLETE", Phase.ENDED, "the job was stopped and its resources are released"),
-    Status("CHANGE_JOB_STARTED", Phase.INCREMENTAL, "the objects of the running job are being changed"),
-    Status("CHANGE_JOB_FAILED", Phase.FAILED, "changing the objects failed"),
-    Status("CHILD_TRANSFER_STARTING", Phase.STARTING, "a re-edit subtask is being started"),
-    Status("CHILD_TRANSFER_STARTED", Phase.FULL, "a re-edit subtask is running"),
-    Status("CHILD_TRANSFER_COMPLETE", Phase.FULL, "a re-edit subtask has copied everything"),
-    Status("CHILD_TRANSFER_FAILED", Phase.FAILED, "a re-edit subtask failed"),
-    Status("RELEASE_CHILD_TRANSFER_STARTED", Phase.STOPPING, "a re-edit subtask is being stopped"),
-    Status("RELEASE_CHILD_TRANSFER_COMPLETE", Phase.ENDED, "a re-edit subtask has ended"),
-    # The rest is in newer Huawei Cloud pages and SDKs only.
-    Status("REBUILD_NODE_STARTED", Phase.INCREMENTAL, "a faulty replication instance is being repaired"),
-    Status("REBUILD_NODE_FAILED", Phase.FAILED, "repairing the replication instance failed"),
-    Status("DELETED", Phase.ENDED, "the job was deleted"),
-    Status("NODE_UPGRADE_START", Phase.INCREMENTAL, "the replication instance is being upgraded"),
-    Status("NODE_UPGRADE_COMPLETE", Phase.INCREMENTAL, "the replication instance was upgraded"),
-    Status("NODE_UPGRADE_FAILED", Phase.FAILED, "upgrading the replication instance failed"),
+    Status("PAUSING", Phase.PAUSED, "pausing or paused"),
+    Status("PAUSEING", Phase.PAUSED, "pausing or paused"),
+    Status("FULL_TRANSFER_STARTED", Phase.FULL, "full copy running"),
+    Status("FULL_TRANSFER_FAILED", Phase.FAILED, "full copy failed"),
+    Status("FULL_TRANSFER_COMPLETE", Phase.FULL, "full copy complete"),
+    Status(INCRE_TRANSFER_STARTED, Phase.INCREMENTAL, "incremental replication running"),
+    Status("INCRE_TRANSFER_FAILED", Phase.FAILED, "incremental replication failed"),
+    Status("RELEASE_RESOURCE_STARTED", Phase.STOPPING, "stopping"),
+    Status("RELEASE_RESOURCE_FAILED", Phase.FAILED, "stop failed"),
+    Status("RELEASE_RESOURCE_COMPLETE", Phase.ENDED, "stopped, resources released"),
+    Status("CHANGE_JOB_STARTED", Phase.INCREMENTAL, "objects are being changed"),
+    Status("CHANGE_JOB_FAILED", Phase.FAILED, "changing objects failed"),
+    Status("CHILD_TRANSFER_STARTING", Phase.STARTING, "re-edit subtask starting"),
+    Status("CHILD_TRANSFER_STARTED", Phase.FULL, "re-edit subtask running"),
+    Status("CHILD_TRANSFER_COMPLETE", Phase.FULL, "re-edit subtask complete"),
+    Status("CHILD_TRANSFER_FAILED", Phase.FAILED, "re-edit subtask failed"),
+    Status("RELEASE_CHILD_TRANSFER_STARTED", Phase.STOPPING, "re-edit subtask stopping"),
+    Status("RELEASE_CHILD_TRANSFER_COMPLETE", Phase.ENDED, "re-edit subtask stopped"),
+    # The following are on newer Huawei Cloud pages and in SDKs only.
+    Status("REBUILD_NODE_STARTED", Phase.INCREMENTAL, "replication instance is being repaired"),
+    Status("REBUILD_NODE_FAILED", Phase.FAILED, "repair of the replication instance failed"),
+    Status("DELETED", Phase.ENDED, "deleted"),
+    Status("NODE_UPGRADE_START", Phase.INCREMENTAL, "replication instance is being upgraded"),
+    Status("NODE_UPGRADE_COMPLETE", Phase.INCREMENTAL, "replication instance upgraded"),
+    Status("NODE_UPGRADE_FAILED", Phase.FAILED, "upgrade of the replication instance failed"),
 )
 
 STATUSES: dict[str, Status] = {status.word: status for status in _TABLE}
 
-#: A job in one of these phases has been started; starting it again would be a second start.
+#: The phases of a started job, which must not be started again.
 STARTED_PHASES = frozenset({Phase.STARTING, Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED})
-#: Beyond the start itself: data is moving or has moved.
+#: The phases in which data is or was moving.
 RUNNING_PHASES = frozenset({Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED})
-#: Stopped for good, or on the way there.
+#: The phases of a stopped job.
 STOPPED_PHASES = frozenset({Phase.STOPPING, Phase.ENDED})
 
 
-#: From which status a job goes to which: by itself, or by a word of ours (drs_05_0005 and the page of each
-#: action). It is what the documentation draws; nothing decides by it, since DRS has the last word.
+#: The transitions between statuses (drs_05_0005 and the pages of the actions), for the diagram in the
+#: documentation. No decision depends on it.
 NEXT: dict[str, tuple[str, ...]] = {
     "CREATING": (CONFIGURATION, "CREATE_FAILED"),
     CONFIGURATION: ("STARTJOBING", "WAITING_FOR_START"),
@@ -108,21 +106,17 @@ NEXT: dict[str, tuple[str, ...]] = {
 
 
 def words_of(*phases: Phase) -> frozenset[str]:
-    """Return the status words of some phases."""
+    """Return the statuses of some phases."""
     return frozenset(status.word for status in _TABLE if status.phase in phases)
 
 
 def phase_of(word: str) -> Phase:
-    """Return the phase of a status word; a word never seen before counts as not finished and not failed."""
+    """Return the phase of a status; an unknown status counts as neither finished nor failed."""
     status = STATUSES.get(word)
     return status.phase if status else Phase.UNKNOWN
 
 
 def describe_status(word: str) -> str:
-    """Return the word with its meaning, for a person."""
+    """Return the status with its meaning."""
     status = STATUSES.get(word)
-    return (
-        f"{word}: {status.meaning}"
-        if status
-        else f"{word}: a status this version of the provider does not know"
-    )
+    return f"{word} ({status.meaning})" if status else f"{word} (unknown to this version of the provider)"

@@ -1,4 +1,4 @@
-"""Waiting for jobs to come to a status."""
+"""Wait until jobs reach a status."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ from airflow_provider_drs.protocol.jobs.states import (
 )
 
 _DELETED = "DELETED"
-#: What no job comes back from. (A re-edit subtask can end, and its job go on.)
-_OVER = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE", _DELETED})
-#: Phases in which something moves that a person wants to see.
+#: The final statuses of a job. (After a re-edit subtask has ended, its job continues.)
+_FINAL = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE", _DELETED})
+#: The phases whose progress is logged.
 _MOVING = frozenset({Phase.FULL, Phase.INCREMENTAL})
 
 
 class StatusWatch(Watch):
     """
-    Watches jobs until each is in one of some statuses, or in one from which it will not come there.
+    Watches jobs until each has a target status, or one from which it cannot reach a target.
 
-    While data moves it reads how far, so that a log shows percent, remaining time and delay.
+    While data moves it also reads the progress, so that the log shows percent, remaining time and lag.
 
-    :param targets: the statuses to wait for. With ``DELETED`` a job that DRS does not know any more is there.
-    :param failed: the statuses that end the wait for a job; ``None`` for every failed one that is no target,
-        and for those of a stopped job unless one of them is a target.
-    :param goal: what the jobs shall be, for texts.
-    :param patience: for how many polls in a row a failed status must stand before it counts: right after a
-        retry DRS may still show the status from before.
+    :param targets: the statuses to wait for. ``DELETED`` includes jobs that DRS does not know.
+    :param failed: the statuses that end the wait for a job; ``None`` for all failed statuses that are not
+        targets, and those of a stopped job unless one of them is a target.
+    :param goal: what the jobs become, for errors.
+    :param patience: the number of consecutive polls with a failed status after which it counts: directly
+        after an action DRS may still return the previous status.
     """
 
     kind = "status"
@@ -75,16 +75,16 @@ class StatusWatch(Watch):
 
     @property
     def operation(self) -> ReadOperation:
-        """Ask where the jobs stand."""
+        """Read the statuses of the jobs."""
         return get_job_statuses
 
     @property
     def failures(self) -> dict[str, DrsError]:
-        """The jobs that will not come there, each with the reason."""
-        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._is_lost(job_id)}
+        """The jobs that cannot reach a target status, each with the reason."""
+        return {job_id: self._explain(job_id) for job_id in self.job_ids if self._has_failed(job_id)}
 
     def is_nearly_done(self, job_id: str) -> bool:
-        """Tell whether the end of the full copy is in sight."""
+        """Whether the full copy is nearly complete."""
         progress = self._progresses.get(job_id)
         return (
             progress is not None
@@ -93,7 +93,7 @@ class StatusWatch(Watch):
         )
 
     def update(self, answers: Answers[JobStatus]) -> Updating:
-        """Take the statuses, and ask for the progress of jobs that move."""
+        """Store the statuses, and read the progress of jobs whose data moves."""
         for job_id, answer in answers.items():
             is_failed = isinstance(answer, JobStatus) and answer.status in self.failed
             self._failed_polls[job_id] = self._failed_polls.get(job_id, 0) + 1 if is_failed else 0
@@ -127,7 +127,7 @@ class StatusWatch(Watch):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> StatusWatch:
-        """Return the watch that :meth:`to_dict` described."""
+        """Return the watch that :meth:`to_dict` serialized."""
         watch = cls(
             fields["job_ids"],
             fields["targets"],
@@ -141,12 +141,12 @@ class StatusWatch(Watch):
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:
-        return self._is_there(job_id) or self._is_lost(job_id)
+        return self._has_target(job_id) or self._has_failed(job_id)
 
-    def _is_lost(self, job_id: str) -> bool:
+    def _has_failed(self, job_id: str) -> bool:
         answer = self._answers.get(job_id)
         if isinstance(answer, DrsError):
-            return not can_change(answer) and not self._is_there(job_id)
+            return not can_change(answer) and not self._has_target(job_id)
         return answer is not None and self._failed_polls.get(job_id, 0) >= self.patience
 
     def _explain(self, job_id: str) -> DrsError:
@@ -154,13 +154,13 @@ class StatusWatch(Watch):
         if isinstance(answer, DrsError):
             return answer
         return make_error(
-            f"Job {job_id} did not come to be {self.goal}, {describe_status(answer.status)}",
+            f"{job_id}: not {self.goal}, but in status {describe_status(answer.status)}",
             job_ids=(job_id,),
             error_class=DrsJobStateError,
-            remedy="Look at the job's log in the DRS console.",
+            remedy="Check the job's log in the DRS console.",
         )
 
-    def _is_there(self, job_id: str) -> bool:
+    def _has_target(self, job_id: str) -> bool:
         answer = self._answers.get(job_id)
         if isinstance(answer, DrsJobNotFoundError):
             return _DELETED in self.targets
@@ -176,13 +176,13 @@ class StatusWatch(Watch):
         answer: JobStatus | DrsError = self._answers[job_id]
         if isinstance(answer, JobStatus):
             progress = self._progresses.get(job_id) if _is_moving(answer) else None
-            return describe_status(answer.status) + (f" ({describe_progress(progress)})" if progress else "")
-        return "is gone" if self._is_there(job_id) else f"gives no status: {answer}"
+            return describe_status(answer.status) + (f", {describe_progress(progress)}" if progress else "")
+        return "deleted" if self._has_target(job_id) else f"no status: {answer}"
 
 
 def _dead_ends(targets: frozenset[str]) -> frozenset[str]:
-    """Return the statuses from which a job will not come to one of some others, unless somebody helps."""
-    return words_of(Phase.FAILED) | (_OVER if targets.isdisjoint(_OVER) else NOTHING)
+    """Return the statuses from which a job cannot reach a target without intervention."""
+    return words_of(Phase.FAILED) | (_FINAL if targets.isdisjoint(_FINAL) else NOTHING)
 
 
 def _is_moving(answer: JobStatus | DrsError) -> bool:
@@ -190,24 +190,24 @@ def _is_moving(answer: JobStatus | DrsError) -> bool:
 
 
 def describe_progress(progress: JobProgress) -> str:
-    """Return percent, remaining time and delay, as far as they are known, for a person."""
+    """Return percent, remaining time and lag as text, as far as they are known."""
     parts = []
     if progress.percent is not None and progress.delay_s is None:
         parts.append(f"{progress.percent}%")
     if progress.remaining_s and progress.delay_s is None:
         parts.append(f"{progress.remaining_s} s left")
     if progress.delay_s is not None:
-        parts.append(f"{progress.delay_s} s behind")
+        parts.append(f"lag {progress.delay_s} s")
     return ", ".join(parts) or "no progress yet"
 
 
 class _Goal(NamedTuple):
     """
-    What an action brings jobs to in the background.
+    The goal of an action that DRS performs in the background.
 
-    :param name: what they are then, for texts.
+    :param name: its name, for errors.
     :param targets: the statuses that show it.
-    :param failed: the statuses that end the wait; ``None`` as with :class:`StatusWatch`.
+    :param failed: the statuses that end the wait; ``None`` as in :class:`StatusWatch`.
     :param patience: see :class:`StatusWatch`.
     """
 
@@ -218,9 +218,9 @@ class _Goal(NamedTuple):
 
 
 _RUNNING = words_of(Phase.FULL, Phase.INCREMENTAL, Phase.PAUSED)
-_NOT_CREATED = frozenset({"CREATE_FAILED"}) | _OVER
+_NOT_CREATED = frozenset({"CREATE_FAILED"}) | _FINAL
 _GOALS = {
-    # One that was adopted may have been started long ago, and may have failed since: it was created.
+    # An adopted job may have been started and may have failed since: it was created.
     "create_jobs": _Goal(
         "created", frozenset(STATUSES) - words_of(Phase.CREATING) - _NOT_CREATED, failed=_NOT_CREATED
     ),
@@ -229,7 +229,7 @@ _GOALS = {
         _RUNNING,
         failed=frozenset(STATUSES) - _RUNNING - words_of(Phase.CONFIGURING, Phase.STARTING),
     ),
-    # Right after an action DRS may still show the status from before: failed jobs can be paused, retried,
+    # Directly after an action DRS may still return the previous status: failed jobs can be paused, retried,
     # stopped and deleted.
     "pause_jobs": _Goal("paused", words_of(Phase.PAUSED), patience=3),
     "retry_jobs": _Goal("running", words_of(Phase.FULL, Phase.INCREMENTAL), patience=3),
@@ -245,9 +245,9 @@ _GOALS = {
 
 def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
     """
-    Return a watch for jobs that were told to do something: until each has done it, or will not come to it.
+    Return a watch for jobs on which an action was performed: until it is complete, or has failed.
 
-    :param method: the hook's method that told them.
+    :param method: the hook method that performed it.
     """
     goal = _GOALS[method]
     return StatusWatch(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)
@@ -255,14 +255,14 @@ def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
 
 def check_statuses(name: str, words: object) -> frozenset[str]:
     """
-    Return status words that there are.
+    Return validated statuses.
 
-    :param name: of the argument that they come from, for the text of an error.
-    :raises DrsConfigError: there is none, or one is unknown.
+    :param name: the argument, for the error.
+    :raises DrsConfigError: there are none, or one is unknown.
     """
     listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
     unknown = [str(word) for word in listed if word not in STATUSES]
     if unknown or not listed:
-        what = f"{', '.join(unknown)} is no status" if unknown else "give at least one status"
-        raise DrsConfigError(f"{name}: {what}. DRS has {', '.join(STATUSES)}.")
+        what = f"unknown status {', '.join(unknown)}" if unknown else "no status given"
+        raise DrsConfigError(f"{name}: {what}. Use {', '.join(STATUSES)}.")
     return frozenset(str(word) for word in listed)

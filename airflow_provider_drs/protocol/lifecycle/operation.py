@@ -1,4 +1,4 @@
-"""The life of a job from its start on: start, pause, resume, stop, delete, and new passwords on the way."""
+"""Start, pause, resume, stop and delete jobs, and change their passwords."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def start_jobs(
     check_preconditions: bool = True,
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Start jobs, now or later. A job that has been started already is adopted; none is ever started twice.
+    Start jobs, now or later. Idempotent: a job that was started before is adopted.
 
     :param start_time_ms: epoch milliseconds; ``None`` starts now.
-    :param check_preconditions: read what the jobs are, and refuse what the service would refuse.
+    :param check_preconditions: read the jobs first, and reject what DRS would reject.
     """
-    # Times are epoch milliseconds in a string; absent starts at once.
+    # Epoch milliseconds as a string; without it DRS starts the job immediately.
     when = {} if start_time_ms is None else {"start_time": str(start_time_ms)}
     return (yield from act(limits, "start", job_ids, lambda job: when, check=check_preconditions))
 
@@ -39,13 +39,14 @@ def pause_jobs(
     limits: Limits, job_ids: Iterable[str], pause_mode: str = "target"
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Pause jobs; one that is paused already is adopted.
+    Pause jobs. Idempotent: a paused job is adopted.
 
-    DRS has one status, PAUSING, for being paused and for having been. A job should not stay paused for longer
-    than the source keeps its logs; DRS advises 24 hours at most.
+    DRS has one status, PAUSING, for a job that is being paused and for one that is paused. DRS recommends to
+    resume a job within 24 hours, while the source still has its logs.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param pause_mode: ``target`` stops the replay on the destination, ``all`` the capture of logs as well.
+    :param job_ids: any number of job IDs, at least one.
+    :param pause_mode: ``target`` stops the replay on the destination, ``all`` also stops reading the logs of
+        the source.
     :raises DrsConfigError: an unknown mode; nothing was sent.
 
     Source: :drs:`public_api_management/pausing_tasks_in_batches`
@@ -59,11 +60,11 @@ def retry_jobs(
     limits: Limits, job_ids: Iterable[str], is_sync_re_edit: bool | None = None
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Resume paused jobs and retry failed ones; one that is running is adopted.
+    Resume paused jobs and retry failed ones. Idempotent: a running job is adopted.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param is_sync_re_edit: ``True`` when a synchronization job is restarted after its objects were edited;
-        the page's own example leaves it out.
+    :param job_ids: any number of job IDs, at least one.
+    :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited; ``None``
+        does not send it, as in the documentation's example.
 
     Source: :drs:`public_api_management/resuming_or_retrying_tasks_in_batches`
     """
@@ -75,13 +76,12 @@ def stop_jobs(
     limits: Limits, job_ids: Iterable[str], *, force: bool = False
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Stop jobs for good; DRS releases their resources, and they cannot be started again.
+    Stop jobs. DRS releases their resources; they cannot be started again.
 
-    A job that is stopped already, on its way there, or gone counts as stopped.
+    Idempotent: a job that is stopping, stopped or deleted is adopted.
 
-    :param job_ids: any number of job ids; none at all is an error. The parent of a dual-active pair stops
-        both of its jobs.
-    :param force: stop even if DRS cannot end the replication in order.
+    :param job_ids: any number of job IDs, at least one. The parent of a dual-active pair stops both jobs.
+    :param force: stop even if DRS cannot end the replication cleanly.
 
     Source: :drs:`public_api_management/stopping_or_deleting_tasks_in_batches`
     """
@@ -91,9 +91,9 @@ def stop_jobs(
 
 def delete_jobs(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobOutcome]]:
     """
-    Delete jobs that are stopped, or whose creation failed; one that is gone counts as deleted.
+    Delete jobs that are stopped or whose creation failed. Idempotent: a deleted job is adopted.
 
-    :param job_ids: any number of job ids; none at all is an error.
+    :param job_ids: any number of job IDs, at least one.
 
     Source: :drs:`public_api_management/stopping_or_deleting_tasks_in_batches`
     """
@@ -108,11 +108,11 @@ def change_passwords(
     target_password: str | Mapping[str, str] | None = None,
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Tell jobs that run the new passwords of their databases.
+    Give running jobs the new passwords of their databases.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param source_password: that of the source, or one by job id; ``None`` leaves it.
-    :param target_password: the same for the destination.
+    :param job_ids: any number of job IDs, at least one.
+    :param source_password: of the source, or one per job ID; ``None`` does not change it.
+    :param target_password: of the destination, or one per job ID.
     :raises DrsConfigError: neither is given; nothing was sent.
 
     Source: :drs:`public_api_management/changing_the_passwords_of_the_sources_and_destinations`
@@ -120,12 +120,12 @@ def change_passwords(
     passwords = {"source": source_password, "target": target_password}
     given = {end: password for end, password in passwords.items() if password}
     if not given:
-        raise DrsConfigError("source_password, target_password: give at least one of them.")
+        raise DrsConfigError("source_password and target_password are both None: give at least one.")
 
     def row(end: str, password: str | Mapping[str, str], job: JobDetails) -> Mapping[str, Any]:
         chosen = password if isinstance(password, str) else password.get(job.job_id)
         if not chosen:
-            raise DrsConfigError(f"{end}_password: there is none for job {job.job_id}.")
+            raise DrsConfigError(f"{end}_password has no entry for job {job.job_id}.")
         return {"db_password": chosen, "end_point_type": ENDS[end]}
 
     rows = [partial(row, end, password) for end, password in given.items()]

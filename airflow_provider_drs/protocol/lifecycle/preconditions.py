@@ -1,4 +1,4 @@
-"""What must hold before a job starts: its status allows it, and its pre-check has passed."""
+"""The preconditions of a start: the job's status allows it, and its pre-check has passed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def admit_starts(
     limits: Limits, job_ids: Iterable[str], alarms: AlarmPolicy | None
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Say for which jobs there is nothing to start, or no leave to. The jobs that are left out may start.
+    Return the jobs that must not be started: those that were started before, and those whose start is
+    refused.
 
-    A job that has been started already is adopted. One whose status does not allow it, or whose pre-check has
-    not passed as DRS says just now, has an error for its value.
+    A job that was started before is adopted. A job whose status does not allow the start, or whose pre-check
+    has not passed, has an error as its value. The other jobs can be started.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param alarms: what an ALARM item does, with the time set; ``None`` asks for no pre-check at all.
+    :param job_ids: any number of job IDs, at least one.
+    :param alarms: which alarms are accepted, with the time set; ``None`` requires no pre-check.
 
     Source: :drs:`public_api_management/starting_tasks_in_batches`
     """

@@ -80,7 +80,7 @@ def get_precheck_results(limits: Limits, job_ids: Iterable[str]) -> Conversation
     """
     parse = partial(parse_precheck_results, precheck_ids=limits.precheck_ids)
     checked = check_job_ids(job_ids)
-    answers = yield from read(limits, checked, build_precheck_results, parse, ask_alone=True)
+    answers = yield from read(limits, checked, build_precheck_results, parse, read_alone=True)
     for job_id, answer in answers.items():
         if isinstance(answer, PrecheckResult):
             limits.precheck_ids[job_id] = answer.precheck_id

@@ -205,7 +205,7 @@ ANSWERS = [
         {"extra": {"proxy": PROXY}},
         "through the proxy 127.0.0.1:9 of extra.proxy.*Check the proxy",
     ),
-    ({"extra": {"domain_name": "somebody"}}, "refuses user 'drs-user' of domain 'somebody'.*domain_name"),
+    ({"extra": {"domain_name": "somebody"}}, "rejected user 'drs-user' of domain 'somebody'.*domain_name"),
 ]
 
 
