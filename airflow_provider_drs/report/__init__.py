@@ -1,1 +1,1 @@
-"""The page on which people read a pre-check: a tab of its task in Airflow 3.1 and later, and under Browse."""
+"""The report page on pre-checks: a tab of the task in Airflow 3.1 and later, and a page under Browse."""

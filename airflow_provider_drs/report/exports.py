@@ -1,4 +1,4 @@
-"""A report to take away: as Markdown for a ticket, as CSV for a table."""
+"""Export a report as Markdown for a ticket, or as CSV for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _COLUMNS = (
     "waived_because",
 )
 
-#: A cell that begins so is a formula to Excel, LibreOffice and Google Sheets, full-width signs included.
+#: Excel, LibreOffice and Google Sheets evaluate a cell that begins with one of these as a formula.
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r\n＝＋－＠|]")
 
-#: What Markdown, and the HTML in it, would take for more than text.
+#: Characters with a meaning in Markdown, or in HTML within it.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#&!])")
 
 
 def render_csv(jobs: Sequence[Job]) -> str:
     """
-    Return a row an item that did not pass, and one for each job without any.
+    Return a row per check item that did not pass, and one per job without any.
 
-    What a spreadsheet would calculate is made a text by an apostrophe in front.
+    A cell that a spreadsheet would evaluate gets an apostrophe in front.
     """
     output = io.StringIO()
     writer = csv.writer(output, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
@@ -48,24 +48,24 @@ def render_csv(jobs: Sequence[Job]) -> str:
 
 def render_markdown(title: str, jobs: Sequence[Job], *, passed: int) -> str:
     """
-    Return a heading and a table of what did not simply pass.
+    Return a heading and a table of the jobs that did not simply pass.
 
-    :param title: what the heading says.
-    :param passed: how many jobs there are of which there is nothing to say.
+    :param title: the heading.
+    :param passed: the number of jobs that passed without alarms.
     """
     lines = [f"## {_escape(title)}", ""]
     rows = [row for row in _rows(jobs) if row[1] != "passed" or row[2]]
     if rows:
         lines += ["| Job | Verdict | Item | Result | Reason | Fix |", f"|{' --- |' * 6}"]
     for job_id, verdict, item, result, _, reason, raw_error, _, fix, link, until, because in rows:
-        said = " ".join(part for part in (reason, raw_error) if part)
+        reasons = " ".join(part for part in (reason, raw_error) if part)
         if until:
             result = f"{result}, waived until {until}: {because}"
-        told = f"{_escape(fix)} [manual]({check_link(link)})" if check_link(link) else _escape(fix)
-        cells = [_escape(cell) for cell in (job_id, verdict, item, result, said)]
-        lines.append(f"| {' | '.join([*cells, told])} |")
+        fix_cell = f"{_escape(fix)} [manual]({check_link(link)})" if check_link(link) else _escape(fix)
+        cells = [_escape(cell) for cell in (job_id, verdict, item, result, reasons)]
+        lines.append(f"| {' | '.join([*cells, fix_cell])} |")
     if passed:
-        lines += ["", f"{passed} {'job' if passed == 1 else 'jobs'} passed without a remark."]
+        lines += ["", f"{passed} {'job' if passed == 1 else 'jobs'} passed without alarms."]
     return "\n".join([*lines, ""])
 
 

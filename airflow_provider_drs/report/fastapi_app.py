@@ -1,8 +1,8 @@
 """
-The page in Airflow 3.
+The report page in Airflow 3.
 
-Airflow mounts the apps of plugins without any authentication: each route that tells something asks Airflow
-itself who the viewer is, and whether they may see the XComs of the DAG.
+Airflow mounts apps of plugins without authentication: each route checks who the user is, and whether the user
+may read the XComs of the Dag.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from airflow_provider_drs.report import answers
+from airflow_provider_drs.report import responses
 from airflow_provider_drs.report.page import HEADERS, PAGE, STATIC
 from airflow_provider_drs.report.reports import Unreadable
 from airflow_provider_drs.report.stored import Address
@@ -31,20 +31,20 @@ Text = Annotated[str, Query(max_length=1000)]
 
 
 def _find_address(dag_id: Text, run_id: Text, task_id: Text, map_index: Text = "-1") -> Address:
-    return answers.read_address(dag_id, run_id, task_id, map_index)
+    return responses.read_address(dag_id, run_id, task_id, map_index)
 
 
-def _find_choice(view: Text = "all", q: Text = "", offset: Text = "0") -> answers.Choice:
-    return answers.read_choice(view, q, offset)
+def _find_choice(view: Text = "all", q: Text = "", offset: Text = "0") -> responses.Choice:
+    return responses.read_choice(view, q, offset)
 
 
 WhichTask = Annotated[Address, Depends(_find_address)]
-WhichJobs = Annotated[answers.Choice, Depends(_find_choice)]
+WhichJobs = Annotated[responses.Choice, Depends(_find_choice)]
 
 
 def make_app() -> FastAPI:
     """Return the app that Airflow mounts."""
-    # Without pages about its own API, which would load scripts from elsewhere.
+    # No API documentation pages, which would load scripts from other hosts.
     app = FastAPI(title="DRS pre-checks", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC))
 
@@ -55,18 +55,18 @@ def make_app() -> FastAPI:
     @app.get("/data/report", dependencies=_MAY_READ)
     def read_report(address: WhichTask, choice: WhichJobs) -> Response:
         with create_session() as session:
-            return _as_json(answers.answer_report(session, address, choice))
+            return _as_json(responses.get_report(session, address, choice))
 
     @app.get("/data/history", dependencies=_MAY_READ)
     def read_history(address: WhichTask) -> Response:
         with create_session() as session:
-            return _as_json(answers.answer_history(session, address))
+            return _as_json(responses.get_history(session, address))
 
     @app.get("/data/export", dependencies=_MAY_READ)
     def export(address: WhichTask, choice: WhichJobs, form: Text = "markdown") -> Response:
         try:
             with create_session() as session:
-                text, media_type, name = answers.answer_export(session, address, choice, form)
+                text, media_type, name = responses.get_export(session, address, choice, form)
         except Unreadable as error:
             raise HTTPException(404, str(error)) from None
         disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -75,7 +75,7 @@ def make_app() -> FastAPI:
     @app.get("/data/overview")
     def read_overview(user: GetUserDep, offset: Text = "0") -> Response:
         with create_session() as session:
-            return _as_json(answers.answer_overview(session, _filter_for(user), offset))
+            return _as_json(responses.get_overview(session, _filter_for(user), offset))
 
     return app
 
@@ -85,7 +85,7 @@ def _as_json(answer: dict[str, Any]) -> Response:
 
 
 def _filter_for(user: Any) -> Callable[[Collection[str]], set[str]]:
-    """Return what keeps of DAGs those whose XComs a user may see: the question that a report asks for one."""
+    """Return a function that filters Dags by whether the user may read their XComs."""
 
     def may_see(dag_ids: Collection[str]) -> set[str]:
         manager = get_auth_manager()
@@ -102,7 +102,7 @@ def _filter_for(user: Any) -> Callable[[Collection[str]], set[str]]:
 
 
 def _describe(dag_ids: list[str]) -> dict[str, DagDetails]:
-    # Teams came with Airflow 3.1.
+    # Teams exist since Airflow 3.1.
     find_teams = getattr(DagModel, "get_dag_id_to_team_name_mapping", None)
     if find_teams is None:
         return {dag_id: DagDetails(id=dag_id) for dag_id in dag_ids}

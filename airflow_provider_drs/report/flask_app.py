@@ -1,8 +1,8 @@
 """
-The page in Airflow 2.
+The report page in Airflow 2.
 
-Airflow registers the blueprints of plugins without any authentication: each route that tells something asks
-Airflow itself who the viewer is, and whether they may see the XComs of the DAG.
+Airflow registers blueprints of plugins without authentication: each route checks who the user is, and whether
+the user may read the XComs of the DAG.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow.www.extensions.init_auth_manager import get_auth_manager
 from flask import Blueprint, Response, request, send_file
 from werkzeug.exceptions import HTTPException
 
-from airflow_provider_drs.report import answers
+from airflow_provider_drs.report import responses
 from airflow_provider_drs.report.page import HEADERS, PAGE, STATIC
 from airflow_provider_drs.report.reports import Unreadable
 from airflow_provider_drs.report.stored import Address
@@ -39,13 +39,13 @@ def make_blueprint() -> Blueprint:
     def read_report() -> Response:
         address = _find_address()
         with create_session() as session:
-            return _as_json(answers.answer_report(session, address, _find_choice()))
+            return _as_json(responses.get_report(session, address, _find_choice()))
 
     @blueprint.get("/data/history")
     def read_history() -> Response:
         address = _find_address()
         with create_session() as session:
-            return _as_json(answers.answer_history(session, address))
+            return _as_json(responses.get_history(session, address))
 
     @blueprint.get("/data/export")
     def export() -> Response:
@@ -53,7 +53,7 @@ def make_blueprint() -> Blueprint:
         try:
             with create_session() as session:
                 form = request.args.get("form", "markdown")
-                text, media_type, name = answers.answer_export(session, address, _find_choice(), form)
+                text, media_type, name = responses.get_export(session, address, _find_choice(), form)
         except Unreadable as error:
             return _as_json({"detail": str(error)}, 404)
         disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -63,26 +63,26 @@ def make_blueprint() -> Blueprint:
     def read_overview() -> Response:
         _check_login()
         with create_session() as session:
-            return _as_json(answers.answer_overview(session, _may_see, request.args.get("offset", "0")))
+            return _as_json(responses.get_overview(session, _may_see, request.args.get("offset", "0")))
 
     return blueprint
 
 
 def _find_address() -> Address:
-    """Return which task instance is meant, if its DAG's XComs are for this viewer."""
+    """Return the task instance if the user may read the XComs of its DAG."""
     _check_login()
     names = ("dag_id", "run_id", "task_id")
     dag_id, run_id, task_id = (request.args.get(name, "") for name in names)
     if not (dag_id and run_id and task_id):
-        raise _refusal(422, "dag_id, run_id and task_id say which report is meant")
+        raise _refusal(422, "The URL is missing dag_id, run_id or task_id")
     if not _may_see([dag_id]):
         raise _refusal(403, "Forbidden")
-    return answers.read_address(dag_id, run_id, task_id, request.args.get("map_index", "-1"))
+    return responses.read_address(dag_id, run_id, task_id, request.args.get("map_index", "-1"))
 
 
-def _find_choice() -> answers.Choice:
+def _find_choice() -> responses.Choice:
     arguments = request.args
-    return answers.read_choice(
+    return responses.read_choice(
         arguments.get("view", "all"), arguments.get("q", ""), arguments.get("offset", "0")
     )
 

@@ -1,8 +1,8 @@
 """
-How far pre-checks are, from DRS itself, while a task waits for them.
+Live results of pre-checks from DRS while a task waits for them.
 
-DRS is asked only while somebody looks, and once for all who look at the same jobs. A question runs in a
-thread of its own: a request never waits for DRS longer than a moment, whatever DRS does.
+DRS is polled only while a user views the page, once for all users who view the same jobs. The poll runs in a
+thread: a page request waits for DRS for a short time only.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which an answer of DRS is good for everybody.
+#: Seconds for which a result is reused.
 FRESH_S = 5.0
-#: Seconds that a request waits for DRS before it says that the answer is to come, and after which it says
-#: that there seems to be none. The hook itself may try for minutes.
-_PATIENCE_S, _HOPE_S = 2.0, 15.0
-#: Questions that are kept, and those that may be under way at once.
-_KEPT, _UNDER_WAY = 64, 4
+#: Seconds that a page request waits for DRS, and seconds after which it reports that DRS does not respond.
+#: The hook itself may retry for minutes.
+_WAIT_S, _UNREACHABLE_S = 2.0, 15.0
+#: Results that are kept, and polls that may run concurrently.
+_MAX_RESULTS, _MAX_POLLS = 64, 4
 
-#: Why DRS could not be asked, in words that tell nothing of the connection. The log of the server has more.
+#: Why DRS could not be polled, without details of the connection. The server's log has more.
 _REASONS: dict[type[Exception], str] = {
     DrsConfigError: "the connection does not work on this server",
-    DrsAuthError: "DRS refuses the credentials of the connection",
+    DrsAuthError: "DRS rejects the credentials of the connection",
     DrsPermissionError: "the user of the connection may not read pre-checks",
-    DrsThrottledError: "DRS is asked too often",
-    DrsUnavailableError: "DRS does not answer this server",
+    DrsThrottledError: "too many requests to DRS",
+    DrsUnavailableError: "DRS does not respond",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LiveQuery:
     """
-    What to ask.
+    What to poll.
 
-    :param watch: the watch of a trigger as plain JSON values, if there is one: it knows what else there is.
+    :param watch: the serialized watch of a trigger, if there is one: it has earlier results.
     """
 
     conn_id: str
@@ -66,141 +66,141 @@ class Question:
 
     @property
     def name(self) -> str:
-        """The same for all who ask the same."""
+        """The key of the query, equal for equal queries."""
         alarms = self.watch.get("alarms") if self.watch else self.alarms
         return json.dumps([self.conn_id, self.job_ids, alarms], default=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LiveResult:
     """
-    What is known now.
+    The latest result.
 
-    :param report: ``None`` as long as there is no answer.
-    :param at_s: when DRS gave it, in epoch seconds.
-    :param trouble: why the last try has failed.
+    :param report: ``None`` before the first result.
+    :param at_s: when DRS returned it, in epoch seconds.
+    :param reason: why the last poll failed.
     """
 
     report: Report | None = None
     at_s: float = 0.0
-    trouble: str = ""
+    reason: str = ""
 
 
 @dataclass
-class _Subject:
-    """What one question has led to so far."""
+class _QueryState:
+    """The state of one query."""
 
-    question: Question
-    look: Look = field(default_factory=Look)
+    query: LiveQuery
+    result: LiveResult = field(default_factory=LiveResult)
     tried_s: float = float("-inf")
     watch: PrecheckWatch | None = None
-    is_under_way: bool = False
+    is_running: bool = False
     answered: threading.Event = field(default_factory=threading.Event)
 
 
 class LiveReports:
-    """Asks DRS for all who look."""
+    """Polls DRS for all users of the page."""
 
     def __init__(self) -> None:
-        self._subjects: OrderedDict[str, _Subject] = OrderedDict()
+        self._states: OrderedDict[str, _QueryState] = OrderedDict()
         self._lock = threading.Lock()
-        self._free = threading.Semaphore(_UNDER_WAY)
+        self._free = threading.Semaphore(_MAX_POLLS)
 
-    def look(self, question: Question) -> Look:
-        """Return what DRS says; what it said last, if it takes its time."""
+    def get_result(self, query: LiveQuery) -> LiveResult:
+        """Return the latest result; the previous one if DRS takes long."""
         with self._lock:
-            subject = self._subjects.setdefault(question.name, _Subject(question))
-            self._subjects.move_to_end(question.name)
-            while len(self._subjects) > _KEPT:
-                self._subjects.popitem(last=False)
-            is_due = time.monotonic() - subject.tried_s >= FRESH_S
-            if is_due and not subject.is_under_way and self._free.acquire(blocking=False):
-                subject.is_under_way, subject.tried_s = True, time.monotonic()
-                subject.answered.clear()
-                # A daemon: a server that stops does not wait for DRS.
-                threading.Thread(target=self._ask, args=(subject,), daemon=True).start()
-        if subject.is_under_way:
-            subject.answered.wait(_PATIENCE_S)
-        look = subject.look
-        if subject.is_under_way and time.monotonic() - subject.tried_s > _HOPE_S:
-            return replace(look, trouble=_REASONS[DrsUnavailableError])
-        return look
+            state = self._states.setdefault(query.name, _QueryState(query))
+            self._states.move_to_end(query.name)
+            while len(self._states) > _MAX_RESULTS:
+                self._states.popitem(last=False)
+            is_due = time.monotonic() - state.tried_s >= FRESH_S
+            if is_due and not state.is_running and self._free.acquire(blocking=False):
+                state.is_running, state.tried_s = True, time.monotonic()
+                state.answered.clear()
+                # A daemon thread: a server that stops does not wait for DRS.
+                threading.Thread(target=self._poll, args=(state,), daemon=True).start()
+        if state.is_running:
+            state.answered.wait(_WAIT_S)
+        result = state.result
+        if state.is_running and time.monotonic() - state.tried_s > _UNREACHABLE_S:
+            return replace(result, reason=_REASONS[DrsUnavailableError])
+        return result
 
-    def _ask(self, subject: _Subject) -> None:
+    def _poll(self, state: _QueryState) -> None:
         from airflow_provider_drs.hooks.drs import DrsHook
 
         try:
-            if subject.watch is None:
-                subject.watch = _make_watch(subject.question)
-            with DrsHook(subject.question.conn_id) as hook:
-                hook.poll(subject.watch)
-            subject.watch.set_time(time.time())
-            reports = [each.to_dict() for each in subject.watch.reports]
-            subject.look = Look(Report(json.dumps(reports)), time.time())
+            if state.watch is None:
+                state.watch = _create_watch(state.query)
+            with DrsHook(state.query.conn_id) as hook:
+                hook.poll(state.watch)
+            state.watch.set_time(time.time())
+            reports = [report.to_dict() for report in state.watch.reports]
+            state.result = LiveResult(Report(json.dumps(reports)), time.time())
         except Exception as error:
-            # Also what is not ours, such as a connection that Airflow does not find: the page says so.
-            told = str(error) if isinstance(error, DrsError) else type(error).__name__
-            log.warning("The report cannot ask DRS: %s", told)
-            subject.look = Look(subject.look.report, subject.look.at_s, _explain(error))
+            # Also errors of others, such as an Airflow connection that does not exist: the page shows them.
+            message = str(error) if isinstance(error, DrsError) else type(error).__name__
+            log.warning("Polling DRS for the report page failed: %s", message)
+            state.result = LiveResult(state.result.report, state.result.at_s, _explain(error))
         finally:
-            subject.tried_s = time.monotonic()
-            subject.is_under_way = False
-            subject.answered.set()
+            state.tried_s = time.monotonic()
+            state.is_running = False
+            state.answered.set()
             self._free.release()
 
 
-def is_switched_on() -> bool:
-    """Tell whether the page may ask DRS: ``live_report`` in section ``drs`` of Airflow's configuration."""
+def is_enabled() -> bool:
+    """Whether the page may poll DRS: ``[drs] live_report`` of Airflow's configuration."""
     return bool(conf.getboolean("drs", "live_report", fallback=True))
 
 
-def make_question(
+def create_query(
     trigger: Mapping[str, Any], fields: Mapping[str, Any], job_ids: Sequence[str]
-) -> Question | None:
+) -> LiveQuery | None:
     """
-    Return what to ask for a task that waits; ``None`` if that is not known.
+    Return the query for a waiting task; ``None`` if its jobs are not known.
 
-    :param trigger: the arguments of the trigger that it waits with.
-    :param fields: its fields after rendering.
-    :param job_ids: the jobs that are known otherwise; those of trigger and fields go first.
+    :param trigger: the arguments of its trigger.
+    :param fields: its rendered fields.
+    :param job_ids: other known jobs, used if trigger and fields have none.
     """
     watch = trigger.get("watch")
     if isinstance(watch, Mapping) and watch.get("kind") == "precheck":
-        return Question(str(trigger.get("drs_conn_id")), tuple(watch["job_ids"]), watch=watch)
-    # Only operators that look at pre-checks have these; DrsStartJobsOperator has a start time, too.
+        return LiveQuery(str(trigger.get("drs_conn_id")), tuple(watch["job_ids"]), watch=watch)
+    # Only operators and sensors of pre-checks have these; DrsStartJobsOperator also has a start time.
     if not {"drs_conn_id", "job_ids", "alarms"} <= fields.keys() or "start_time" in fields:
         return None
     found = _read_jobs(fields["job_ids"]) or tuple(job_ids)
-    return Question(str(fields["drs_conn_id"]), found, fields["alarms"]) if found else None
+    return LiveQuery(str(fields["drs_conn_id"]), found, fields["alarms"]) if found else None
 
 
 def _read_jobs(value: object) -> tuple[str, ...]:
     from airflow_provider_drs.operators.arguments import read_ids
 
     try:
-        # A long list was cut when Airflow kept it, and is no list any more.
+        # Airflow truncates a long rendered list, which then cannot be parsed.
         return read_ids(value, log)
     except DrsConfigError:
         return ()
 
 
-def _make_watch(question: Question) -> PrecheckWatch:
+def _create_watch(query: LiveQuery) -> PrecheckWatch:
     from airflow_provider_drs.operators.arguments import read_alarms
     from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
     from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-    if question.watch is not None:
-        return PrecheckWatch.from_dict(question.watch)
+    if query.watch is not None:
+        return PrecheckWatch.from_dict(query.watch)
     try:
-        policy = read_alarms(question.alarms, log)
+        policy = read_alarms(query.alarms, log)
     except DrsConfigError:
-        # A long list of waivers was cut. The task knows better, and has the last word.
+        # A long list of waivers was truncated. The task itself has all of them, and decides.
         policy = AlarmPolicy()
-    return PrecheckWatch(question.job_ids, policy)
+    return PrecheckWatch(query.job_ids, policy)
 
 
 def _explain(error: Exception) -> str:
     for kind, text in _REASONS.items():
         if isinstance(error, kind):
             return text
-    return f"this server cannot ask ({type(error).__name__})"
+    return f"polling failed ({type(error).__name__})"

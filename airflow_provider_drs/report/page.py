@@ -1,4 +1,4 @@
-"""The page itself, and the headers that it and all it asks for are sent with."""
+"""The HTML page, and the HTTP headers of the page and its data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 PAGE = STATIC / "page.html"
 
-#: Nothing but our own files runs here, nothing is sent elsewhere, and only Airflow itself may frame it.
+#: Only own scripts run, data goes to Airflow only, and only Airflow may embed the page.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -25,6 +25,6 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    # What one viewer may see is for nobody else.
+    # Responses depend on the user's permissions.
     "Cache-Control": "no-store",
 }

@@ -1,7 +1,7 @@
 """
-Hangs the page into Airflow.
+Add the page to Airflow.
 
-Every process of Airflow loads its plugins, tasks included: nothing is made before a web server asks for it.
+Every process of Airflow loads its plugins, including tasks: the apps are created when a web server uses them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _ICONS = {"icon": "drs/static/icon.svg", "icon_dark_mode": "drs/static/icon-dark
 
 
 class _Late:
-    """An attribute of a class that is made when it is read first."""
+    """A class attribute that is created when it is first read."""
 
     def __init__(self, make: Callable[[], list[Any]]) -> None:
         self._make = cache(make)
 
     def __get__(self, instance: object, owner: type) -> list[Any]:
-        """Return it."""
+        """Return the value."""
         return self._make()
 
 
@@ -46,10 +46,10 @@ class DrsReportPlugin(AirflowPlugin):
 
     name = "drs_report"
 
-    # Airflow 3 would want the FAB provider for a blueprint, and Airflow 2 has no FastAPI.
+    # In Airflow 3 a blueprint would require the FAB provider, and Airflow 2 has no FastAPI.
     if AIRFLOW_V_3_0_PLUS:
         fastapi_apps = _Late(_make_apps)
-        # Addresses without a slash in front follow Airflow's base URL. Airflow 3.0 shows none of these.
+        # URLs without a leading slash are relative to Airflow's base URL. Airflow 3.0 shows none of these.
         external_views = [
             {
                 "name": "DRS pre-check",

@@ -1,8 +1,8 @@
 """
-What the XCom ``precheck_report`` says: read, counted, filtered, and cut into pages.
+Read the XCom ``precheck_report``: count, filter and paginate it.
 
-Whoever writes a DAG can write anything into an XCom, so nothing is taken for granted here. A report of a
-thousand jobs has tens of megabytes: the items of a job stay as they came until somebody looks at that job.
+Any DAG author can write anything into an XCom, so every field is validated. A report of a thousand jobs has
+tens of megabytes: the items of a job are decoded when they are shown.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 from airflow_provider_drs.protocol.prechecks.checks import explain
 from airflow_provider_drs.report.fields import check_link, read_number, read_text
 
-#: What can be asked for: all jobs, those with a verdict, or those with an alarm.
+#: The filters: all jobs, jobs with a verdict, jobs with an alarm.
 VIEWS = ("all", "failed", "alarm", "pending", "passed")
 
-#: What needs a person first comes first.
+#: Jobs that need attention come first.
 _ORDER = {"failed": 0, "unknown": 1, "pending": 2, "passed": 4}
 _WITH_ALARMS = 3
 
@@ -29,7 +29,7 @@ _KINDS = {"PASSED": "passed", "ALARM": "alarm", "FAILED": "failed"}
 
 
 class Unreadable(ValueError):
-    """What the XCom holds is no report."""
+    """The XCom is not a report."""
 
 
 class _Mark(msgspec.Struct, gc=False):
@@ -59,7 +59,7 @@ class Job:
     One job of a report.
 
     :param verdict: ``passed``, ``failed``, ``pending``, or ``unknown``.
-    :param marks: name and kind of each item that did not pass; waived alarms are of kind ``waived``.
+    :param marks: name and kind of each item that did not pass; accepted alarms have the kind ``waived``.
     """
 
     job_id: str
@@ -72,21 +72,21 @@ class Job:
     raw: msgspec.Raw = field(repr=False)
 
     def count(self, *kinds: str) -> int:
-        """Return how many items are of some kinds."""
+        """Return the number of items of some kinds."""
         return sum(kind in kinds for _, kind in self.marks)
 
     def read_items(self) -> list[dict[str, Any]]:
-        """Return the items that did not pass, each with texts alone."""
+        """Return the items that did not pass, as texts."""
         return [_read_item(fields) for fields in _ITEMS.decode(self.raw)]
 
     def is_in(self, view: str) -> bool:
-        """Tell whether a view shows it."""
+        """Whether a filter shows the job."""
         if view == "alarm":
             return self.count("alarm", "waived") > 0
         return view in ("all", self.verdict) or (view == "failed" and self.verdict == "unknown")
 
     def holds(self, text: str) -> bool:
-        """Tell whether a text, in lower case, is in anything that a person can read of it."""
+        """Whether a lower-case text occurs in the visible texts of the job."""
         if text in self.job_id.lower() or any(text in name.lower() for name, _ in self.marks):
             return True
         errors = self.error.values() if self.error else ()
@@ -111,10 +111,10 @@ class Job:
 
 class Report:
     """
-    A report, in the order in which it is shown: what failed first.
+    A report, in the order in which it is shown: failed jobs first.
 
     :param text: the JSON of the XCom.
-    :raises Unreadable: it is no report.
+    :raises Unreadable: it is not a report.
     """
 
     def __init__(self, text: str | bytes) -> None:
@@ -128,7 +128,7 @@ class Report:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """The counts of the whole report."""
+        """The totals of the report."""
         verdicts = Counter(job.verdict for job in self.jobs)
         kinds = Counter(kind for job in self.jobs for _, kind in job.marks)
         return {
@@ -144,7 +144,7 @@ class Report:
 
     @cached_property
     def digest(self) -> Digest:
-        """What the history keeps of it."""
+        """The totals for the history."""
         return Digest(
             len(self.jobs),
             sum(job.verdict in ("failed", "unknown") for job in self.jobs),
@@ -154,10 +154,10 @@ class Report:
 
     def select(self, view: str, text: str = "") -> list[Job]:
         """
-        Return the jobs of a view in which a text occurs.
+        Return the jobs of a filter that contain a text.
 
         :param view: one of :data:`VIEWS`.
-        :param text: in whatever case; empty for all.
+        :param text: the search text in any case; empty for all jobs.
         """
         wanted = text.strip().lower()
         return [job for job in self.jobs if job.is_in(view) and (not wanted or job.holds(wanted))]
@@ -166,10 +166,10 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class Digest:
     """
-    A report in numbers.
+    The totals of a report.
 
-    :param items: of each item that did not pass: its name, in how many jobs it failed, and in how many it
-        alarmed.
+    :param items: of each item that did not pass: its name, the number of jobs in which it failed, and in
+        which it alarmed.
     """
 
     jobs: int
@@ -184,7 +184,7 @@ class Digest:
 
 
 def digest(text: str | bytes) -> Digest | None:
-    """Return what the history keeps of a report; ``None`` for what is none."""
+    """Return the totals of a report; ``None`` if it is not a report."""
     try:
         return Report(text).digest
     except Unreadable:
@@ -208,7 +208,7 @@ def gather_facts(jobs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]
 
 
 def rank_items(digests: Iterable[Digest], limit: int) -> list[str]:
-    """Return the names of the items that failed in most of some reports, then those that alarmed in most."""
+    """Return the items that failed most often in some reports, then those that alarmed most often."""
     failed: Counter[str] = Counter()
     alarmed: Counter[str] = Counter()
     for each in digests:
@@ -224,7 +224,7 @@ def _read_job(row: _Row) -> Job:
     error = row.error if isinstance(row.error, dict) else None
     return Job(
         job_id=read_text(row.job_id),
-        # An unknown word is no yes.
+        # An unknown verdict does not count as passed.
         verdict=row.verdict if row.verdict in ("passed", "failed", "pending") else "unknown",
         percent=read_number(row.progress),
         rate=read_number(row.total_passed_rate),

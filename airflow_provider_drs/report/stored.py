@@ -1,15 +1,17 @@
-"""The reports that Airflow has stored: found, and read once."""
+"""Find and read the reports that Airflow has stored."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cachetools import LRUCache
 from sqlalchemy import and_, select, tuple_
 
 from airflow_provider_drs.operators.results import REPORT_KEY, SUBMISSIONS_KEY
-from airflow_provider_drs.report.kept import Kept
 from airflow_provider_drs.report.reports import Digest, Report, Unreadable, digest
 from airflow_provider_drs.report.xcoms import VALUE, XCom, read_json
 
@@ -19,15 +21,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _COLUMNS = (XCom.dag_id, XCom.run_id, XCom.task_id, XCom.map_index)
-#: Bytes of reports, and number of digests, that one process keeps.
-_REPORTS: Kept[Report] = Kept(64 * 1024 * 1024)
-_DIGESTS: Kept[Digest] = Kept(5000)
-#: What a pre-check that goes on, or was not needed, is called in ``precheck_submissions``.
+#: The status of an accepted pre-check in ``precheck_submissions``.
 _ACCEPTED = ("submitted", "adopted", "not needed")
 
 
 class Address(NamedTuple):
-    """Where a report belongs: a task instance."""
+    """The task instance of a report."""
 
     dag_id: str
     run_id: str
@@ -35,15 +34,21 @@ class Address(NamedTuple):
     map_index: int = -1
 
     def is_in(self, table: Any) -> Any:
-        """Return the condition for its row in a table."""
+        """Return the condition that selects its row in a table."""
         return and_(*(getattr(table, name) == value for name, value in self._asdict().items()))
 
 
 class Entry(NamedTuple):
-    """A report that there is, and when it was written. A task that runs again writes another."""
+    """A report in the database, and when it was written. Another run of the task writes another one."""
 
     address: Address
     at: datetime.datetime
+
+
+#: The cached bytes of reports, and the number of cached digests, of one process.
+_REPORTS: LRUCache[Entry, Report] = LRUCache(64 * 1024 * 1024, getsizeof=lambda report: report.size)
+_DIGESTS: LRUCache[Entry, Digest] = LRUCache(5000)
+_lock = threading.Lock()
 
 
 def find_dags(session: Session) -> set[str]:
@@ -79,22 +84,27 @@ def read_report(session: Session, entry: Entry) -> Report:
     """
     Return a report.
 
-    :raises Unreadable: what is stored there is none, or this process cannot get at it.
+    :raises Unreadable: the XCom is not a report, or this process cannot read it.
     """
-    report = _REPORTS.get(entry)
+    with _lock:
+        report = _REPORTS.get(entry)
     if report is None:
         report = Report(_read(session, entry.address, REPORT_KEY))
-        _REPORTS.put(entry, report, report.size)
+        # A report that is larger than the cache is not cached.
+        with _lock, contextlib.suppress(ValueError):
+            _REPORTS[entry] = report
     return report
 
 
 def read_digests(session: Session, entries: Sequence[Entry]) -> list[Digest | None]:
     """
-    Return reports in numbers; ``None`` for what cannot be read.
+    Return the digests of reports; ``None`` for unreadable ones.
 
-    All that were not read before come with one query, one at a time: together they may be too large.
+    Those that are not cached are read with one query, row by row: together they may not fit in memory.
     """
-    missing = {tuple(entry.address): entry for entry in entries if entry not in _DIGESTS}
+    with _lock:
+        found = {entry: digest for entry in entries if (digest := _DIGESTS.get(entry))}
+    missing = {tuple(entry.address): entry for entry in entries if entry not in found}
     if missing:
         rows = session.execute(
             select(*_COLUMNS, VALUE)
@@ -102,14 +112,16 @@ def read_digests(session: Session, entries: Sequence[Entry]) -> list[Digest | No
             .execution_options(yield_per=1)
         )
         for *place, text in rows:
-            # What cannot be read now may be readable later, and is not kept.
-            if (found := _digest(text, Address(*place))) is not None:
-                _DIGESTS.put(missing[tuple(place)], found, 1)
-    return [_DIGESTS.get(entry) for entry in entries]
+            # Not cached if unreadable: it may be readable later.
+            if (digest := _digest(text, Address(*place))) is not None:
+                found[missing[tuple(place)]] = digest
+        with _lock:
+            _DIGESTS.update(found)
+    return [found.get(entry) for entry in entries]
 
 
 def read_submissions(session: Session, address: Address) -> list[dict[str, Any]]:
-    """Return the rows of the XCom ``precheck_submissions`` of a task instance; none if there are none."""
+    """Return the rows of the XCom ``precheck_submissions`` of a task instance; empty if there are none."""
     try:
         rows = json.loads(_read(session, address, SUBMISSIONS_KEY))
     except ValueError:
@@ -119,9 +131,10 @@ def read_submissions(session: Session, address: Address) -> list[dict[str, Any]]
 
 def find_submitted_jobs(session: Session, address: Address) -> list[str]:
     """
-    Return the jobs whose pre-checks the run has started, as far as it is clear which a task waits for.
+    Return the jobs whose pre-checks were submitted by another task of the run, if there is only one such
+    task.
 
-    That is: those of the one task with the same map index that has started any.
+    It must have the same map index.
     """
     entries = _find(session, _is_in_run(address), limit=1000, key=SUBMISSIONS_KEY)
     alike = [each.address for each in entries if each.address.map_index == address.map_index]

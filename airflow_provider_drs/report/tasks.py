@@ -1,4 +1,4 @@
-"""The tasks that check: where they stand, and what they wait for."""
+"""The tasks with pre-checks: their states, and what they wait for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-#: States in which a task is at it, and in which it has come to its end.
+#: The states of a task that is waiting, and of one that has ended.
 WAITING = ("running", "deferred", "up_for_reschedule")
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
@@ -27,7 +27,7 @@ _OPERATORS = ("DrsBatchPrecheckOperator", "DrsPrecheckSensor")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task instance, as far as the page shows it."""
+    """A task instance, as the page shows it."""
 
     address: Address
     state: str | None
@@ -36,7 +36,7 @@ class Task:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is at it now."""
+        """Whether it is waiting."""
         return self.state in WAITING
 
 
@@ -52,12 +52,12 @@ def find_task(session: Session, address: Address) -> Task | None:
 
 
 def find_dags(session: Session) -> set[str]:
-    """Return the DAGs of which a task waits for pre-checks now."""
+    """Return the Dags with a task that is waiting for pre-checks."""
     return set(session.execute(select(TaskInstance.dag_id).where(*_CHECKS_NOW).distinct()).scalars())
 
 
 def find_waiting(session: Session, dag_ids: Collection[str], limit: int) -> list[Task]:
-    """Return the tasks of some DAGs that wait for pre-checks now, the latest first."""
+    """Return the tasks of some Dags that are waiting for pre-checks, the latest first."""
     rows = session.execute(
         select(*_PLACE, *_COLUMNS)
         .where(*_CHECKS_NOW, TaskInstance.dag_id.in_(dag_ids))
@@ -68,7 +68,7 @@ def find_waiting(session: Session, dag_ids: Collection[str], limit: int) -> list
 
 
 def read_rendered_fields(session: Session, address: Address) -> dict[str, Any]:
-    """Return the fields of a task after rendering; none if Airflow has not kept them."""
+    """Return the rendered fields of a task; empty if Airflow has not stored them."""
     from airflow.models.renderedtifields import RenderedTaskInstanceFields as Fields
 
     found = session.execute(select(Fields.rendered_fields).where(address.is_in(Fields))).scalar()
@@ -76,7 +76,7 @@ def read_rendered_fields(session: Session, address: Address) -> dict[str, Any]:
 
 
 def read_trigger(session: Session, trigger_id: int | None) -> dict[str, Any]:
-    """Return the arguments of the trigger that a task waits with; none if it is not ours."""
+    """Return the arguments of a task's trigger; empty if it is not a trigger of this provider."""
     from airflow.models.trigger import Trigger
 
     trigger = session.get(Trigger, trigger_id) if trigger_id is not None else None
@@ -85,7 +85,7 @@ def read_trigger(session: Session, trigger_id: int | None) -> dict[str, Any]:
 
 
 def find_page(address: Address) -> str:
-    """Return where Airflow shows a task instance, relative to its base URL."""
+    """Return the page of a task instance in Airflow's UI, relative to the base URL."""
     dag_id, run_id, task_id = (quote(each, safe="") for each in address[:3])
     if not AIRFLOW_V_3_0_PLUS:
         mapped = f"&map_index={address.map_index}" if address.map_index >= 0 else ""

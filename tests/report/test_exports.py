@@ -81,7 +81,7 @@ def test_markdown_tells_what_did_not_simply_pass() -> None:
         in text
     )
     assert "| b |" not in text
-    assert text.endswith("1 job passed without a remark.\n")
+    assert text.endswith("1 job passed without alarms.\n")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Asking DRS for whoever looks: once for all, and never longer than a moment."""
+"""Loading live progress for whoever looks: once for all, and never longer than a moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.report import live
-from airflow_provider_drs.report.live import LiveReports, Look, Question, make_question
+from airflow_provider_drs.report.live import LiveQuery, LiveReports, LiveResult, create_query
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 from tests.conftest import Connect
 
@@ -21,7 +21,7 @@ FIELDS = {"drs_conn_id": "drs_default", "alarms": "allow"}
 
 
 @pytest.fixture
-def question(emulator: Emulator, connect: Connect) -> Question:
+def question(emulator: Emulator, connect: Connect) -> LiveQuery:
     """Return a question about ten jobs that are being checked, half done."""
     emulator.set_verdict(None, "pass", duration_s=100)
     emulator.set_verdict(emulator.job_ids[1], "alarm", duration_s=10)
@@ -29,7 +29,7 @@ def question(emulator: Emulator, connect: Connect) -> Question:
         hook.precheck_jobs(emulator.job_ids)
     emulator.advance(50)
     emulator.clear_journal()
-    return Question("drs_default", tuple(emulator.job_ids))
+    return LiveQuery("drs_default", tuple(emulator.job_ids))
 
 
 @pytest.fixture
@@ -38,15 +38,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "FRESH_S", 0.0)
 
 
-def _look(reports: LiveReports, question: Question) -> Look:
-    """Look until there is an answer."""
+def _look(reports: LiveReports, question: LiveQuery) -> LiveResult:
+    """LiveResult until there is an answer."""
     deadline_s = time.monotonic() + 30
-    while not (look := reports.look(question)).report and not look.trouble:
+    while not (look := reports.get_result(question)).report and not look.reason:
         assert time.monotonic() < deadline_s
     return look
 
 
-def test_it_shows_how_far_the_checks_are(question: Question) -> None:
+def test_it_shows_how_far_the_checks_are(question: LiveQuery) -> None:
     """As the sensor will report it."""
     look = _look(LiveReports(), question)
 
@@ -55,7 +55,7 @@ def test_it_shows_how_far_the_checks_are(question: Question) -> None:
     assert look.report.summary["percent"] == 55.0
 
 
-def test_many_viewers_cost_one_call(question: Question, emulator: Emulator) -> None:
+def test_many_viewers_cost_one_call(question: LiveQuery, emulator: Emulator) -> None:
     """Twenty at once, and twenty after them."""
     reports = LiveReports()
     threads = [threading.Thread(target=_look, args=(reports, question)) for _ in range(20)]
@@ -70,7 +70,7 @@ def test_many_viewers_cost_one_call(question: Question, emulator: Emulator) -> N
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_has_ended_is_not_asked_for_again(question: Question, emulator: Emulator) -> None:
+def test_what_has_ended_is_not_asked_for_again(question: LiveQuery, emulator: Emulator) -> None:
     """A look at a check that goes on costs what is still going on."""
     reports = LiveReports()
     _look(reports, question)
@@ -83,9 +83,9 @@ def test_what_has_ended_is_not_asked_for_again(question: Question, emulator: Emu
     assert emulator.job_ids[1] not in asked[-1]
 
 
-def test_alarms_count_as_the_task_lets_them(question: Question) -> None:
+def test_alarms_count_as_the_task_lets_them(question: LiveQuery) -> None:
     """A job that will fail the task is not shown as passed."""
-    strict = Question(question.conn_id, question.job_ids, "fail")
+    strict = LiveQuery(question.conn_id, question.job_ids, "fail")
 
     look = _look(LiveReports(), strict)
 
@@ -94,77 +94,77 @@ def test_alarms_count_as_the_task_lets_them(question: Question) -> None:
 
 
 def test_a_slow_drs_holds_nobody(
-    question: Question, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The viewer is told that the answer is to come, and gets it at a later look."""
-    monkeypatch.setattr(live, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(live, "_WAIT_S", 0.05)
     connect({"read_timeout": 1})
     emulator.inject("hang", operation="BatchCheckResults", times=1)
     reports = LiveReports()
 
-    first = reports.look(question)
+    first = reports.get_result(question)
 
-    assert (first.report, first.trouble) == (None, "")
+    assert (first.report, first.reason) == (None, "")
     assert _look(reports, question).report is not None
 
 
 def test_a_drs_that_never_answers_is_told(
-    question: Question, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Long before the hook gives up."""
-    monkeypatch.setattr(live, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(live, "_HOPE_S", 0.0)
+    monkeypatch.setattr(live, "_WAIT_S", 0.05)
+    monkeypatch.setattr(live, "_UNREACHABLE_S", 0.0)
     connect({"read_timeout": 1})
     emulator.inject("hang", operation="BatchCheckResults", times=1)
 
-    assert LiveReports().look(question).trouble == "DRS does not answer this server"
+    assert LiveReports().get_result(question).reason == "DRS does not respond"
 
 
 @pytest.mark.parametrize(
     ("changes", "trouble"),
     [
-        ({"password": "wrong-and-secret"}, "DRS refuses the credentials of the connection"),
+        ({"password": "wrong-and-secret"}, "DRS rejects the credentials of the connection"),
         ({"extra": {"auth": "no-such-way"}}, "the connection does not work on this server"),
-        ({"host": "http://127.0.0.1:9", "extra": {"retry_timeout": 0.1}}, "DRS does not answer this server"),
+        ({"host": "http://127.0.0.1:9", "extra": {"retry_timeout": 0.1}}, "DRS does not respond"),
     ],
 )
 def test_trouble_is_told_without_a_secret(
-    question: Question, connect: Connect, changes: dict[str, Any], trouble: str
+    question: LiveQuery, connect: Connect, changes: dict[str, Any], trouble: str
 ) -> None:
     """Nor does it say where the connection leads."""
     connect(**{"extra": None, **changes})
 
     look = _look(LiveReports(), question)
 
-    assert (look.report, look.trouble) == (None, trouble)
+    assert (look.report, look.reason) == (None, trouble)
 
 
-def test_a_connection_that_is_missing_is_told(question: Question) -> None:
+def test_a_connection_that_is_missing_is_told(question: LiveQuery) -> None:
     """Airflow's own error is none of ours."""
-    look = _look(LiveReports(), Question("no_such_connection", question.job_ids))
+    look = _look(LiveReports(), LiveQuery("no_such_connection", question.job_ids))
 
-    assert look.trouble.startswith("this server cannot ask")
+    assert look.reason.startswith("polling failed")
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_is_known_stays_when_drs_goes(question: Question, emulator: Emulator) -> None:
+def test_what_is_known_stays_when_drs_goes(question: LiveQuery, emulator: Emulator) -> None:
     """With the time that it is from, and why there is no newer one."""
     reports = LiveReports()
     before = _look(reports, question)
     emulator.inject("no_permission", operation="BatchCheckResults", times=None)
-    after = reports.look(question)
+    after = reports.get_result(question)
 
     assert after.report is before.report
-    assert (after.at_s, bool(after.trouble)) == (before.at_s, True)
+    assert (after.at_s, bool(after.reason)) == (before.at_s, True)
 
 
 def test_no_more_than_some_questions_are_kept(emulator: Emulator, connect: Connect) -> None:
     """Somebody who looks at everything does not fill the memory of the server."""
     reports = LiveReports()
-    for n in range(live._KEPT + 10):
-        reports.look(Question("drs_default", (f"job-{n}",)))
+    for n in range(live._MAX_RESULTS + 10):
+        reports.get_result(LiveQuery("drs_default", (f"job-{n}",)))
 
-    assert len(reports._subjects) == live._KEPT
+    assert len(reports._states) == live._MAX_RESULTS
 
 
 def test_the_jobs_of_the_trigger_go_first() -> None:
@@ -174,7 +174,7 @@ def test_the_jobs_of_the_trigger_go_first() -> None:
         drs_conn_id="from_trigger", watch=watch.to_dict(), poke_interval=1, deadline=1e11
     )
 
-    found = make_question(trigger.serialize()[1], {**FIELDS, "job_ids": ["c"]}, ["d"])
+    found = create_query(trigger.serialize()[1], {**FIELDS, "job_ids": ["c"]}, ["d"])
 
     assert found is not None
     assert (found.conn_id, found.job_ids) == ("from_trigger", ("a", "b"))
@@ -183,7 +183,7 @@ def test_the_jobs_of_the_trigger_go_first() -> None:
 @pytest.mark.parametrize("value", [["a", "b"], "['a', 'b']", '["a", "b"]'])
 def test_the_jobs_of_a_task_in_a_worker_are_its_rendered_field(value: object) -> None:
     """As a list, or as the text of one."""
-    found = make_question({}, {**FIELDS, "job_ids": value}, [])
+    found = create_query({}, {**FIELDS, "job_ids": value}, [])
 
     assert found is not None
     assert found.job_ids == ("a", "b")
@@ -193,11 +193,11 @@ def test_a_field_that_airflow_has_cut_is_not_believed() -> None:
     """What the run has submitted is taken instead."""
     cut = "Truncated. You can change this behaviour in [core]max_templated_field_length. ['a', 'b', 'c"
 
-    found = make_question({}, {**FIELDS, "job_ids": cut}, ["a", "b", "c", "d"])
+    found = create_query({}, {**FIELDS, "job_ids": cut}, ["a", "b", "c", "d"])
 
     assert found is not None
     assert found.job_ids == ("a", "b", "c", "d")
-    assert make_question({}, {**FIELDS, "job_ids": cut}, []) is None
+    assert create_query({}, {**FIELDS, "job_ids": cut}, []) is None
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_field_that_airflow_has_cut_is_not_believed() -> None:
 )
 def test_tasks_that_do_other_things_are_not_asked_about(trigger: Any, fields: Any) -> None:
     """Such as those that start jobs, or wait for something else, or belong to another provider."""
-    assert make_question(trigger, fields, ["b"]) is None
+    assert create_query(trigger, fields, ["b"]) is None
 
 
 @pytest.mark.parametrize(("value", "is_on"), [(None, True), ("True", True), ("False", False)])
@@ -222,4 +222,4 @@ def test_the_configuration_switches_it_off(
     if value is not None:
         monkeypatch.setenv("AIRFLOW__DRS__LIVE_REPORT", value)
 
-    assert live.is_switched_on() is is_on
+    assert live.is_enabled() is is_on

@@ -30,7 +30,7 @@ def test_a_process_that_shows_no_page_loads_none() -> None:
 
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert "airflow_provider_drs.report.plugin" in loaded
-    web = ("fastapi", "flask", "sqlalchemy", "requests", "aiohttp", "airflow_provider_drs.report.answers")
+    web = ("fastapi", "flask", "sqlalchemy", "requests", "aiohttp", "airflow_provider_drs.report.responses")
     assert not [name for name in loaded if name.startswith(web)]
 
 

@@ -13,7 +13,6 @@ from airflow_provider_drs.protocol.prechecks.messages import CheckItem, Precheck
 from airflow_provider_drs.protocol.prechecks.report import report_job
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.prechecks.waivers import read_waiver
-from airflow_provider_drs.report.answers import read_address
 from airflow_provider_drs.report.fields import check_link, read_text
 from airflow_provider_drs.report.reports import (
     VIEWS,
@@ -23,6 +22,7 @@ from airflow_provider_drs.report.reports import (
     gather_facts,
     rank_items,
 )
+from airflow_provider_drs.report.responses import read_address
 
 WAIVER = {"item": "binLog", "jobs": "*", "reason": "agreed with the owner", "expires": "2999-12-31"}
 

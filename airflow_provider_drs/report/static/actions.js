@@ -1,13 +1,13 @@
-// Taking a report away: to the clipboard, or as a file.
+// Export a report to the clipboard or as a file.
 
 import { download, fetchText, h, say } from "./dom.js";
 
-/** Return the buttons; `address` makes the address of the report in a form. */
+/** Return the buttons; `address` returns the URL of the report in a format. */
 export function showActions(address) {
   const button = (label, onclick) => h("button", { type: "button", "data-key": label, onclick }, label);
   return h(
     "div",
-    { class: "actions", role: "group", "aria-label": "Take the report away" },
+    { class: "actions", role: "group", "aria-label": "Export the report" },
     button("Copy as Markdown", (event) => copy(address("markdown"), "Markdown", event.currentTarget)),
     button("Copy as CSV", (event) => copy(address("csv"), "CSV", event.currentTarget)),
     button("Download CSV", () => download(new URL(address("csv"), location.href).href, "precheck.csv")),
@@ -15,22 +15,22 @@ export function showActions(address) {
 }
 
 async function copy(address, what, button) {
-  let told;
+  let message;
   try {
     await write(await fetchText(address));
-    told = `Copied as ${what}`;
+    message = `Copied as ${what}`;
   } catch {
-    told = "Could not copy";
+    message = "Could not copy";
   }
-  say(told);
+  say(message);
   const label = button.textContent;
-  button.textContent = told;
+  button.textContent = message;
   setTimeout(() => (button.textContent = label), 1800);
 }
 
 async function write(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Without TLS a browser has no clipboard but this one.
+  // Without TLS browsers provide only this clipboard.
   const field = h("textarea", { class: "for-readers" });
   field.value = text;
   document.body.append(field);

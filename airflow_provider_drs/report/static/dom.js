@@ -26,7 +26,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** What stands for a kind of item, or a verdict: a shape beside the colour, and a word. */
+/** A kind of check item or a verdict: a shape in addition to the color, and a word. */
 export const KINDS = {
   failed: "Failed",
   unknown: "Unknown",
@@ -48,7 +48,7 @@ const SHAPES = {
 };
 const OUTLINES = { alarm: "M8 2.2L14.6 13.6H1.4z", waived: "M8 2.2L14.6 13.6H1.4z" };
 
-/** Return the shape of a kind, with its word for those who do not see it unless a text beside it says so. */
+/** Return the shape of a kind, with its word for screen readers unless the text next to it has it. */
 export function shape(kind, isTold = false) {
   const path = SHAPES[kind] ?? SHAPES.unknown;
   const outline = OUTLINES[kind]
@@ -111,7 +111,7 @@ function click(attributes) {
     link.remove();
     return true;
   } catch {
-    // Framed by somebody else: the browser does what it lets the link do.
+    // Embedded by another page: the browser's rules for the link apply.
     return false;
   }
 }

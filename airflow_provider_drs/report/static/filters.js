@@ -4,7 +4,7 @@ import { count, h, say } from "./dom.js";
 
 const VIEWS = { all: "All", failed: "Failed", alarm: "Alarms", pending: "Waiting", passed: "Passed" };
 
-/** Return the filters and the search; `choose` takes what was chosen. */
+/** Return the filters and the search; `choose` applies the choice. */
 export function showFilters(summary, { found }, choice, choose) {
   let delay = 0;
   const onInput = (event) => {
@@ -17,7 +17,7 @@ export function showFilters(summary, { found }, choice, choose) {
     { class: "filters", role: "search", "aria-label": "Jobs" },
     h(
       "div",
-      { class: "views", role: "group", "aria-label": "Which jobs" },
+      { class: "views", role: "group", "aria-label": "Filter jobs" },
       Object.entries(VIEWS)
         .filter(([view]) => view === "all" || view === choice.view || summary.views[view])
         .map(([view, label]) =>
@@ -46,16 +46,16 @@ export function showFilters(summary, { found }, choice, choose) {
   );
 }
 
-/** Say that nothing fits. */
+/** Return what is shown if no job matches. */
 export function showNoJobs(choose) {
   return h(
     "section",
     { class: "card empty" },
-    h("h2", {}, "No job fits"),
+    h("h2", {}, "No matching jobs"),
     h(
       "p",
       {},
-      "Take another filter, or ",
+      "Change the filter, or ",
       h(
         "button",
         { type: "button", class: "plain", "data-key": "all", onclick: () => choose({ view: "all", q: "" }) },
@@ -66,7 +66,7 @@ export function showNoJobs(choose) {
   );
 }
 
-/** Return what leads to the other pages, if there are any. */
+/** Return the links to other pages, if there are any. */
 export function showPages({ found, offset, size }, choose) {
   if (found <= size) return null;
   const turn = (by) =>

@@ -1,10 +1,10 @@
-// The list of jobs: a row each, which opens to show the items that did not pass.
+// The list of jobs. A row opens to show the check items that did not pass.
 
 import { KINDS, count, h, outLink, shape } from "./dom.js";
 
 const COUNTED = ["failed", "other", "alarm", "waived", "passed"];
 
-/** Return the list; `opened` holds the ids of the jobs that are open, and is kept up to date. */
+/** Return the list; `opened` has the IDs of the open jobs, and is updated. */
 export function showJobs(jobs, facts, opened) {
   return h(
     "ul",
@@ -36,7 +36,7 @@ function showJob(job, n, facts, opened) {
   function toggle(open) {
     button.setAttribute("aria-expanded", open);
     body.hidden = !open;
-    // Only what is looked at is built.
+    // The content is created when the row opens.
     if (open && !body.childElementCount) body.append(...showItems(job, facts));
     if (open) opened.add(job.job_id);
     else opened.delete(job.job_id);
@@ -45,7 +45,7 @@ function showJob(job, n, facts, opened) {
   return h("li", {}, h("h3", {}, button), body);
 }
 
-/** A job that passed with nothing but waived alarms is shown as waived. */
+/** A job that passed with accepted alarms only is shown as waived. */
 function softest(job) {
   return job.counts.alarm || job.counts.other ? "alarm" : "waived";
 }
@@ -57,8 +57,8 @@ function tell(job) {
     return names.length > 3
       ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
       : names.join(", ");
-  if (job.verdict === "pending") return job.percent === null ? "not started" : "being checked";
-  if (job.verdict === "failed") return "DRS says no and names no check";
+  if (job.verdict === "pending") return job.percent === null ? "not started" : "running";
+  if (job.verdict === "failed") return "no check item given";
   return job.counts.passed ? "" : "no pre-check needed";
 }
 
@@ -78,7 +78,7 @@ function counts(counted) {
   );
 }
 
-/** Return a bar of progress, with the number beside it. */
+/** Return a progress bar with its number. */
 export function progress(percent) {
   const value = Math.max(0, Math.min(100, percent ?? 0));
   const bar = h("span", { class: "done" });
@@ -112,8 +112,8 @@ function showItems(job, facts) {
         "p",
         { class: "rest" },
         job.verdict === "pending"
-          ? "DRS tells the checks one by one when the pre-check has ended."
-          : "There is nothing to tell of this job.",
+          ? "Check items appear when the pre-check has finished."
+          : "No check items.",
       ),
     );
   }

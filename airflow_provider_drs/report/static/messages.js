@@ -1,21 +1,21 @@
-// What is said where there is no report.
+// What is shown instead of a report.
 
 import { AIRFLOW, count, h, outLink, shape } from "./dom.js";
 
-/** Say why there is no report, and what there is instead. */
+/** Return why there is no report, and what there is instead. */
 export function showWithout(answer) {
-  const { task, kind, live, trouble, neighbours } = answer;
+  const { task, kind, live, reason, neighbours } = answer;
   if (kind === "waiting") {
     const why = {
       off: [
-        "The checks are running",
-        "Live progress is switched off in this Airflow (live_report in section drs). The report is here when the task has ended.",
+        "Pre-check running",
+        "Live progress is disabled ([drs] live_report). The report appears when the task ends.",
       ],
       unreachable: [
-        "The checks are running",
-        `Their progress cannot be shown: ${trouble}. The task itself goes on, and the report is here when it has ended.`,
+        "Pre-check running",
+        `Live progress is not available: ${reason}. The task is not affected; its report appears when it ends.`,
       ],
-      asking: ["Asking DRS", "The checks are running. How far they are is here in a moment."],
+      loading: ["Loading live progress", "The pre-check is running. Its progress appears in a moment."],
     }[live];
     return empty("pending", ...why);
   }
@@ -23,36 +23,36 @@ export function showWithout(answer) {
     return [
       empty(
         "passed",
-        "The checks were started",
-        "This task starts pre-checks and does not wait for them. Their verdicts are in the report of the task that does.",
+        "Pre-check started",
+        "This task does not wait for its pre-checks. Open the report of the task that waits for them.",
       ),
       showSubmissions(answer.submissions),
     ];
   if (kind === "unreadable")
     return empty(
       "unknown",
-      "This is no report",
-      `The XCom precheck_report of this task cannot be read: ${trouble}.`,
+      "Report unreadable",
+      `The XCom precheck_report of this task cannot be read: ${reason}.`,
     );
   if (!task.exists)
     return empty(
       "unknown",
-      "There is no such task in this run",
-      "The run may have been deleted, or the address is not whole.",
+      "Task not found",
+      "The run may have been deleted, or the URL is incomplete.",
     );
   if (answer.refresh_s)
     return empty(
       "pending",
-      "Nothing has been checked yet",
-      `The task is ${task.state ? task.state.replaceAll("_", " ") : "not scheduled yet"}. Its report is here as soon as there is one.`,
+      "No report yet",
+      `The task is ${task.state ? task.state.replaceAll("_", " ") : "not scheduled yet"}. Its report appears here.`,
     );
   const hint = neighbours.length
-    ? "Another task of this run has one, see above."
-    : "Reports come from DrsPrecheckSensor, and from DrsBatchPrecheckOperator if it waits.";
+    ? "Other tasks of this run have reports, see above."
+    : "DrsPrecheckSensor and DrsBatchPrecheckOperator(wait_for_completion=True) create reports.";
   return empty(
     "unknown",
     "This task has no pre-check report",
-    task.state === "failed" ? `It failed before there was a verdict; its log says why. ${hint}` : hint,
+    task.state === "failed" ? `The task failed before the verdict; see its log. ${hint}` : hint,
   );
 }
 
@@ -84,32 +84,32 @@ function showSubmissions(rows) {
   );
 }
 
-/** Say why there is no answer. */
+/** Return what is shown if the data cannot be loaded. */
 export function showTrouble(error, place) {
   if (error.status === 401)
     return [
       h(
         "section",
         { class: "card empty" },
-        h("h2", {}, "You are not logged in"),
-        h("p", {}, outLink(AIRFLOW.href, {}, "Log in to Airflow"), ", then come back."),
+        h("h2", {}, "Not logged in"),
+        h("p", {}, outLink(AIRFLOW.href, {}, "Log in to Airflow"), " and reload this page."),
       ),
     ];
   if (error.status === 403)
     return [
       empty(
         "unknown",
-        "This is not for you to see",
-        `It takes the right to read the XComs of ${place.dag_id ? `the DAG ${place.dag_id}` : "a DAG"}. Ask whoever runs this Airflow.`,
+        "You don't have permission to view this report",
+        `You need permission to read XComs of ${place.dag_id ? `the Dag ${place.dag_id}` : "a Dag"}. Ask your Airflow administrator.`,
       ),
     ];
   if (error.status && error.status < 500)
-    return [empty("unknown", "The address is not whole", "It takes dag_id, run_id and task_id.")];
+    return [empty("unknown", "The URL is incomplete", "The URL is missing dag_id, run_id or task_id.")];
   return [
     empty(
       "failed",
-      "Airflow does not answer",
-      `${error.message || "The connection is gone"}. This page tries again by itself.`,
+      "Airflow does not respond",
+      `${error.message || "Connection lost"}. This page retries automatically.`,
     ),
   ];
 }

@@ -1,8 +1,8 @@
-// The latest reports of all DAGs, and the tasks that wait for one.
+// The latest reports of all Dags, and the waiting tasks.
 
 import { count, h, shape, when } from "./dom.js";
 
-/** Return what is under Browse; `address` makes the address of a report, `go` turns to another page. */
+/** Return the page under Browse; `address` returns the URL of a report, `go` opens another page. */
 export function showOverview(answer, address, go) {
   const parts = [
     h(
@@ -12,7 +12,7 @@ export function showOverview(answer, address, go) {
         "div",
         {},
         h("h1", {}, "DRS pre-checks"),
-        h("p", { class: "path" }, "The latest reports of the DAGs that you may see."),
+        h("p", { class: "path" }, "The latest reports of the Dags that you can view."),
       ),
     ),
   ];
@@ -30,17 +30,17 @@ function showNothing() {
     "section",
     { class: "card empty" },
     shape("pending", true),
-    h("h2", {}, "No pre-check has reported yet"),
+    h("h2", {}, "No reports yet"),
     h(
       "p",
       {},
-      "As soon as a DrsPrecheckSensor, or a DrsBatchPrecheckOperator that waits, has run in a DAG that you may see, its report is here.",
+      "Reports of DrsPrecheckSensor and DrsBatchPrecheckOperator(wait_for_completion=True) appear here.",
     ),
   );
 }
 
 function table(rows) {
-  const heads = ["Result", "DAG", "Run", "Task", "What came up", "When"];
+  const heads = ["Result", "Dag", "Run", "Task", "Failed and alarming checks", "When"];
   return h(
     "div",
     { class: "scroller" },
@@ -67,7 +67,7 @@ function showReport(report, address) {
       ? `${report.failed} of ${count(report.jobs, "job")} failed`
       : report.outcome === "unreadable"
         ? "no report"
-        : `${count(report.jobs, "job")} ${report.outcome === "pending" ? "checked in part" : "passed"}`;
+        : `${count(report.jobs, "job")} ${report.outcome === "pending" ? "partly checked" : "passed"}`;
   return row(report, address, report.outcome, tried, report.items.join(", "), report.at);
 }
 

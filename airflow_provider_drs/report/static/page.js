@@ -1,4 +1,4 @@
-// Asks for a report, shows it, and asks again while its task waits.
+// Load a report, show it, and refresh it while its task is waiting.
 
 import { fetchText, framed, h, outLink } from "./dom.js";
 import { showActions } from "./actions.js";
@@ -11,13 +11,13 @@ import { headline, showRanking, showVerdict } from "./verdict.js";
 
 const PLACE = ["dag_id", "run_id", "task_id", "map_index"];
 const RETRY_S = 10;
-/** Runs whose plot fits beside another card. */
+/** Number of runs whose plot fits next to another card. */
 const FEW_RUNS = 12;
 
 const page = document.getElementById("page");
 const place = Object.fromEntries(new URLSearchParams(location.search));
 const opened = new Set();
-// What is looked at is kept in the address, so that a reload shows the same.
+// The filter is stored in the URL, so that a reload shows the same.
 const kept = new URLSearchParams(location.hash.slice(1));
 const choice = { view: kept.get("view") ?? "all", q: kept.get("q") ?? "", offset: kept.get("offset") ?? 0 };
 
@@ -27,7 +27,7 @@ let asked = 0;
 let history = null;
 let current = null;
 
-// Where Airflow has a heading of its own.
+// Airflow shows its own heading.
 document.documentElement.classList.toggle("framed", framed && Boolean(place.dag_id));
 
 function reportAddress(other) {
@@ -49,7 +49,7 @@ async function refresh() {
   const isOverview = !place.dag_id;
   try {
     const text = await fetchText(isOverview ? dataAddress("overview") : dataAddress("report", choice));
-    // An answer to an older question comes late.
+    // Ignore the late response of an earlier request.
     if (turn !== asked) return;
     const answer = (current = JSON.parse(text));
     if (text !== shownText)
@@ -68,7 +68,7 @@ async function refresh() {
 }
 
 function plan(seconds) {
-  // Nobody looks at a hidden page; it asks as soon as it is seen.
+  // A hidden page is refreshed when it becomes visible.
   if (seconds) timer = setTimeout(() => (document.hidden ? null : refresh()), seconds * 1000);
 }
 
@@ -79,11 +79,11 @@ async function loadHistory() {
     document.getElementById("history")?.replaceWith(historyCard());
     showLatest();
   } catch {
-    // The report is what counts; it is there without its history.
+    // The report is shown even if its history is not available.
   }
 }
 
-/** Put new parts in place of the old ones; what has the focus keeps it. */
+/** Replace the content, and keep the focus. */
 function render(parts) {
   const active = document.activeElement;
   const key = active?.dataset?.key;
@@ -92,7 +92,7 @@ function render(parts) {
   page.setAttribute("aria-busy", "false");
   const again = key && page.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (again) {
-    // Somebody may be typing.
+    // The user may be typing.
     if (again.matches("input")) again.value = active.value;
     again.focus({ preventScroll: true });
     if (caret !== undefined && caret !== null) again.setSelectionRange?.(caret, caret);
@@ -100,7 +100,7 @@ function render(parts) {
   showLatest();
 }
 
-/** Where not all runs fit, the latest are seen first. */
+/** Scroll to the latest runs if not all fit. */
 function showLatest() {
   const scroller = page.querySelector("#history .scroller");
   if (scroller) scroller.scrollLeft = scroller.scrollWidth;
@@ -139,7 +139,7 @@ function showReport(answer) {
   ];
 }
 
-/** Return the address of what is looked at, in a form to take away. */
+/** Return the URL of the current view in an export format. */
 function exportAddress(form) {
   return dataAddress("export", { view: choice.view, q: choice.q, form });
 }
@@ -172,7 +172,7 @@ function showTop(answer) {
 function historyCard() {
   if (!history) return h("section", { id: "history", hidden: true });
   const runs = [...history.runs];
-  // A run that waits has no report yet, and is the latest.
+  // A waiting run has no report yet, and is the latest.
   if (current.kind === "waiting")
     runs.push({
       run_id: place.run_id,
@@ -186,7 +186,7 @@ function historyCard() {
   return h(
     "section",
     { id: "history", class: runs.length > FEW_RUNS ? "card wide" : "card" },
-    h("h2", {}, "Run by run"),
+    h("h2", {}, "History"),
     showHistory({ ...history, runs }, place.run_id, (run_id) => reportAddress({ run_id })),
   );
 }

@@ -1,4 +1,4 @@
-// Which items hit the jobs of a task, run by run: runs from left to right, items from top to bottom.
+// The failed and alarming check items of a task: runs from left to right, items from top to bottom.
 
 import { KINDS, count, h, svg } from "./dom.js";
 
@@ -7,7 +7,7 @@ const LABELS = 236;
 const HEAD = 30;
 const ROW = 24;
 
-/** Return the plot; `address` makes the address of the report of a run. */
+/** Return the plot; `address` returns the URL of the report of a run. */
 export function showHistory(history, currentRun, address) {
   const { items, runs } = history;
   const width = LABELS + runs.length * STEP + 8;
@@ -21,7 +21,7 @@ export function showHistory(history, currentRun, address) {
       width,
       height,
       role: "group",
-      "aria-label": "Checks that failed or alarmed, run by run",
+      "aria-label": "History of failed and alarming checks",
     },
     current >= 0 &&
       svg("rect", {
@@ -38,7 +38,7 @@ export function showHistory(history, currentRun, address) {
   );
   const more =
     history.more_items > 0 &&
-    h("p", { class: "note" }, `${count(history.more_items, "other check")} came up less often.`);
+    h("p", { class: "note" }, `${count(history.more_items, "other check")} failed or alarmed less often.`);
   return h(
     "div",
     {},
@@ -65,10 +65,10 @@ function showRun(run, items, x, isCurrent, address) {
   const hits = run.hits
     .map(([failed, alarmed], n) => ({ name: items[n], failed, alarmed }))
     .filter((hit) => hit.failed || hit.alarmed);
-  const told = hits.map(
+  const details = hits.map(
     (hit) => `${hit.name}: ${hit.failed ? `${hit.failed} failed` : `${hit.alarmed} alarmed`}`,
   );
-  const text = `${run.run_id}, ${new Date(run.at).toLocaleString()}: ${KINDS[run.outcome].toLowerCase()}, ${run.failed} of ${count(run.jobs, "job")} failed. ${told.join(". ")}`;
+  const text = `${run.run_id}, ${new Date(run.at).toLocaleString()}: ${KINDS[run.outcome].toLowerCase()}, ${run.failed} of ${count(run.jobs, "job")} failed. ${details.join(". ")}`;
   return svg(
     "a",
     { href: address(run.run_id), class: "run", "aria-label": text, "aria-current": isCurrent && "true" },
@@ -88,7 +88,7 @@ function showRun(run, items, x, isCurrent, address) {
   );
 }
 
-/** A cross, a triangle, a ring or a disc: told apart without colours. */
+/** A cross, a triangle, a ring or a disc, which differ without colors. */
 function mark(kind, x, y, r) {
   if (kind === "failed")
     return svg("path", {

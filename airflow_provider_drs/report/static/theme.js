@@ -16,7 +16,7 @@
 
   const apply = () => (document.documentElement.dataset.theme = find());
   apply();
-  // Somebody switches it in Airflow, around this page or in another tab.
+  // The user switches the theme in Airflow, or in another tab.
   addEventListener("storage", apply);
   system.addEventListener("change", apply);
 })();

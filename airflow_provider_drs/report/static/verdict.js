@@ -1,18 +1,18 @@
-// The verdict on all jobs, and what came up most.
+// The verdict on all jobs, and the most frequent check items.
 
 import { count, h, shape, when } from "./dom.js";
 
-/** Return the verdict on all jobs in words, and its kind. */
+/** Return the verdict on all jobs as text, and its kind. */
 export function headline(summary) {
   const { failed, unknown, pending } = summary.verdicts;
   const bad = failed + unknown;
   const all = count(summary.jobs, "job");
-  if (!summary.jobs) return { kind: "unknown", text: "The report names no job" };
+  if (!summary.jobs) return { kind: "unknown", text: "The report has no jobs" };
   if (bad) return { kind: "failed", text: `${bad.toLocaleString("en")} of ${all} did not pass` };
   if (pending)
     return {
       kind: "pending",
-      text: `${pending.toLocaleString("en")} of ${all} ${pending === 1 ? "is" : "are"} still being checked`,
+      text: `${pending.toLocaleString("en")} of ${all} ${pending === 1 ? "is" : "are"} still running`,
     };
   return { kind: "passed", text: summary.jobs === 1 ? "The job passed" : `All ${all} passed` };
 }
@@ -37,7 +37,7 @@ export function showVerdict(answer) {
       "div",
       { class: "verdict-text" },
       h("h2", {}, text),
-      h("p", {}, said.join(" · ") || "DRS tells the checks one by one when a pre-check has ended."),
+      h("p", {}, said.join(" · ") || "Check items appear when a pre-check has finished."),
       showSource(answer),
     ),
     h("div", { class: "shares" }, showShares(summary)),
@@ -45,17 +45,17 @@ export function showVerdict(answer) {
 }
 
 function showSource(answer) {
-  const { live, at, trouble } = answer;
+  const { live, at, reason } = answer;
   if (answer.kind === "report") return h("p", { class: "source" }, "Reported ", when(at));
-  const told = live === "unreachable" ? `The last answer of DRS is from ` : "Live from DRS, ";
+  const source = live === "unreachable" ? `Last result from DRS: ` : "Live from DRS, ";
   return h(
     "p",
     { class: `source ${live}` },
     h("span", { class: "pulse", "aria-hidden": "true" }),
-    told,
+    source,
     when(at),
-    live === "unreachable" && ` — ${trouble}.`,
-    live === "on" && ". The task has the last word when it ends.",
+    live === "unreachable" && ` — ${reason}.`,
+    live === "on" && ". The final report appears when the task ends.",
   );
 }
 
@@ -79,7 +79,7 @@ function showShares({ jobs, verdicts, percent }) {
   ];
 }
 
-/** Return which items hit most jobs; `choose` shows the jobs of one. */
+/** Return the most frequent check items; `choose` filters the jobs by one. */
 export function showRanking(answer, choose) {
   if (!answer.ranking.length) return null;
   const most = Math.max(...answer.ranking.map(([, failed, alarmed]) => failed + alarmed));
@@ -90,7 +90,7 @@ export function showRanking(answer, choose) {
       failed > 0 && part("failed", failed, most),
       alarmed > 0 && part("alarm", alarmed, most),
     );
-    const told = [
+    const counts = [
       failed && `failed in ${failed.toLocaleString("en")}`,
       alarmed && `alarm in ${alarmed.toLocaleString("en")}`,
     ]
@@ -108,12 +108,12 @@ export function showRanking(answer, choose) {
           onclick: () => choose({ q: name, view: "all" }),
         },
         h("span", { class: "item-name" }, name),
-        h("span", { class: "told" }, told),
+        h("span", { class: "counts" }, counts),
         bar,
       ),
     );
   });
-  return h("section", { class: "card ranking" }, h("h2", {}, "What came up"), h("ul", {}, rows));
+  return h("section", { class: "card ranking" }, h("h2", {}, "Failed and alarming checks"), h("ul", {}, rows));
 }
 
 function part(kind, number, most) {

@@ -143,7 +143,7 @@ def test_filters_and_search_narrow_the_list(visit: Visit) -> None:
     expect(page.locator(JOB)).to_have_count(1)
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.get_by_role("searchbox").fill("nothing like it")
-    expect(page.get_by_role("heading", name="No job fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching jobs")).to_be_visible()
     page.get_by_role("button", name="show all jobs").click()
     expect(page.locator(JOB)).to_have_count(10)
 
@@ -257,7 +257,7 @@ def test_a_drs_out_of_reach_is_no_riddle(visit: Visit) -> None:
     fault = visit.site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
     try:
         source = page.locator(".source")
-        expect(source).to_contain_text("DRS does not answer this server", timeout=60_000)
+        expect(source).to_contain_text("DRS does not respond", timeout=60_000)
         visit.shoot("unreachable")
     finally:
         visit.site.drs.remove_fault(fault)
@@ -267,7 +267,7 @@ def test_a_drs_out_of_reach_is_no_riddle(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("state", "title"),
     [
-        ("queued", "Nothing has been checked yet"),
+        ("queued", "No report yet"),
         ("failed", "This task has no pre-check report"),
         ("upstream_failed", "This task has no pre-check report"),
     ],
@@ -286,7 +286,7 @@ def test_a_page_without_a_report_explains_itself(visit: Visit, state: str, title
 def test_a_task_that_does_not_wait_says_what_it_did(visit: Visit) -> None:
     """And leads on to the one that has the verdicts."""
     page = visit.open(FAILED_RUN, task_id="precheck")
-    expect(page.get_by_role("heading", level=2).first).to_have_text("The checks were started")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Pre-check started")
     page.get_by_role("link", name=TASK_ID).click()
 
     expect(page.locator(JOB)).to_have_count(10)
@@ -295,7 +295,7 @@ def test_a_task_that_does_not_wait_says_what_it_did(visit: Visit) -> None:
 @ON_3
 @pytest.mark.parametrize(
     ("who", "title"),
-    [(None, "You are not logged in"), ("stranger", "This is not for you to see")],
+    [(None, "Not logged in"), ("stranger", "You don't have permission to view this report")],
 )
 def test_whoever_may_not_see_it_is_told_so(
     visit_as: Callable[[str | None], Visit], who: str | None, title: str
@@ -317,7 +317,7 @@ def test_an_airflow_without_reports_says_where_they_come_from(
     visit.set_theme("light")
     page = visit.go(f"{visit.site.url}/drs/report")
 
-    expect(page.get_by_role("heading", level=2)).to_have_text("No pre-check has reported yet")
+    expect(page.get_by_role("heading", level=2)).to_have_text("No reports yet")
     visit.shoot("empty")
 
 
@@ -401,6 +401,6 @@ def test_an_address_that_is_not_whole_says_so(visit: Visit) -> None:
     page = visit.go(f"{visit.site.url}/drs/report?dag_id={DAG_ID}")
 
     expect(page.get_by_role("heading", level=2)).to_have_text(
-        re.compile("The address is not whole|There is no such task")
+        re.compile("The URL is incomplete|There is no such task")
     )
     assert place(FAILED_RUN)["dag_id"] in visit.page.url

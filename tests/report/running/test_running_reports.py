@@ -88,7 +88,7 @@ def test_a_drs_out_of_reach_is_said_plainly(site: Site) -> None:
     finally:
         site.drs.remove_fault(fault)
 
-    assert answer["trouble"] == "DRS does not answer this server"
+    assert answer["reason"] == "DRS does not respond"
     assert answer["summary"]["jobs"] == 10
     assert site.drs.url not in str(answer)
     _wait_for(site, "on")
@@ -187,7 +187,7 @@ def test_the_report_goes_out_as_csv_and_markdown(site: Site) -> None:
     assert (row["item"], row["result"]) == ("srcBinlogFormatCheck", "FAILED")
     assert "precheck.csv" in text.headers["Content-Disposition"]
     assert "| srcBinlogFormatCheck | FAILED |" in markdown.text
-    assert "8 jobs passed without a remark." in markdown.text
+    assert "8 jobs passed without alarms." in markdown.text
 
 
 def test_the_overview_shows_the_latest_first_page_by_page(site: Site) -> None:

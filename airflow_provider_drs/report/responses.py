@@ -1,4 +1,4 @@
-"""What the page asks for, as JSON values. Neither FastAPI nor Flask is known here."""
+"""The responses of the report page as JSON values, independent of FastAPI and Flask."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 #: Jobs on one page, and reports on one page of the overview.
 PAGE_SIZE, OVERVIEW_SIZE = 25, 25
-#: Runs and items of the plot.
+#: Runs and check items of the history plot.
 _RUNS, _PLOTTED_ITEMS = 30, 12
-#: Items of the list of what hit most jobs.
+#: Check items in the ranking.
 _RANKED = 8
-#: Other reports of the same run that the page offers.
+#: Other reports of the same run that the page links to.
 _NEIGHBOURS = 200
-#: Seconds after which the page asks again: of a task that waits, and of one that has yet to begin.
+#: Seconds between two refreshes of a task that is waiting, and of one that has not started.
 _REFRESH_S, _IDLE_REFRESH_S = 5, 15
 
-#: Asked by all viewers of this process.
+#: Shared by all users of this process.
 LIVE = live.LiveReports()
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a viewer wants to see of a report."""
+    """The filter of a report."""
 
     view: str = "all"
     text: str = ""
@@ -48,29 +48,29 @@ class Choice:
 
 
 def read_choice(view: str, text: str, offset: str) -> Choice:
-    """Return what a viewer wants; nonsense is taken for nothing."""
+    """Return the filter; invalid values are ignored."""
     return Choice(view if view in VIEWS else "all", text[:200], _read_count(offset))
 
 
 def read_address(dag_id: str, run_id: str, task_id: str, map_index: str) -> Address:
-    """Return which task instance is meant; Airflow leaves its placeholder in where a task is not mapped."""
+    """Return the task instance; Airflow sends its placeholder for map_index if a task is not mapped."""
     return Address(dag_id, run_id, task_id, _read_count(map_index, -1))
 
 
-def answer_report(session: Session, address: Address, choice: Choice) -> dict[str, Any]:
-    """Return a page of jobs of a report, with the counts of all; or what there is instead, and why."""
+def get_report(session: Session, address: Address, choice: Choice) -> dict[str, Any]:
+    """Return a page of the jobs of a report with the totals; or why there is no report."""
     task, entry = tasks.find_task(session, address), stored.find_entry(session, address)
     found = _Found(kind="nothing")
     if entry is not None:
         found = _read_stored(session, entry)
     elif task is not None:
         found = _find_other(session, task)
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "task": _describe(address, task),
         "kind": found.kind,
         "at": found.at,
         "live": found.live,
-        "trouble": found.trouble,
+        "reason": found.reason,
         "submissions": found.submissions[:1000],
         "refresh_s": _choose_refresh(task, entry),
         "neighbours": [
@@ -79,26 +79,26 @@ def answer_report(session: Session, address: Address, choice: Choice) -> dict[st
         ],
     }
     if found.report is not None:
-        answer |= _cut_page(found.report, choice)
-    return answer
+        response |= _get_page(found.report, choice)
+    return response
 
 
-def answer_history(session: Session, address: Address) -> dict[str, Any]:
-    """Return which items hit a task's jobs in its latest runs, oldest first."""
+def get_history(session: Session, address: Address) -> dict[str, Any]:
+    """Return the failed and alarming check items of a task's latest runs, oldest first."""
     entries = stored.find_of_task(session, address, _RUNS)[::-1]
     digests = stored.read_digests(session, entries)
     known = [each for each in digests if each is not None]
     names = rank_items(known, _PLOTTED_ITEMS)
     runs = []
-    for entry, each in zip(entries, digests, strict=True):
-        hits = {name: [failed, alarmed] for name, failed, alarmed in each.items} if each else {}
+    for entry, run in zip(entries, digests, strict=True):
+        hits = {name: [failed, alarmed] for name, failed, alarmed in run.items} if run else {}
         runs.append(
             {
                 "run_id": entry.address.run_id,
                 "at": _format(entry.at),
-                "outcome": each.outcome if each else "unreadable",
-                "jobs": each.jobs if each else 0,
-                "failed": each.failed if each else 0,
+                "outcome": run.outcome if run else "unreadable",
+                "jobs": run.jobs if run else 0,
+                "failed": run.failed if run else 0,
                 "hits": [hits.get(name, [0, 0]) for name in names],
             }
         )
@@ -109,13 +109,13 @@ def answer_history(session: Session, address: Address) -> dict[str, Any]:
     }
 
 
-def answer_overview(
+def get_overview(
     session: Session, may_see: Callable[[Collection[str]], set[str]], offset: str
 ) -> dict[str, Any]:
     """
-    Return the latest reports, and the tasks that wait for one, of the DAGs that a viewer may see.
+    Return the latest reports, and the waiting tasks, of the Dags that the user may see.
 
-    :param may_see: returns which of some DAGs those are.
+    :param may_see: returns the visible ones of some Dags.
     """
     first = _read_count(offset)
     dag_ids = may_see(stored.find_dags(session) | tasks.find_dags(session))
@@ -136,9 +136,9 @@ def answer_overview(
     }
 
 
-def answer_export(session: Session, address: Address, choice: Choice, form: str) -> tuple[str, str, str]:
+def get_export(session: Session, address: Address, choice: Choice, form: str) -> tuple[str, str, str]:
     """
-    Return a report, as the viewer has filtered it, to take away: text, media type, and name of the file.
+    Return a filtered report as a file: text, media type and file name.
 
     :param form: ``csv``, else Markdown.
     :raises Unreadable: there is no report.
@@ -154,8 +154,8 @@ def answer_export(session: Session, address: Address, choice: Choice, form: str)
     if form == "csv":
         return render_csv(jobs), "text/csv", "precheck.csv"
     title = f"DRS pre-check {address.dag_id}, {address.run_id}, {address.task_id}: {_count(report)}"
-    silent = [job for job in jobs if job.verdict == "passed" and not job.marks and not job.error]
-    return render_markdown(title, jobs, passed=len(silent)), "text/markdown", "precheck.md"
+    passed = [job for job in jobs if job.verdict == "passed" and not job.marks and not job.error]
+    return render_markdown(title, jobs, passed=len(passed)), "text/markdown", "precheck.md"
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class _Found:
     report: Report | None = None
     at: str | None = None
     live: str | None = None
-    trouble: str = ""
+    reason: str = ""
     submissions: tuple[dict[str, Any], ...] = ()
 
 
@@ -172,32 +172,32 @@ def _read_stored(session: Session, entry: Entry) -> _Found:
     try:
         return _Found("report", stored.read_report(session, entry), at=_format(entry.at))
     except Unreadable as error:
-        return _Found("unreadable", at=_format(entry.at), trouble=str(error))
+        return _Found("unreadable", at=_format(entry.at), reason=str(error))
 
 
 def _find_other(session: Session, task: Task) -> _Found:
-    """Return what there is of a task that has no report: what it has submitted, and where DRS is with it."""
+    """Return what is known of a task without a report: its submissions, and the live results from DRS."""
     rows = stored.read_submissions(session, task.address)
     found = _Found("submissions" if rows else "nothing", submissions=tuple(_clean(row) for row in rows))
     if not task.is_waiting:
         return found
     jobs = stored.name_accepted(rows) or stored.find_submitted_jobs(session, task.address)
     fields = tasks.read_rendered_fields(session, task.address)
-    question = live.make_question(tasks.read_trigger(session, task.trigger_id), fields, jobs)
-    if question is None:
+    query = live.create_query(tasks.read_trigger(session, task.trigger_id), fields, jobs)
+    if query is None:
         return found
     found.kind = "waiting"
-    if not live.is_switched_on():
+    if not live.is_enabled():
         found.live = "off"
         return found
-    look = LIVE.look(question)
-    found.report, found.trouble = look.report, look.trouble
-    found.live = "unreachable" if look.trouble else "on" if look.report else "asking"
-    found.at = _format(datetime.datetime.fromtimestamp(look.at_s, datetime.UTC)) if look.report else None
+    result = LIVE.get_result(query)
+    found.report, found.reason = result.report, result.reason
+    found.live = "unreachable" if result.reason else "on" if result.report else "loading"
+    found.at = _format(datetime.datetime.fromtimestamp(result.at_s, datetime.UTC)) if result.report else None
     return found
 
 
-def _cut_page(report: Report, choice: Choice) -> dict[str, Any]:
+def _get_page(report: Report, choice: Choice) -> dict[str, Any]:
     chosen = report.select(choice.view, choice.text)
     offset = choice.offset if choice.offset < len(chosen) else 0
     jobs = [job.to_dict() for job in chosen[offset : offset + PAGE_SIZE]]
@@ -240,13 +240,13 @@ def _clean(row: dict[str, Any]) -> dict[str, Any]:
 
 def _count(report: Report) -> str:
     verdicts = report.summary["verdicts"]
-    said = ", ".join(f"{count} {name}" for name, count in verdicts.items() if count)
-    return f"{len(report.jobs)} {'job' if len(report.jobs) == 1 else 'jobs'}, {said or 'none checked'}"
+    counts = ", ".join(f"{count} {name}" for name, count in verdicts.items() if count)
+    return f"{len(report.jobs)} {'job' if len(report.jobs) == 1 else 'jobs'}, {counts or 'none checked'}"
 
 
-def _read_count(text: str, otherwise: int = 0) -> int:
-    # Databases know no numbers of a thousand digits.
-    return int(text[:9]) if text.isdecimal() else otherwise
+def _read_count(text: str, default: int = 0) -> int:
+    # Databases reject numbers with a thousand digits.
+    return int(text[:9]) if text.isdecimal() else default
 
 
 def _format(at: datetime.datetime) -> str:
