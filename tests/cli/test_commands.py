@@ -116,7 +116,7 @@ def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
 
     assert status.code == 1
     assert "FULL_TRANSFER_STARTED  full copy running" in status.out
-    assert f"{NOBODY}: " in status.out
+    assert f"{NOBODY}" in status.out
     assert "does not exist (DRS.M00289)" in status.out
     assert progress.document["jobs"][0]["percent"] >= 0
 

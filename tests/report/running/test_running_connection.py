@@ -174,7 +174,7 @@ def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(visit: Visit) -> No
     seen = page.content()
     page.locator("#test-connection").click()
     expect(page.locator(".alert-success")).to_contain_text("password is empty")
-    expect(page.locator(".alert-success")).to_contain_text("type it again")
+    expect(page.locator(".alert-success")).to_contain_text("enter it again")
     page.get_by_role("button", name="Save").click()
     page.wait_for_load_state()
 

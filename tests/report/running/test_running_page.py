@@ -47,7 +47,7 @@ def test_a_failed_check_is_seen_at_a_glance(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=2).first).to_have_text("1 of 10 jobs did not pass")
     expect(page.locator(JOB)).to_have_count(10)
     expect(page.locator(JOB).first).to_have_attribute("aria-expanded", "true")
-    expect(page.locator(".item dd.to-do")).to_contain_text("Set binlog_format=ROW")
+    expect(page.locator(".item dd.to-do")).to_contain_text("Set `binlog_format = ROW`")
     expect(page.locator("#history")).to_be_visible()
 
 
@@ -198,7 +198,7 @@ def test_a_tab_of_the_task_shows_the_report(visit: Visit) -> None:
     visit.shoot("tab-light")
 
     with visit.context.expect_page() as opened:
-        frame.get_by_role("link", name="Read the service’s manual").click()
+        frame.get_by_role("link", name="Open the manual").click()
     assert opened.value.url.startswith("https://docs.otc.t-systems.com/")
     with page.expect_download() as download:
         frame.get_by_role("button", name="Download CSV").click()
