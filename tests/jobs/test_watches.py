@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.jobs.states import STATUSES
-from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, Watch, watch_action
+from airflow_provider_drs.protocol.watches import (
+    DelayWatch,
+    StatusWatch,
+    Watch,
+    watch_action,
+    watch_from_dict,
+)
 from tests.scripted import Talk, answer
 
 
@@ -89,3 +97,37 @@ def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost:
 
     assert watch.is_done is bool(watch.failures) is lost
     assert not lost or "with task_type FULL_TRANS" in str(watch.failures["a"])
+
+
+def _poll_rows(watch: Watch, *rows: dict[str, str]) -> list[str]:
+    script = [answer({"results": list(rows)}), *[answer({"results": []})] * 9]
+    return Talk(script).run(watch.poll(Limits(10, 50, 1.0)))
+
+
+def test_start_watch_polls_starting_and_unknown_statuses() -> None:
+    """Running, failed and deleted jobs are done; the watch survives serialization."""
+    watch = watch_action("start_jobs", ["a", "b", "c", "d", "e"])
+    rows = [
+        {"id": "a", "status": "STARTJOBING"},
+        {"id": "b", "status": "START_JOB_FAILED"},
+        {"id": "c", "error_code": "DRS.M00289"},
+        {"id": "d", "status": "NEW_WORD"},
+        {"id": "e", "status": "FULL_TRANSFER_STARTED"},
+    ]
+
+    assert len(_poll_rows(watch, *rows)) == 5
+
+    assert watch.pending == ("a", "d")
+    assert list(watch.failures) == ["b", "c"]
+    restored = watch_from_dict(json.loads(json.dumps(watch.to_dict())))
+    assert (restored.pending, restored.to_dict()) == (watch.pending, watch.to_dict())
+    assert _poll_rows(restored, rows[0], rows[3]) == []
+    assert not watch.is_done
+
+
+def test_start_watch_polls_a_missing_answer_again() -> None:
+    watch = watch_action("start_jobs", ["a"])
+
+    _poll_rows(watch)
+
+    assert (watch.pending, watch.failures) == (("a",), {})

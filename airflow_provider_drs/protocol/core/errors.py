@@ -20,7 +20,7 @@ A class exists where callers react differently; a new error code of the service 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -287,3 +287,18 @@ def label_error(job_id: str, error: DrsError) -> str:
     """Return the error with the job in front, unless its message begins with the job."""
     text = str(error)
     return text if job_id in text.partition(": ")[0] else f"{job_id}: {text}"
+
+
+def has_code(answer: object, error_code: str) -> bool:
+    """Whether an answer is an error with this code."""
+    return isinstance(answer, DrsError) and answer.error_code == error_code
+
+
+def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
+    """
+    Check that an argument has one of the allowed values.
+
+    :raises DrsConfigError: it does not.
+    """
+    if value not in choices:
+        raise DrsConfigError(f"{argument} {value!r} is invalid: expected one of {', '.join(choices)}.")

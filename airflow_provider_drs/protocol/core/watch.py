@@ -15,7 +15,8 @@ from sys import intern
 from typing import Any, ClassVar, Self
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import BUSY_CODE, EMPTY_RESULT_CODE, DrsError
+from airflow_provider_drs.protocol.core.errors import BUSY_CODE, EMPTY_RESULT_CODE, DrsError, has_code
+from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Conversation
 
 #: Percentage from which a job may be done within less than a poll interval.
@@ -49,6 +50,8 @@ class Watch(ABC):
 
     #: Identifies the class in JSON.
     kind: ClassVar[str]
+    #: The class of the answers that are not errors.
+    answer_class: ClassVar[type[Value]]
 
     def __init__(self, job_ids: Sequence[str]) -> None:
         self.job_ids = tuple(job_ids)
@@ -120,18 +123,26 @@ class Watch(ABC):
         """What is known of each job, as plain JSON values for an XCom."""
         return [self._result(job_id) for job_id in self.job_ids]
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, from which :meth:`from_dict` creates an equal watch."""
+        answers = self._answers.values()
+        return {
+            "kind": self.kind,
+            "job_ids": list(self.job_ids),
+            "results": [answer.to_dict() for answer in answers if not isinstance(answer, DrsError)],
+            "errors": errors_to_dict(self._answers),
+            "logged": self._logged,
+        }
 
     @classmethod
-    @abstractmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the watch that :meth:`to_dict` serialized."""
+        return cls(fields["job_ids"])._restore_state(fields)
 
-    @abstractmethod
     def _is_settled(self, job_id: str) -> bool:
         """Whether the answer of a job ends the wait for it."""
+        answer = self._answers[job_id]
+        return not can_change(answer) if isinstance(answer, DrsError) else bool(answer.is_done)
 
     @abstractmethod
     def _describe(self, job_id: str) -> str:
@@ -154,6 +165,10 @@ class Watch(ABC):
             others = self._settled.difference(is_settled)
             self._settled = others.union(job_id for job_id, settled in is_settled.items() if settled)
 
+    def _restore_state(self, fields: Mapping[str, Any]) -> Self:
+        results = {result["job_id"]: self.answer_class.from_dict(result) for result in fields["results"]}
+        return self._restore(results | errors_from_dict(fields["errors"]), fields["logged"])
+
     def _restore(self, answers: Answers[Any], logged: Mapping[str, str]) -> Self:
         self._store(answers)
         self._logged = dict(logged)
@@ -173,7 +188,7 @@ def can_change(error: DrsError) -> bool:
 
 def has_no_result_yet(answer: object) -> bool:
     """Whether DRS has not processed the action yet: it then returns an empty result."""
-    return isinstance(answer, DrsError) and answer.error_code == EMPTY_RESULT_CODE
+    return has_code(answer, EMPTY_RESULT_CODE)
 
 
 def errors_to_dict(answers: Mapping[str, object]) -> dict[str, Any]:

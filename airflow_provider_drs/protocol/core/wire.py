@@ -141,6 +141,9 @@ class Observation:
     wall_s: float = 0.0
 
 
+#: A response body that was parsed as a JSON object.
+Document = Mapping[str, Any]
+
 #: Yields steps, receives observations, and returns a result.
 Conversation = Generator[Step, Observation, T]
 

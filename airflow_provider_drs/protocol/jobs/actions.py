@@ -19,6 +19,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsError,
     DrsJobNotFoundError,
     DrsJobStateError,
+    has_code,
     make_error,
 )
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
@@ -130,7 +131,8 @@ def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
         doubtful = [
             job_id
             for job_id in asked
-            if _is_wrong_state(settled.get(job_id)) or (job_id not in settled and not is_repeatable)
+            if has_code(settled.get(job_id), WRONG_STATE_CODE)
+            or (job_id not in settled and not is_repeatable)
         ]
         if doubtful:
             statuses = yield from get_job_statuses(limits, doubtful)
@@ -152,10 +154,6 @@ def _settle_one(
         return _wrong_state_error(rule, status) if is_refused else None
     answer = _adopt_gone(rule, job_id, status)
     return None if isinstance(answer, DrsError) and is_transient(answer) else answer
-
-
-def _is_wrong_state(answer: object) -> bool:
-    return isinstance(answer, DrsError) and answer.error_code == WRONG_STATE_CODE
 
 
 def _wrong_state_error(rule: Rule, status: JobStatus) -> DrsError:

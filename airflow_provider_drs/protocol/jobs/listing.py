@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import check_choice
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact_text
 from airflow_provider_drs.protocol.core.rows import read_rows, read_text
@@ -61,8 +61,7 @@ def check_db_use_type(db_use_type: str) -> str:
 
     :raises DrsConfigError: it is not.
     """
-    if db_use_type not in DB_USE_TYPES:
-        raise DrsConfigError(f"db_use_type: expected one of {', '.join(DB_USE_TYPES)}, not {db_use_type!r}.")
+    check_choice("db_use_type", db_use_type, DB_USE_TYPES)
     return db_use_type
 
 

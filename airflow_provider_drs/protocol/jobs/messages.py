@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import DrsResponseError
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_flag, read_percent, read_text
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 from airflow_provider_drs.protocol.jobs.states import STATUSES, Phase, phase_of
 
 #: The documented maximum page size.
@@ -138,9 +139,7 @@ def build_job_statuses(job_ids: Sequence[str]) -> Request:
     return _build_paged("BatchListJobStatus", job_ids)
 
 
-def parse_job_statuses(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobStatus | DrsError]:
+def parse_job_statuses(request: Request, document: Document, response: Response) -> Answers[JobStatus]:
     """Read the statuses; an unknown status is kept unchanged."""
     return parse_rows(
         request, document, response, lambda job_id, row: JobStatus(job_id, read_text(row, "status"))
@@ -152,9 +151,7 @@ def build_job_details(job_ids: Sequence[str]) -> Request:
     return _build_paged("BatchListJobDetails", job_ids)
 
 
-def parse_job_details(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobDetails | DrsError]:
+def parse_job_details(request: Request, document: Document, response: Response) -> Answers[JobDetails]:
     """Read the details, with all secrets masked."""
     return parse_rows(request, document, response, _parse_details_row)
 
@@ -178,9 +175,7 @@ def build_job_progresses(job_ids: Sequence[str]) -> Request:
     return build("BatchListProgresses", {"jobs": list(job_ids)}, job_ids)
 
 
-def parse_job_progresses(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobProgress | DrsError]:
+def parse_job_progresses(request: Request, document: Document, response: Response) -> Answers[JobProgress]:
     """Read the progress of jobs."""
     return parse_rows(request, document, response, _parse_progress_row)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.batches import Answers
 from airflow_provider_drs.protocol.core.rows import parse_rows
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 
 #: The ``status`` of a job that DRS does not know.
 GONE = "gone"
@@ -33,8 +33,6 @@ class JobOutcome:
         return {"job_id": self.job_id, "adopted": self.adopted, "status": self.status, **self.details}
 
 
-def parse_outcomes(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, JobOutcome | DrsError]:
+def parse_outcomes(request: Request, document: Document, response: Response) -> Answers[JobOutcome]:
     """Read for which jobs the action was accepted, and for which it was rejected."""
     return parse_rows(request, document, response, lambda job_id, row: JobOutcome(job_id))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.errors import DrsError, check_choice
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.messages import JobDetails, JobProgress
 from airflow_provider_drs.protocol.jobs.operation import (
@@ -44,8 +44,7 @@ def review_jobs(
 
     Source: :drs:`public_api_management/index`
     """
-    if action not in RULES:
-        raise DrsConfigError(f"action: expected one of {', '.join(RULES)}, not {action!r}.")
+    check_choice("action", action, RULES)
     details = yield from get_job_details(limits, job_ids)
     return (yield from review_details(limits, RULES[action], details))
 

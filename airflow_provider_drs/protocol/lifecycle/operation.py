@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.actions import act
 from airflow_provider_drs.protocol.jobs.databases import ENDS
@@ -51,8 +51,7 @@ def pause_jobs(
 
     Source: :drs:`public_api_management/pausing_tasks_in_batches`
     """
-    if pause_mode not in PAUSE_MODES:
-        raise DrsConfigError(f"pause_mode: expected one of {', '.join(PAUSE_MODES)}, not {pause_mode!r}.")
+    check_choice("pause_mode", pause_mode, PAUSE_MODES)
     return (yield from act(limits, "pause", job_ids, lambda job: {"pause_mode": pause_mode}))
 
 
