@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.prechecks.report import (
     count_items,
     note_item,
     render_report,
-    summarise,
+    summarize,
 )
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class TerminalScreen:
         for report in result.reports:
             self._show(report)
         if result.reports:
-            self._console.print(_text(summarise(result.reports)))
+            self._console.print(_text(summarize(result.reports)))
         if result.text:
             self._console.print(_text(result.text))
 

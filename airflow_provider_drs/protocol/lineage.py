@@ -1,8 +1,8 @@
 """
-The databases of a job as datasets, and its pre-check, or a comparison, as what was asserted of them.
+The databases of a job as datasets, and the results of its pre-check or comparison as assertions on them.
 
-The names are those of OpenLineage (https://openlineage.io/docs/spec/naming), which has none for MongoDB: it
-is called like the others here.
+The names follow the OpenLineage specification (https://openlineage.io/docs/spec/naming). It has no names for
+MongoDB, whose names are formed like those of the other databases.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 from airflow_provider_drs.protocol.comparisons.messages import SUCCESSFUL, ComparisonResult
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
 from airflow_provider_drs.protocol.prechecks.checks import explain
-from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, CheckItem
-from airflow_provider_drs.protocol.prechecks.report import JobReport, summarise
+from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD
+from airflow_provider_drs.protocol.prechecks.report import JobReport, summarize
 from airflow_provider_drs.protocol.prechecks.verdict import Verdict
 
-#: The whole server: the service does not tell which of its databases a job has.
+#: The whole server, because DRS does not return which databases a job replicates.
 EVERYTHING = "*"
 
-#: The scheme of each database. Taurus is GaussDB for MySQL, which speaks MySQL.
+#: The scheme of each database. Taurus is GaussDB for MySQL, which is compatible with MySQL.
 _SCHEMES = {"mysql": "mysql", "taurus": "mysql", "postgresql": "postgres", "mongodb": "mongodb"}
 #: Database, schema, table.
-_DEEPEST = 3
+_MAX_DEPTH = 3
 _SOURCE, _TARGET = ENDS = ("source", "target")
-#: How the names of items begin that look at one end only.
-_ENDS_OF_ITEMS = {"src": (_SOURCE,), "dst": (_TARGET,)}
+#: Prefixes of the check items that concern only one end.
+_ENDS_BY_PREFIX = {"src": (_SOURCE,), "dst": (_TARGET,)}
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Something that has data: where, and its name there."""
+    """A dataset: its namespace, and its name in the namespace."""
 
     namespace: str
     name: str = EVERYTHING
@@ -41,12 +41,12 @@ class Dataset:
 @dataclass(frozen=True, slots=True)
 class Assertion:
     """
-    What a pre-check, or a comparison, says of a dataset.
+    An assertion of a pre-check or a comparison on a dataset.
 
-    :param assertion: the check item; ``drs_precheck`` for the verdict of them all; ``drs_comparison``, and
-        the same with a kind for a single difference.
-    :param name: the same with the job's name.
-    :param severity: ``warn`` for what does not keep a job from its start, else ``error``.
+    :param assertion: the check item, or ``drs_precheck`` for the verdict; ``drs_comparison`` for the result
+        of a comparison, or ``drs_comparison_`` and its kind for a difference.
+    :param name: the same, preceded by the job's name.
+    :param severity: ``warn`` for an alarm, otherwise ``error``.
     """
 
     assertion: str
@@ -56,134 +56,109 @@ class Assertion:
     description: str
 
 
-def find_server(job: JobDetails, end: str) -> str | None:
-    """
-    Return the namespace of one end of a job, e.g. ``mysql://192.0.2.10:3306``; ``None`` if it is not known.
+def _assert(
+    job: JobDetails, assertion: str, description: str, *, success: bool, warn: bool = False
+) -> Assertion:
+    severity = "warn" if warn else "error"
+    return Assertion(assertion, success, f"{job.name}: {assertion}", severity, description)
 
-    :param end: ``source`` or ``target``.
-    """
+
+def find_server(job: JobDetails, end: str) -> str | None:
+    """Return the namespace of an end, such as ``mysql://192.0.2.10:3306``; ``None`` if it is unknown."""
     endpoint = job.endpoint(end)
     scheme = _SCHEMES.get(str(endpoint.get("db_type")))
-    # An instance of the cloud may have no address yet, and always has an id.
+    # A cloud instance may not have an address yet, but always has an ID.
     host = str(endpoint.get("ip") or endpoint.get("inst_id") or "").strip()
     if not scheme or not host or not set("@/?# ").isdisjoint(host):
         return None
-    # The addresses of MongoDB have their ports.
+    # Addresses of MongoDB include ports.
     port = "" if ":" in host else f":{endpoint['db_port']}" if endpoint.get("db_port") else ""
     return f"{scheme}://{host}{port}"
 
 
+def _find_servers(job: JobDetails) -> dict[str, str]:
+    return {end: server for end in ENDS if (server := find_server(job, end))}
+
+
 def find_objects(job: JobDetails, rows: Sequence[Mapping[str, Any]] = ()) -> dict[str, list[Dataset]]:
     """
-    Return the datasets at both ends of a job; an end that is not known has none.
+    Return the datasets at both ends of a job; none for an unknown end.
 
-    :param rows: the objects that the job replicates, as the service takes them; without any it is the whole
+    :param rows: the rows of the objects that the job replicates; without them, the dataset is the whole
         server.
     """
-    names = {
-        _SOURCE: _name_objects(rows, "object_name"),
-        _TARGET: _name_objects(rows, "object_alias_name"),
+    servers, keys = _find_servers(job), {_SOURCE: "object_name", _TARGET: "object_alias_name"}
+    return {
+        end: [Dataset(servers[end], name) for name in _name_objects(rows, key) or [EVERYTHING]]
+        if end in servers
+        else []
+        for end, key in keys.items()
     }
-    found: dict[str, list[Dataset]] = {}
-    for end in ENDS:
-        server = find_server(job, end)
-        found[end] = [Dataset(server, name) for name in names[end] or [EVERYTHING]] if server else []
-    return found
 
 
-def _name_objects(rows: Sequence[Mapping[str, Any]], field: str) -> list[str]:
+def _name_objects(rows: Sequence[Mapping[str, Any]], key: str) -> list[str]:
     by_id = {row.get("id"): row for row in rows}
     names = []
     for row in rows:
-        # What is selected in part is there only as what its tables belong to.
+        # Partially selected objects only contain the selected ones.
         if row.get("select") == "true":
             path: list[str] = []
-            part: Mapping[str, Any] | None = row
-            while part is not None and len(path) < _DEEPEST:
-                path.insert(0, str(part.get(field) or part.get("object_name") or part.get("id")))
-                part = by_id.get(part.get("parent_id"))
-            # A whole database stands for its tables, whatever they are.
+            parent: Mapping[str, Any] | None = row
+            while parent is not None and len(path) < _MAX_DEPTH:
+                path.insert(0, str(parent.get(key) or parent.get("object_name") or parent.get("id")))
+                parent = by_id.get(parent.get("parent_id"))
             names.append(".".join(path if len(path) > 1 else [*path, EVERYTHING]))
     return names
 
 
 def assert_precheck(job: JobDetails, report: JobReport) -> dict[str, list[Assertion]]:
-    """Return what the pre-check of a job says of its databases: of each end its items, and the verdict."""
-    items = report.result.items if report.result else ()
-    verdict = Assertion(
-        assertion="drs_precheck",
-        success=report.verdict is Verdict.PASSED,
-        name=f"{job.name}: drs_precheck",
-        severity="error",
-        description=summarise([report]),
-    )
-    found = {end: [verdict] for end in ENDS}
-    for item in items:
-        for end in _ENDS_OF_ITEMS.get(item.item[:3], ENDS):
-            found[end].append(_assert_item(job, item))
-    return found
-
-
-def _assert_item(job: JobDetails, item: CheckItem) -> Assertion:
-    return Assertion(
-        assertion=item.item,
-        success=False,
-        name=f"{job.name}: {item.item}",
-        severity="warn" if item.result == ALARM_WORD else "error",
-        description=explain(item.item).problem,
-    )
+    """Return the assertions of a pre-check for each end: the verdict, and the items that did not pass."""
+    is_passed = report.verdict is Verdict.PASSED
+    verdict = _assert(job, "drs_precheck", summarize([report]), success=is_passed)
+    assertions = {end: [verdict] for end in ENDS}
+    for item in report.result.items if report.result else ():
+        is_alarm = item.result == ALARM_WORD
+        assertion = _assert(job, item.item, explain(item.item).problem, success=False, warn=is_alarm)
+        for end in _ENDS_BY_PREFIX.get(item.item[:3], ENDS):
+            assertions[end].append(assertion)
+    return assertions
 
 
 def assert_comparison(job: JobDetails, result: ComparisonResult) -> dict[Dataset, list[Assertion]]:
-    """Return what a comparison says of both ends of a job: of each the verdict, and what differs where."""
-    said = [f"{result.compared} compared, {len(result.differences)} differences"]
-    said += [f"{kind} {word}" for kind, word in result.statuses.items() if word != SUCCESSFUL]
-    verdict = Assertion(
-        assertion="drs_comparison",
-        success=result.is_consistent,
-        name=f"{job.name}: drs_comparison",
-        severity="error",
-        description=", ".join(said),
-    )
-    found: dict[Dataset, list[Assertion]] = {}
+    """
+    Return the assertions of a comparison: the result for each server, and the differences of each dataset.
+    """
+    parts = [f"{result.compared} compared, {len(result.differences)} differences"]
+    parts += [f"{kind} {status}" for kind, status in result.statuses.items() if status != SUCCESSFUL]
+    summary = _assert(job, "drs_comparison", ", ".join(parts), success=result.is_consistent)
+    assertions: dict[Dataset, list[Assertion]] = {}
     for end, server in _find_servers(job).items():
-        found[Dataset(server)] = [verdict]
+        assertions[Dataset(server)] = [summary]
         for row in result.differences:
-            place = Dataset(server, _name_place(row, end))
-            found.setdefault(place, []).append(_assert_difference(job, row))
-    return found
+            assertions.setdefault(_find_dataset(server, row, end), []).append(_assert_difference(job, row))
+    return assertions
 
 
 def count_rows(job: JobDetails, result: ComparisonResult) -> dict[Dataset, int]:
-    """Return how many rows each table has, of those that differ: a comparison names no others."""
+    """
+    Return the number of rows of each table that differs. A comparison does not return those of other tables.
+    """
     return {
-        Dataset(server, _name_place(row, end)): row[f"{end}_row_num"]
+        _find_dataset(server, row, end): row[f"{end}_row_num"]
         for end, server in _find_servers(job).items()
         for row in result.differences
         if isinstance(row.get(f"{end}_row_num"), int)
     }
 
 
-def _find_servers(job: JobDetails) -> dict[str, str]:
-    found = {end: find_server(job, end) for end in ENDS}
-    return {end: server for end, server in found.items() if server}
-
-
-def _name_place(row: Mapping[str, Any], end: str) -> str:
-    """Return what a row of a comparison is about: a table, a database, or all that a server has."""
+def _find_dataset(server: str, row: Mapping[str, Any], end: str) -> Dataset:
+    """Return the table, database or server that a row of a comparison is about."""
     database, table = (
-        row.get(f"{end}_{what}_name") or row.get(f"{_SOURCE}_{what}_name") for what in ("db", "table")
+        row.get(f"{end}_{level}_name") or row.get(f"{_SOURCE}_{level}_name") for level in ("db", "table")
     )
-    return f"{database}.{table or EVERYTHING}" if database else EVERYTHING
+    return Dataset(server, f"{database}.{table or EVERYTHING}" if database else EVERYTHING)
 
 
 def _assert_difference(job: JobDetails, row: Mapping[str, Any]) -> Assertion:
-    kind = f"drs_comparison_{row['kind']}"
     words = [str(value) for name, value in row.items() if name.endswith(("_compare_result", "object_type"))]
-    return Assertion(
-        assertion=kind,
-        success=False,
-        name=f"{job.name}: {kind}",
-        severity="error",
-        description=" ".join(words),
-    )
+    return _assert(job, f"drs_comparison_{row['kind']}", " ".join(words), success=False)

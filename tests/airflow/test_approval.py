@@ -56,7 +56,7 @@ def test_what_a_person_approves_starts(begun: dict[str, Run]) -> None:
     control = _wait_for_question(run)
 
     table = control.question(run.dag_id, run.run_id, "approve")["body"]
-    for part in (run.job_ids[1], ITEM, "what to do"):
+    for part in (run.job_ids[1], ITEM, "Fix"):
         assert part in table
     assert run.starts == [0, 0]
 

@@ -43,7 +43,7 @@ def test_a_check_that_fails(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", *emulator.job_ids[:2], "--wait")
 
     assert done.code == 1
-    assert f"{emulator.job_ids[0]}  {BINLOG}  FAILED  " in done.out
+    assert f"{emulator.job_ids[0]}  FAILED  Source binary log format ({BINLOG})  " in done.out
     assert "fix: Set `binlog_format = ROW`" in done.out
     assert done.out.endswith("2 jobs: 1 passed, 1 failed\n")
 
@@ -131,7 +131,7 @@ def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
     again = drs("start", first)
 
     assert refused.code == 1
-    assert f"The pre-check of job {second} has not passed: it has none yet." in refused.out
+    assert f"{second}: the pre-check has not passed: it has no result yet." in refused.out
     assert refused.out.endswith(f"Not started, because another job was refused: {first}\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
     assert (again.code, "started before" in again.out) == (0, True)

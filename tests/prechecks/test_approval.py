@@ -2,65 +2,57 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from airflow_provider_drs.protocol.prechecks.approval import render_alarms, waive_alarms
+from airflow_provider_drs.protocol.prechecks.checks import explain
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult
 from airflow_provider_drs.protocol.prechecks.report import report_job
-from airflow_provider_drs.protocol.prechecks.verdict import Verdict, read_alarm_policy
+from airflow_provider_drs.protocol.prechecks.verdict import Verdict, judge, read_alarm_policy
 
 ALARM = CheckItem("srcTriggerAndEventCheck", "ALARM", failed_reason="TRIGGERS")
 
 
+def _result(job_id: str, *items: CheckItem) -> PrecheckResult:
+    return PrecheckResult(job_id, job_id, 100, True, 100, items=items)
+
+
 def _report(job_id: str, *items: CheckItem) -> dict[str, Any]:
-    result = PrecheckResult(job_id, job_id, 100, True, 100, items=items)
-    return report_job(job_id, result, read_alarm_policy("allow")).to_dict()
+    return report_job(job_id, _result(job_id, *items), read_alarm_policy("allow")).to_dict()
 
 
-def test_every_alarm_is_a_row() -> None:
-    """Failed items are not in the table: they cannot be approved."""
+def test_table_has_a_row_for_each_alarm() -> None:
+    """Failed items cannot be approved and are not in the table."""
     table = render_alarms([_report("a", ALARM, CheckItem("srcBinlogFormatCheck", "FAILED")), _report("b")])
 
     heading, line, row = table.splitlines()
+    title = explain(ALARM.item).title
     assert heading == "| Job | Check | Reason | Problem | Fix |"
     assert line == "| --- | --- | --- | --- | --- |"
-    assert row.startswith(r"| a | Source triggers and events \(srcTriggerAndEventCheck\) | TRIGGERS | ")
+    assert row.startswith(f"| a | {title} \\(srcTriggerAndEventCheck\\) | TRIGGERS | ")
 
 
-def test_without_alarms_there_is_no_table() -> None:
-    """An empty text, so that nobody needs to be asked."""
+@pytest.mark.parametrize(
+    ("reason", "cell"),
+    [("a|b\n<script>[l](http://evil)`c`", r"a\|b \<script\>\[l\]\(http://evil\)\`c\`"), ("", "-")],
+)
+def test_markup_in_a_reason_is_escaped(reason: str, cell: str) -> None:
+    """A missing reason is a dash."""
+    row = render_alarms([_report("a", CheckItem("x", "ALARM", failed_reason=reason))]).splitlines()[2]
+    assert f" | {cell} | " in row
+
+
+def test_waivers_accept_only_these_alarms() -> None:
+    """Neither the same item of another job, nor another item of the same job."""
+    policy = read_alarm_policy(
+        waive_alarms([_report("a", ALARM), _report("b")], reason="seen", expires="2026-12-31")
+    )
+
+    assert judge(_result("a", ALARM), policy) is Verdict.PASSED
+    assert judge(_result("b", ALARM), policy) is Verdict.FAILED
+    assert judge(_result("a", CheckItem("srcCollHasTtlIndex", "ALARM")), policy) is Verdict.FAILED
+
+
+def test_without_alarms_table_and_waivers_are_empty() -> None:
     assert render_alarms([_report("a")]) == ""
-
-
-def test_what_drs_says_is_shown_as_it_is() -> None:
-    """No markup of its own: neither a column, nor a link, nor HTML."""
-    hostile = CheckItem("x", "ALARM", failed_reason="a|b\n<script>[l](http://evil)`c`")
-
-    row = render_alarms([_report("a", hostile)]).splitlines()[2]
-
-    assert r"a\|b \<script\>\[l\]\(http://evil\)\`c\`" in row
-    assert "\n" not in row
-
-
-def test_an_empty_cell_has_a_dash() -> None:
-    """DRS may give no reason."""
-    row = render_alarms([_report("a", CheckItem("x", "ALARM"))]).splitlines()[2]
-    assert row.startswith(r"| a | Unknown check item \(x\) | - |")
-
-
-def test_waivers_let_these_alarms_pass_and_no_others() -> None:
-    """The same item of another job is another alarm."""
-    waivers = waive_alarms([_report("a", ALARM), _report("b")], reason="seen", expires="2026-12-31")
-    policy = read_alarm_policy(waivers)
-
-    def verdict(job_id: str, item: CheckItem) -> Verdict:
-        return report_job(
-            job_id, PrecheckResult(job_id, job_id, 100, True, 100, items=(item,)), policy
-        ).verdict
-
-    assert verdict("a", ALARM) is Verdict.PASSED
-    assert verdict("b", ALARM) is Verdict.FAILED
-    assert verdict("a", CheckItem("srcCollHasTtlIndex", "ALARM")) is Verdict.FAILED
-
-
-def test_without_alarms_there_is_nothing_to_waive() -> None:
-    """The empty list lets no alarm pass."""
     assert waive_alarms([_report("a")], reason="seen", expires="2026-12-31") == []

@@ -1,75 +1,52 @@
-"""The service's own examples of pre-check results."""
+"""The example responses of the DRS API reference."""
 
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from airflow_provider_drs.protocol.conversations import begin_prechecks, precheck_jobs
+from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.bodies import read_json
-from airflow_provider_drs.protocol.core.operations import build
-from airflow_provider_drs.protocol.jobs.messages import (
-    build_job_details,
-    build_job_progresses,
-    build_job_statuses,
-    parse_job_details,
-    parse_job_progresses,
-    parse_job_statuses,
-)
-from airflow_provider_drs.protocol.jobs.outcome import parse_outcomes
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsRequestError
 from airflow_provider_drs.protocol.prechecks.messages import (
     CheckItem,
     PrecheckResult,
     SubJob,
+    Submission,
     build_precheck_results,
-    build_prechecks,
+    is_new_run,
     parse_precheck_results,
-    parse_prechecks,
 )
-from tests.scripted import answer
+from tests.scripted import Talk, answer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
+JOB_ID, OTHER_JOB_ID = "140b5236-88ad-43c8-811c-1268453jb101", "a281f62f-4631-45d6-a2d3-679a9f4jb105"
 
 
-ONE, OTHER = "140b5236-88ad-43c8-811c-1268453jb101", "a281f62f-4631-45d6-a2d3-679a9f4jb105"
-
-
-def _build_start(job_ids: list[str]) -> Any:
-    return build("BatchStartJobs", {"jobs": [{"job_id": job_id} for job_id in job_ids]}, job_ids)
-
-
-PARSERS = {
-    "status": (build_job_statuses, parse_job_statuses),
-    "detail": (build_job_details, parse_job_details),
-    "progress": (build_job_progresses, parse_job_progresses),
-    "starting": (_build_start, parse_outcomes),
-    "precheck": (partial(build_prechecks, precheck_mode="forStartJob"), parse_prechecks),
-    "precheck-result": (build_precheck_results, partial(parse_precheck_results, precheck_ids={})),
-}
+def _parse(job_id: str, body: Any) -> Any:
+    response = answer(body)
+    return parse_precheck_results(build_precheck_results([job_id]), read_json(response), response, {})[job_id]
 
 
 def _sample(name: str) -> Any:
-    return json.loads((SAMPLES / name).read_text())
+    return json.loads((SAMPLES / f"precheck-result.response.{name}.json").read_text())
 
 
-def _parse(kind: str, job_ids: list[str], body: Any) -> Any:
-    build, parse = PARSERS[kind]
-    response = answer(body)
-    return parse(build(job_ids), read_json(response), response)  # type: ignore[operator]
+def test_passed_items_are_counted() -> None:
+    """The MySQL example: 39 items, all passed."""
+    result = _parse(JOB_ID, _sample("mysql"))
 
-
-def test_the_mysql_result_example() -> None:
-    """39 items passed are a count."""
-    result = _parse("precheck-result", [ONE], _sample("precheck-result.response.mysql.json"))[ONE]
-
-    assert result == PrecheckResult(ONE, ONE, 100, True, 100, passed_items=39)
+    assert result == PrecheckResult(JOB_ID, JOB_ID, 100, True, 100, passed_items=39)
     assert result.count("PASSED") == 39
 
 
-def test_the_dds_result_example() -> None:
-    """Two alarms, result true; long data is cut."""
-    result = _parse("precheck-result", [OTHER], _sample("precheck-result.response.dds.json"))[OTHER]
+def test_alarms_are_parsed_and_long_data_is_truncated() -> None:
+    """The DDS example; the result survives serialization."""
+    result = _parse(OTHER_JOB_ID, _sample("dds"))
 
     assert (result.result, result.passed_items, result.count("ALARM")) == (True, 25, 2)
     assert [item.item for item in result.items] == ["srcCollHasTtlIndex", "srcShardKeyConfiguration"]
@@ -78,12 +55,42 @@ def test_the_dds_result_example() -> None:
     assert PrecheckResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 
-def test_failed_subtasks_of_a_cluster_are_kept() -> None:
-    """What is no object is left out."""
-    sub = [{"id": "s", "name": "shard", "check_result": "FAILED"}, "odd"]
-    item = {"item": "x", "result": "FAILED", "failed_sub_jobs": sub}
-    row = {"precheck_id": ONE, "process": "100%", "precheck_result": [item]}
+@pytest.mark.parametrize(
+    ("sub_jobs", "parsed"),
+    [
+        ([{"id": "s", "name": "shard", "check_result": "FAILED"}, "odd"], (SubJob("s", "shard", "FAILED"),)),
+        (7, ()),
+    ],
+)
+def test_failed_subtasks_are_parsed(sub_jobs: Any, parsed: tuple[SubJob, ...]) -> None:
+    """Entries that are not objects are ignored."""
+    item = {"item": "x", "result": "FAILED", "failed_sub_jobs": sub_jobs}
+    body = {"results": [{"precheck_id": JOB_ID, "process": "100%", "precheck_result": [item]}]}
 
-    result = _parse("precheck-result", [ONE], {"results": [row]})[ONE]
+    assert _parse(JOB_ID, body).items == (CheckItem("x", "FAILED", failed_sub_jobs=parsed),)
 
-    assert result.items == (CheckItem("x", "FAILED", failed_sub_jobs=(SubJob("s", "shard", "FAILED"),)),)
+
+@pytest.mark.parametrize("start", [precheck_jobs, begin_prechecks])
+def test_unknown_precheck_mode_is_refused(start: Any) -> None:
+    with pytest.raises(DrsConfigError, match="precheck_mode 'forFun' is invalid"):
+        next(start(Limits(10, 50, 1.0), ["a"], "forFun"))
+
+
+def test_running_precheck_is_adopted() -> None:
+    """No new one is started."""
+    running = answer({"results": [{"precheck_id": "a", "process": "10%"}]})
+    conversation = begin_prechecks(Limits(10, 50, 1.0), ["a"], check_preconditions=False)
+
+    assert Talk([running]).run(conversation) == {"a": Submission("a", "a", adopted=True)}
+
+
+def test_new_run_is_recognized_by_progress_or_another_result() -> None:
+    """The precheck_id is the same in every run."""
+    running, passed, failed = (
+        PrecheckResult("a", "a", percent, result, 100)
+        for percent, result in ((10, True), (100, True), (100, False))
+    )
+
+    assert [is_new_run(new, passed) for new in (running, failed, passed)] == [True, True, False]
+    assert is_new_run(passed, None)
+    assert not is_new_run(DrsRequestError("empty"), None)

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from airflow_provider_drs.protocol.core.errors import (
-    DrsUnavailableError,
-)
+import pytest
+
+from airflow_provider_drs.protocol.core.errors import DrsUnavailableError
 from airflow_provider_drs.protocol.prechecks.checks import explain
-from airflow_provider_drs.protocol.prechecks.messages import (
-    CheckItem,
-    PrecheckResult,
-    SubJob,
-)
+from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult, SubJob
 from airflow_provider_drs.protocol.prechecks.report import (
     JobReport,
     name_failures,
     render_report,
     report_job,
-    summarise,
+    summarize,
     unchecked_error,
 )
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 
-ALARM, FAILED, ODD = (
-    CheckItem("srcTriggerAndEventCheck", "ALARM"),
-    CheckItem("srcDbConnection", "FAILED"),
-    CheckItem("x", "NEW"),
-)
+ALARM, FAILED = CheckItem("srcTriggerAndEventCheck", "ALARM"), CheckItem("srcDbConnection", "FAILED")
 
 
-ANY = AlarmPolicy()
+def _report(job_id: str, answer: PrecheckResult | DrsUnavailableError | None) -> JobReport:
+    return report_job(job_id, answer, AlarmPolicy())
 
 
-def _result(
-    percent: int = 100, result: bool | None = True, rate: int | None = 100, *items: CheckItem
-) -> PrecheckResult:
-    return PrecheckResult("job-1", "job-1", percent, result, rate, 30, items)
+def _result(*items: CheckItem, percent: int = 100, result: bool = True) -> PrecheckResult:
+    return PrecheckResult("job-1", "job-1", percent, result, 97, 30, items)
 
 
-def test_the_table_that_people_read() -> None:
-    """A row an item, its meaning and remedy below, a sum at the end."""
+def test_table_has_errors_and_items_with_their_details() -> None:
+    """Each item with its problem and fix below it; the last line counts the jobs."""
     item = CheckItem(
         "srcBinlogFormatCheck",
         "FAILED",
@@ -47,61 +38,61 @@ def test_the_table_that_people_read() -> None:
         failed_sub_jobs=(SubJob("s", "", "FAILED"),),
     )
     reports = [
-        report_job("job-1", _result(100, False, 97, item), ANY),
-        report_job("job-2", _result(), ANY),
-        report_job("job-3", None, ANY),
-        report_job("job-4", DrsUnavailableError("away", error_code="X.1"), ANY),
-        report_job("job-5", _result(100, False), ANY),
+        _report("job-1", _result(item, result=False)),
+        _report("job-2", _result()),
+        _report("job-3", None),
+        _report("job-4", DrsUnavailableError("unreachable", error_code="X.1")),
+        _report("job-5", _result(result=False)),
         JobReport("job-6", Verdict.PENDING),
     ]
 
-    text = explain("srcBinlogFormatCheck")
+    check = explain("srcBinlogFormatCheck")
+    title = f"{check.title} (srcBinlogFormatCheck)"
     assert render_report(reports).splitlines() == [
-        "JOB    CHECK ITEM            RESULT      REASON",
-        "job-1  srcBinlogFormatCheck  FAILED      BINLOG",
+        f"JOB    RESULT      {'CHECK ITEM':{len(title)}}  REASON",
+        f"job-1  FAILED      {title}  BINLOG",
         "    subtasks: s (FAILED)",
         "    error: a b",
-        f"    problem: {text.problem}",
-        f"    fix: {text.fix}",
-        f"    manual: {text.url}",
-        "job-3  -                     not needed  its forward job is replicating",
-        "job-4  -                     ERROR       X.1",
-        "    away",
-        "job-5  -                     FAILED      no check item given",
+        f"    problem: {check.problem}",
+        f"    fix: {check.fix}",
+        f"    manual: {check.url}",
+        f"job-3  not needed  {'-':{len(title)}}  backward job whose forward job is replicating",
+        f"job-4  ERROR       {'-':{len(title)}}  X.1",
+        "    unreachable",
+        f"job-5  FAILED      {'-':{len(title)}}  DRS returned no failed item",
         "    fix: Open the job's pre-check page in the DRS console.",
         "6 jobs: 1 pending, 2 passed, 3 failed",
     ]
 
 
-def test_a_report_without_anything_to_say_is_one_line() -> None:
-    """All well."""
-    assert render_report([report_job("a", _result(), ANY)]) == "1 job: 1 passed"
-    assert summarise([]) == "0 jobs: nothing"
+def test_report_without_findings_is_one_line() -> None:
+    assert render_report([_report("a", _result())]) == "1 job: 1 passed"
+    assert summarize([]) == "0 jobs: none"
 
 
 def test_failures_are_named_in_one_line() -> None:
-    """Jobs and items, or the error."""
+    """Each job with the items or the error that failed it."""
     reports = [
-        report_job("a", _result(100, False, 90, FAILED, ALARM), ANY),
-        report_job("b", DrsUnavailableError("away"), ANY),
-        report_job("c", _result(100, False), ANY),
-        report_job("d", _result(), ANY),
+        _report("a", _result(FAILED, ALARM, result=False)),
+        _report("b", DrsUnavailableError("unreachable")),
+        _report("c", _result(result=False)),
+        _report("d", _result()),
     ]
 
-    assert name_failures(reports, ANY) == (
-        "a: srcDbConnection; b: DrsUnavailableError; c: DRS says that the pre-check has not passed"
+    assert name_failures(reports, AlarmPolicy()) == (
+        "a: srcDbConnection; b: DrsUnavailableError; c: DRS returned no failed item"
     )
 
 
-def test_an_unchecked_job_says_why_it_must_not_start() -> None:
-    """An error, a percentage, the items."""
-    pending = report_job("a", _result(40), ANY)
-    errors = [
-        report_job("b", DrsUnavailableError("away"), ANY),
-        pending,
-        report_job("c", _result(100, False, 9, FAILED), ANY),
-    ]
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (DrsUnavailableError("unreachable"), "unreachable"),
+        (_result(percent=40), "it is at 40%"),
+        (_result(FAILED, result=False), "srcDbConnection"),
+    ],
+)
+def test_unchecked_error_has_the_reason(answer: PrecheckResult | DrsUnavailableError, reason: str) -> None:
+    error = unchecked_error(_report("a", answer), AlarmPolicy())
 
-    texts = [str(unchecked_error(report, ANY)) for report in errors]
-
-    assert ["away" in texts[0], "it is at 40%" in texts[1], "srcDbConnection" in texts[2]] == [True] * 3
+    assert f"a: the pre-check has not passed: {reason}." in str(error)

@@ -1,4 +1,4 @@
-"""Waiting for pre-checks."""
+"""Waits for pre-checks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import json
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Limits
-from airflow_provider_drs.protocol.core.errors import (
-    DrsJobNotFoundError,
-)
+from airflow_provider_drs.protocol.core.errors import DrsJobNotFoundError
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
-from airflow_provider_drs.protocol.watches import PrecheckWatch, watch_action, watch_from_dict
+from airflow_provider_drs.protocol.watches import PrecheckWatch, watch_from_dict
 from tests.scripted import Talk, answer
 
-ANY = AlarmPolicy()
+EMPTY_RESULT = {"precheck_id": "b", "error_code": "DRS.M00002"}
 
 
 def _row(job_id: str, percent: int, result: bool) -> dict[str, Any]:
@@ -26,9 +24,8 @@ def _poll(watch: Any, *rows: dict[str, Any]) -> list[str]:
     return lines
 
 
-def test_a_watch_tells_changes_once_and_asks_for_the_rest_only() -> None:
-    """Until every job has its verdict."""
-    watch = PrecheckWatch(["a", "b"], ANY)
+def test_changes_are_logged_once_and_only_pending_jobs_are_polled() -> None:
+    watch = PrecheckWatch(["a", "b"], AlarmPolicy())
 
     assert _poll(watch, _row("a", 10, False), _row("b", 100, True)) == [
         "a pre-check at 10%",
@@ -40,83 +37,43 @@ def test_a_watch_tells_changes_once_and_asks_for_the_rest_only() -> None:
     assert watch.is_done
 
 
-def test_a_watch_crosses_processes() -> None:
-    """As JSON, with its answers and without telling them again."""
-    watch = PrecheckWatch(["a", "b", "c"], AlarmPolicy(frozenset({"x"})), fail_fast=True)
-    _poll(watch, _row("a", 10, False), {"precheck_id": "b", "error_code": "DRS.M00002"})
-    watch.job_ids = ("a", "b")
+def test_watch_survives_serialization() -> None:
+    """With its answers, and without logging them again."""
+    rows = [_row("a", 10, False), EMPTY_RESULT]
+    watch = PrecheckWatch(["a", "b"], AlarmPolicy(frozenset({"x"})), fail_fast=True)
+    _poll(watch, *rows)
 
-    twin = watch_from_dict(json.loads(json.dumps(watch.to_dict())))
+    restored = watch_from_dict(json.loads(json.dumps(watch.to_dict())))
 
-    assert twin.to_dict() == watch.to_dict()
-    assert twin.pending == watch.pending == ("a", "b")
-    same = [_row("a", 10, False), {"precheck_id": "b", "error_code": "DRS.M00002"}]
-    assert [line[0] for line in _poll(twin, *same)] == []
+    assert restored.to_dict() == watch.to_dict()
+    assert restored.pending == watch.pending == ("a", "b")
+    assert _poll(restored, *rows) == []
 
 
-def test_an_empty_result_and_a_passing_error_are_waited_out() -> None:
-    """The service has not come to it yet."""
-    watch = PrecheckWatch(["a"], ANY)
+def test_empty_result_is_polled_again() -> None:
+    """Whether the job needs a pre-check is read only once."""
+    watch = PrecheckWatch(["b"], AlarmPolicy())
 
-    nothing = {"precheck_id": "a", "error_code": "DRS.M00002"}
-    assert _poll(watch, nothing) == ["a has no pre-check result yet"]
-    assert watch.pending == ("a",)
-    # Whether it needs a pre-check at all is asked once.
-    assert Talk([answer({"results": [nothing]})]).run(watch.poll(Limits(10, 50, 1.0))) == []
+    assert _poll(watch, EMPTY_RESULT) == ["b has no pre-check result yet"]
+    assert watch.pending == ("b",)
+    assert Talk([answer({"results": [EMPTY_RESULT]})]).run(watch.poll(Limits(10, 50, 1.0))) == []
     assert watch.reports[0].verdict is Verdict.PENDING
 
 
-def test_an_unknown_job_ends_the_wait_for_all() -> None:
-    """At once."""
-    watch = PrecheckWatch(["a", "b"], ANY)
+def test_unknown_job_ends_the_wait_for_all_jobs() -> None:
+    watch = PrecheckWatch(["a", "b"], AlarmPolicy())
 
     lines = _poll(watch, {"precheck_id": "a", "error_code": "DRS.M00289"}, _row("b", 1, False))
 
     assert watch.is_done
     assert isinstance(watch.reports[0].error, DrsJobNotFoundError)
-    assert "gives no result" in lines[0]
+    assert "a has no pre-check result: " in lines[0]
 
 
-def test_a_start_watch_waits_for_running_jobs() -> None:
-    """Starting, failed, unknown to DRS, busy, running."""
-    watch = watch_action("start_jobs", ["a", "b", "c", "d", "e"])
-    rows = [
-        {"id": "a", "status": "STARTJOBING"},
-        {"id": "b", "status": "START_JOB_FAILED"},
-        {"id": "c", "error_code": "DRS.M00289"},
-        {"id": "d", "status": "NEW_WORD"},
-        {"id": "e", "status": "FULL_TRANSFER_STARTED"},
-    ]
-
-    lines = _poll(watch, *rows)
-
-    assert len(lines) == 5
-    assert watch.pending == ("a", "d")
-    assert list(watch.failures) == ["b", "c"]
-    twin = watch_from_dict(json.loads(json.dumps(watch.to_dict())))
-    assert (twin.pending, twin.to_dict()) == (watch.pending, watch.to_dict())
-    assert _poll(twin, rows[0], rows[3]) == []
-    assert not watch.is_done
-
-
-def test_a_start_watch_waits_out_what_passes() -> None:
-    """An answer that is missing now may be there at the next poll."""
-    watch = watch_action("start_jobs", ["a"])
-
-    _poll(watch)
-
-    assert watch.pending == ("a",)
-    assert watch.failures == {}
-
-
-def test_a_watch_of_prechecks_has_what_every_watch_has() -> None:
-    """Failures and results."""
+def test_failed_job_has_a_failure_and_a_result() -> None:
     watch = PrecheckWatch(["a"], AlarmPolicy())
-    row = {"precheck_id": "a", "process": "100%", "result": False, "precheck_result": []}
 
-    Talk([answer({"results": [row]}), answer({"results": [{"id": "a", "status": "CONFIGURATION"}]})]).run(
-        watch.poll(Limits(10, 50, 300.0))
-    )
+    _poll(watch, _row("a", 100, False))
 
     assert list(watch.failures) == ["a"]
     assert watch.results[0]["verdict"] == "failed"

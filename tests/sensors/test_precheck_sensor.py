@@ -145,7 +145,7 @@ def test_a_waiver_lets_an_alarm_of_some_jobs_pass_until_a_date(
     assert (waived["verdict"], waived["items"][0]["waiver"]) == ("passed", WAIVER)
     assert (refused["verdict"], refused["items"][0]["waiver"]) == ("failed", None)
     lines = "\n".join(told())
-    assert "waived: until 2999-12-31, the triggers are created again after the cut-over" in lines
+    assert "accepted: waiver until 2999-12-31 (the triggers are created again after the cut-over)" in lines
     assert "Waiver expired and ignored: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
     assert "Waiver not needed: no-such-item" in lines
     assert "unknown check item no-such-item" in lines

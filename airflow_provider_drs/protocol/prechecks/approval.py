@@ -1,4 +1,4 @@
-"""The alarms of a batch of pre-checks, for a person who is to approve them."""
+"""The alarms of a batch of pre-checks, as a table for a user who approves them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,24 @@ from typing import Any
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD
 
 _HEADINGS = ("Job", "Check", "Reason", "Problem", "Fix")
-#: What Markdown, or a table in it, would take for its own. The text comes from DRS.
+#: Characters with a meaning in Markdown or its tables; the text comes from DRS.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
 
-#: The XCom ``precheck_report``: a report on each job.
+#: The value of the XCom ``precheck_report``: a report for each job.
 Reports = Sequence[Mapping[str, Any]]
 
 
 def render_alarms(reports: Reports) -> str:
     """
-    Return a Markdown table of every alarm: job, check item, reason, problem and fix.
+    Return a Markdown table of all alarms with job, check item, reason, problem and fix; empty without alarms.
 
-    What DRS says is shown as it is, whatever it looks like. Without alarms it is an empty text.
+    Special characters in texts from DRS are escaped.
 
-    :param reports: the XCom ``precheck_report``.
+    :param reports: the value of the XCom ``precheck_report``.
     """
+    keys = ("failed_reason", "problem", "fix")
     rows = [
-        (
-            report["job_id"],
-            f"{item['title']} ({item['item']})",
-            item["failed_reason"],
-            item["problem"],
-            item["fix"],
-        )
+        (report["job_id"], f"{item['title']} ({item['item']})", *(item[key] for key in keys))
         for report, item in _find_alarms(reports)
     ]
     if not rows:
@@ -42,11 +37,12 @@ def render_alarms(reports: Reports) -> str:
 
 def waive_alarms(reports: Reports, *, reason: str, expires: str) -> list[dict[str, str]]:
     """
-    Return a waiver for every alarm: what a task takes as ``alarms`` that lets these pass and no others.
+    Return a waiver for every alarm. As the ``alarms`` argument of a task, they accept these alarms and no
+    others.
 
-    :param reports: the XCom ``precheck_report``.
-    :param reason: why, or by whom.
-    :param expires: the last day, or an instant with a time zone.
+    :param reports: the value of the XCom ``precheck_report``.
+    :param reason: why the alarms are accepted, or who approved them.
+    :param expires: the last day, such as ``2026-12-31``, or a timestamp with a time zone.
     """
     return [
         {"item": item["item"], "jobs": report["job_id"], "reason": reason, "expires": expires}

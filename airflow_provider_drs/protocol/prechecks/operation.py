@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 
+from msgspec.structs import replace
+
 from airflow_provider_drs.protocol.core.batches import Answers, Limits, is_transient, read, write
-from airflow_provider_drs.protocol.core.errors import BUSY_CODE, DrsError
+from airflow_provider_drs.protocol.core.errors import BUSY_CODE, DrsError, check_choice, has_code
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation, Pause
 from airflow_provider_drs.protocol.jobs.preconditions import Readiness
@@ -18,81 +19,82 @@ from airflow_provider_drs.protocol.prechecks.messages import (
     Submission,
     build_precheck_results,
     build_prechecks,
-    check_precheck_mode,
     is_new_run,
     parse_precheck_results,
     parse_prechecks,
 )
+
+#: Default for how long to wait until DRS returns the new pre-check, in seconds.
+SETTLE_S = 20.0
+
+# The first pause while DRS still returns an earlier pre-check; it doubles with each read.
+_FIRST_PAUSE_S = 1.0
 
 
 def precheck_jobs(
     limits: Limits, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
 ) -> Conversation[Answers[Submission]]:
     """
-    Start the pre-checks of jobs; one that is running already is adopted.
+    Start the pre-checks of jobs.
 
-    Never returns less than it did: once a batch was sent, what goes wrong stands at the jobs concerned. Which
-    jobs can be pre-checked at all, :meth:`review_jobs` tells.
+    A pre-check that is already running is adopted: it is used instead of a new one. Once a batch was sent,
+    errors are returned for the jobs concerned instead of being raised. Call :meth:`review_jobs` first to find
+    out which jobs can be pre-checked.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param precheck_mode: ``forStartJob``, or ``forRetryJob`` where the service knows it.
-    :raises DrsConfigError: an unknown mode; nothing was sent.
+    :param job_ids: one or more job IDs.
+    :param precheck_mode: ``forStartJob``, or ``forRetryJob`` in clouds that support it.
+    :raises DrsConfigError: precheck_mode is invalid; nothing was sent.
 
     Source: :drs:`public_api_management/performing_a_batch_pre-check`
     """
-    build = partial(build_prechecks, precheck_mode=check_precheck_mode(precheck_mode))
+    check_choice("precheck_mode", precheck_mode, PRECHECK_MODES)
+    build = partial(build_prechecks, precheck_mode=precheck_mode)
     settle = partial(_adopt_running, limits)
     answers = yield from write(limits, check_job_ids(job_ids), build, parse_prechecks, settle)
-    for job_id, answer in answers.items():
-        if isinstance(answer, Submission):
-            limits.precheck_ids[job_id] = answer.precheck_id
+    store_precheck_ids(limits, answers)
     return answers
 
 
 def _adopt_running(
-    limits: Limits, fresh: Answers[Submission], asked: Sequence[str]
+    limits: Limits, fresh: Answers[Submission], requested: Sequence[str]
 ) -> Conversation[Answers[Submission]]:
-    """Adopt the pre-check of a busy job if that is what keeps it busy."""
-    busy = [job_id for job_id, each in fresh.items() if isinstance(each, DrsError) and _is_busy(each)]
+    """Adopt the pre-checks of busy jobs if these are busy with a pre-check."""
+    busy = [job_id for job_id, answer in fresh.items() if has_code(answer, BUSY_CODE)]
     settled = {job_id: answer for job_id, answer in fresh.items() if not is_transient(answer)}
-    if busy:
-        results = yield from get_precheck_results(limits, busy)
-        for job_id, result in results.items():
-            if isinstance(result, PrecheckResult) and not result.is_complete:
-                settled[job_id] = Submission(job_id, result.precheck_id, adopted=True)
-    return settled
+    return settled | _adopt((yield from get_precheck_results(limits, busy))) if busy else settled
 
 
-def _is_busy(error: DrsError) -> bool:
-    return error.error_code == BUSY_CODE
+def _adopt(results: Answers[PrecheckResult]) -> Answers[Submission]:
+    """Return the running pre-checks among results, as adopted ones."""
+    return {
+        job_id: Submission(job_id, result.precheck_id, adopted=True)
+        for job_id, result in results.items()
+        if isinstance(result, PrecheckResult) and not result.is_complete
+    }
 
 
 def get_precheck_results(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[PrecheckResult]]:
     """
-    Read how far the pre-checks of jobs are, and what they have found.
+    Read the progress of pre-checks, and their results once they have finished.
 
-    The service's answer does not say which run it belongs to: right after a new pre-check was started it can
-    still be that of the one before.
+    DRS does not return which run a result belongs to. Immediately after a pre-check was started, the result
+    can still be that of the previous one.
 
-    :param job_ids: any number of job ids; none at all is an error.
+    :param job_ids: one or more job IDs.
 
     Source: :drs:`public_api_management/querying_pre-check_results_in_batches`
     """
     parse = partial(parse_precheck_results, precheck_ids=limits.precheck_ids)
-    checked = check_job_ids(job_ids)
-    answers = yield from read(limits, checked, build_precheck_results, parse, read_alone=True)
-    for job_id, answer in answers.items():
-        if isinstance(answer, PrecheckResult):
-            limits.precheck_ids[job_id] = answer.precheck_id
+    answers = yield from read(limits, check_job_ids(job_ids), build_precheck_results, parse, read_alone=True)
+    store_precheck_ids(limits, answers)
     return answers
 
 
-#: How long to look for the new run of a pre-check, in seconds.
-SETTLE_S = 20.0
-
-# The first pause between two looks at results that still are those of an earlier run; doubled from look to
-# look.
-_FIRST_PAUSE_S = 1.0
+def store_precheck_ids(limits: Limits, answers: Answers[Submission] | Answers[PrecheckResult]) -> None:
+    """Store the IDs of pre-checks, by which their results are recognized."""
+    for job_id, answer in answers.items():
+        if not isinstance(answer, DrsError):
+            limits.precheck_ids[job_id] = answer.precheck_id
 
 
 def begin_prechecks(
@@ -104,32 +106,34 @@ def begin_prechecks(
     settle_time: float = SETTLE_S,
 ) -> Conversation[Answers[Submission]]:
     """
-    Start new pre-checks, and see each begin, so that nobody takes the last verdict for this one.
+    Start new pre-checks, and wait until DRS returns them instead of the previous ones.
 
-    A pre-check that is running already is waited for instead of being started again; one that has ended is
-    never taken over, since somebody may have mended the source since. DRS does not say which run a result
-    belongs to; a new one shows by its progress, or by another answer than the one before.
+    A pre-check that is already running is adopted: it is used instead of a new one. A finished pre-check is
+    never adopted, because the databases may have changed since. DRS does not return which run a result
+    belongs to; a new run is recognized by its progress, or by a result that differs from the previous one.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param precheck_mode: ``forStartJob``, or ``forRetryJob`` where the service knows it.
-    :param check_preconditions: read what the jobs are, and refuse what the service would refuse. A backward
-        job whose forward job is replicating needs no pre-check.
-    :param settle_time: seconds after which to go on although DRS shows no new run; a repeated verdict looks
-        like the last one.
-    :raises DrsConfigError: an unknown mode; nothing was sent.
+    :param job_ids: one or more job IDs.
+    :param precheck_mode: ``forStartJob``, or ``forRetryJob`` in clouds that support it.
+    :param check_preconditions: read the jobs' details, and reject jobs that DRS would reject. A backward job
+        whose forward job is replicating needs no pre-check.
+    :param settle_time: maximum seconds to wait until DRS returns the new pre-check. A new result that equals
+        the previous one is not recognized as new, so the wait takes this long.
+    :return: by job ID, the submission or an error. ``is_shown`` is ``False`` if DRS still returned the
+        previous pre-check after ``settle_time``.
+    :raises DrsConfigError: precheck_mode is invalid; nothing was sent.
 
     Source: :drs:`public_api_management/performing_a_batch_pre-check`
     """
     checked = check_job_ids(job_ids)
-    check_precheck_mode(precheck_mode)
+    check_choice("precheck_mode", precheck_mode, PRECHECK_MODES)
     answers: Answers[Submission] = {}
     if check_preconditions:
         action = "precheck" if precheck_mode == PRECHECK_MODES[0] else "recheck"
         reviews = yield from review_jobs(limits, checked, action)
-        for job_id, each in reviews.items():
-            if isinstance(each, DrsError):
-                answers[job_id] = each
-            elif each.readiness is Readiness.NOT_NEEDED:
+        for job_id, review in reviews.items():
+            if isinstance(review, DrsError):
+                answers[job_id] = review
+            elif review.readiness is Readiness.NOT_NEEDED:
                 answers[job_id] = Submission(job_id, "", needed=False)
     ready = [job_id for job_id in checked if job_id not in answers]
     if ready:
@@ -141,31 +145,29 @@ def _submit(
     limits: Limits, job_ids: Sequence[str], precheck_mode: str, settle_time: float
 ) -> Conversation[Answers[Submission]]:
     before = yield from get_precheck_results(limits, job_ids)
-    answers: Answers[Submission] = {
-        job_id: Submission(job_id, result.precheck_id, adopted=True)
-        for job_id, result in before.items()
-        if isinstance(result, PrecheckResult) and not result.is_complete
-    }
+    answers = _adopt(before)
     to_submit = [job_id for job_id in job_ids if job_id not in answers]
     if to_submit:
         answers |= yield from precheck_jobs(limits, to_submit, precheck_mode)
-    new = {
-        job_id: each for job_id, each in answers.items() if isinstance(each, Submission) and not each.adopted
+    started = {
+        job_id: answer
+        for job_id, answer in answers.items()
+        if isinstance(answer, Submission) and not answer.adopted
     }
-    hidden = yield from _settle(limits, tuple(new), before, settle_time)
-    return answers | {job_id: replace(new[job_id], is_shown=False) for job_id in hidden}
+    hidden = yield from _settle(limits, tuple(started), before, settle_time)
+    return answers | {job_id: replace(started[job_id], is_shown=False) for job_id in hidden}
 
 
 def _settle(
     limits: Limits, job_ids: Sequence[str], before: Answers[PrecheckResult], settle_time: float
 ) -> Conversation[Sequence[str]]:
-    """Read results until they are new ones, and return the jobs whose are not when the time is up."""
+    """Poll until DRS returns the new results, and return the jobs whose result is still the previous one."""
     left_s, pause_s = settle_time, _FIRST_PAUSE_S
     while job_ids:
         results = yield from get_precheck_results(limits, job_ids)
         job_ids = [job_id for job_id in job_ids if not is_new_run(results[job_id], before[job_id])]
         if not job_ids or left_s <= 0:
             break
-        seen = yield Pause(min(pause_s, left_s))
-        left_s, pause_s = left_s - (seen.now_s - seen.started_s), pause_s * 2
+        observation = yield Pause(min(pause_s, left_s))
+        left_s, pause_s = left_s - (observation.now_s - observation.started_s), pause_s * 2
     return job_ids

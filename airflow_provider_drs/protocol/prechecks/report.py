@@ -1,4 +1,4 @@
-"""What a person needs to know of a batch of pre-checks: as a table for a log, as JSON for an XCom."""
+"""Report on a batch of pre-checks: as a table for logs, as JSON for the XCom ``precheck_report``."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from airflow_provider_drs.protocol.prechecks.messages import (
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict, judge
 from airflow_provider_drs.protocol.prechecks.waivers import Waiver
 
-#: A job that needs no pre-check: the backward job of a dual-active pair whose forward job is replicating.
-NOT_NEEDED = "not needed"
-
-_HEADINGS = ("JOB", "CHECK ITEM", "RESULT", "REASON")
+_HEADINGS = ("JOB", "RESULT", "CHECK ITEM", "REASON")
+#: A longer cell does not widen its column.
+_MAX_WIDTH = 72
+_NO_FAILED_ITEM = "DRS returned no failed item"
 
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
     """
-    The pre-check of one job as people see it.
+    The report on the pre-check of one job.
 
-    :param result: what DRS says; ``None`` when there is nothing, for ``error`` or because none was needed.
+    :param result: ``None`` if there is none: because of ``error``, or because no pre-check was needed.
     :param error: why there is no result.
-    :param waivers: by which alarms were accepted, by the name of the item.
+    :param waivers: the waivers that accepted alarms, by the name of the check item.
     """
 
     job_id: str
@@ -59,12 +59,12 @@ class JobReport:
         }
 
     def _explain(self, item: CheckItem) -> dict[str, Any]:
-        text, waiver = explain(item.item), self.waivers.get(item.item)
+        check, waiver = explain(item.item), self.waivers.get(item.item)
         return item.to_dict() | {
-            "title": text.title,
-            "problem": text.problem,
-            "fix": text.fix,
-            "link": text.url,
+            "title": check.title,
+            "problem": check.problem,
+            "fix": check.fix,
+            "link": check.url,
             "waiver": waiver.to_dict() if waiver else None,
         }
 
@@ -73,7 +73,7 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
     """
     Return the report on one job.
 
-    :param answer: what DRS said of it; ``None`` stands for a job that needs no pre-check.
+    :param answer: the job's pre-check result; ``None`` if the job needs no pre-check.
     """
     if answer is None:
         return JobReport(job_id, Verdict.PASSED)
@@ -85,17 +85,17 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
 
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
-    """Return the error for a job that must not start, because its pre-check has not passed."""
+    """Return the error for a job that must not start because its pre-check has not passed."""
     if report.error and report.error.error_code == EMPTY_RESULT_CODE:
-        why = "it has none yet"
+        reason = "it has no result yet"
     elif report.error:
-        why = str(report.error).rstrip(".")
+        reason = str(report.error).rstrip(".")
     elif report.verdict is Verdict.PENDING and report.result:
-        why = f"it is at {report.result.percent}%"
+        reason = f"it is at {report.result.percent}%"
     else:
-        why = _causes(report, policy)
+        reason = _causes(report, policy)
     return make_error(
-        f"The pre-check of job {report.job_id} has not passed: {why}",
+        f"{report.job_id}: the pre-check has not passed: {reason}",
         job_ids=(report.job_id,),
         error_class=DrsJobStateError,
         remedy="Pre-check it first (DrsBatchPrecheckOperator and DrsPrecheckSensor, or drs precheck --wait).",
@@ -104,33 +104,31 @@ def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
 
 def render_report(reports: Sequence[JobReport]) -> str:
     """
-    Return a table of everything that is not simply passed: a row an item, with its meaning and remedy below
-    it.
+    Return a table of the errors and of the items that did not pass, each with its problem and fix below it.
 
-    Jobs without anything to say are counted in the last line.
+    The last line counts all jobs. Jobs that passed without alarms are not in the table.
     """
-    rows: list[tuple[tuple[str, ...], list[str]]] = []
-    for report in reports:
-        rows.extend(_rows_of(report))
+    rows = [row for report in reports for row in _make_rows(report)]
+    table = [_HEADINGS, *(cells for cells, _ in rows)]
     widths = [
-        max(len(line[column]) for line in (_HEADINGS, *(cells for cells, _ in rows))) for column in range(3)
+        max((len(cells[column]) for cells in table if len(cells[column]) <= _MAX_WIDTH), default=0)
+        for column in range(len(_HEADINGS))
     ]
-    lines = [_line(_HEADINGS, widths)] if rows else []
+    lines = [_format_line(_HEADINGS, widths)] if rows else []
     for cells, notes in rows:
-        lines.append(_line(cells, widths))
-        lines.extend(f"    {note}" for note in notes)
-    return "\n".join([*lines, summarise(reports)])
+        lines += [_format_line(cells, widths), *(f"    {note}" for note in notes)]
+    return "\n".join([*lines, summarize(reports)])
 
 
-def summarise(reports: Sequence[JobReport]) -> str:
-    """Return how many jobs passed, failed and are still being checked, in one line."""
+def summarize(reports: Sequence[JobReport]) -> str:
+    """Return the number of jobs for each verdict, in one line."""
     counts = {verdict: sum(report.verdict is verdict for report in reports) for verdict in Verdict}
     parts = [f"{count} {verdict.value}" for verdict, count in counts.items() if count]
-    return f"{len(reports)} job{'s' * (len(reports) != 1)}: {', '.join(parts) or 'nothing'}"
+    return f"{len(reports)} job{'s' * (len(reports) != 1)}: {', '.join(parts) or 'none'}"
 
 
 def name_failures(reports: Iterable[JobReport], policy: AlarmPolicy) -> str:
-    """Return each failed job with the items or the error that failed it, in one line."""
+    """Return the failed jobs in one line, each with the items or the error that failed it."""
     return "; ".join(
         f"{report.job_id}: {_causes(report, policy)}"
         for report in reports
@@ -143,58 +141,55 @@ def _causes(report: JobReport, policy: AlarmPolicy) -> str:
         return report.error.error_code or type(report.error).__name__
     items = report.result.items if report.result else ()
     names = [item.item for item in items if item.result != ALARM_WORD or policy.fails(report.job_id, item)]
-    return ", ".join(names) or "DRS says that the pre-check has not passed"
+    return ", ".join(names) or _NO_FAILED_ITEM
 
 
-def _rows_of(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
-    if report.error:
-        return [((report.job_id, "-", "ERROR", report.error.error_code or ""), [str(report.error)])]
-    if report.result is None and report.verdict is Verdict.PENDING:
+def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Return the rows of a job: the cells, and the notes below them."""
+    job_id, result, error = report.job_id, report.result, report.error
+    if error:
+        return [((job_id, "ERROR", "-", error.error_code or ""), [str(error)])]
+    if result is None and report.verdict is Verdict.PENDING:
         return []
-    if report.result is None:
-        return [((report.job_id, "-", NOT_NEEDED, "its forward job is replicating"), [])]
+    if result is None:
+        return [((job_id, "not needed", "-", "backward job whose forward job is replicating"), [])]
+    if not result.items and report.verdict is Verdict.FAILED:
+        note = "fix: Open the job's pre-check page in the DRS console."
+        return [((job_id, FAILED_WORD, "-", _NO_FAILED_ITEM), [note])]
     rows: list[tuple[tuple[str, ...], list[str]]] = []
-    for item in report.result.items:
-        notes, link = note_item(item, report.waivers.get(item.item))
-        cells = (report.job_id, item.item, item.result, item.failed_reason or "(none given)")
-        rows.append((cells, [*notes, f"manual: {link}"]))
-    return rows or _row_without_items(report)
+    for item in result.items:
+        notes, url = note_item(item, report.waivers.get(item.item))
+        title = f"{explain(item.item).title} ({item.item})"
+        cells = (job_id, item.result, title, item.failed_reason or "(none given)")
+        rows.append((cells, [*notes, f"manual: {url}"]))
+    return rows
 
 
 def note_item(item: CheckItem, waiver: Waiver | None) -> tuple[list[str], str]:
     """
-    Return what there is to say of an item beside its reason, a line each, and the page to read about it.
+    Return the details of an item as lines, ending with its problem and fix, and the URL of its manual page.
 
-    :param waiver: by which its alarm was accepted.
+    :param waiver: the waiver that accepted its alarm.
     """
-    text = explain(item.item)
-    notes = []
+    check, notes = explain(item.item), []
     if item.failed_sub_jobs:
         names = ", ".join(f"{sub.name or sub.id} ({sub.check_result})" for sub in item.failed_sub_jobs)
         notes.append(f"subtasks: {names}")
     if item.raw_error:
         notes.append(f"error: {' '.join(item.raw_error.split())}")
     if waiver:
-        notes.append(f"waived: until {waiver.expires}, {' '.join(waiver.reason.split())}")
-    return [*notes, f"problem: {text.problem}", f"fix: {text.fix}"], text.url
+        notes.append(f"accepted: waiver until {waiver.expires} ({' '.join(waiver.reason.split())})")
+    return [*notes, f"problem: {check.problem}", f"fix: {check.fix}"], check.url
 
 
-def _row_without_items(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
-    if report.verdict is not Verdict.FAILED:
-        return []
-    note = "fix: Open the job's pre-check page in the DRS console."
-    return [((report.job_id, "-", FAILED_WORD, "no check item given"), [note])]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return "  ".join([*padded, cells[-1]]).rstrip()
+def _format_line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def count_items(report: JobReport) -> dict[str, int]:
-    """Return how many items have passed, alarm, have failed, and have another result; nothing without one."""
+    """Return how many items passed, alarmed, failed or have another result; empty without a result."""
     result = report.result
     if result is None:
         return {}
-    known = {word.lower(): result.count(word) for word in (PASSED_WORD, ALARM_WORD, FAILED_WORD)}
-    return {**known, "other": len(result.items) - known["alarm"] - known["failed"]}
+    counts = {word.lower(): result.count(word) for word in (PASSED_WORD, ALARM_WORD, FAILED_WORD)}
+    return {**counts, "other": len(result.items) - counts["alarm"] - counts["failed"]}
