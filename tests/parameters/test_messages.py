@@ -1,4 +1,4 @@
-"""Comparing database parameters."""
+"""Database parameters."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ import pytest
 
 from airflow_provider_drs.protocol.core.bodies import read_json
 from airflow_provider_drs.protocol.core.errors import DrsResponseError
-from airflow_provider_drs.protocol.core.wire import Request
 from airflow_provider_drs.protocol.parameters.messages import build_parameters, parse_parameters
 from tests.scripted import answer
 
 
-def _parse(parse: Any, request: Request, body: Any) -> Any:
-    response = answer(body)
-    return parse(request, read_json(response), response)
+def _parse(*rows: dict[str, Any]) -> Any:
+    response = answer({"params_list": rows})
+    return parse_parameters(build_parameters("a", refresh=True), read_json(response), response)["a"]
 
 
-def test_parameters_of_one_job_are_one_row() -> None:
-    """Two rows could be anybody's; a row can be an error."""
-    request = build_parameters("a", refresh=True)
-
+def test_response_has_one_row_for_the_job() -> None:
+    """The row can be an error; two rows cannot be assigned to a job."""
     with pytest.raises(DrsResponseError, match="2 rows for one job"):
-        _parse(parse_parameters, request, {"params_list": [{"params": []}] * 2})
-    error = _parse(parse_parameters, request, {"params_list": [{"error_code": "DRS.M00304"}]})["a"]
-    assert error.error_code == "DRS.M00304"
-    row = {"key": "k", "group": "common", "source_value": None}
-    (parameter,) = _parse(parse_parameters, request, {"params_list": [{"params": [row]}]})["a"].differences
+        _parse({"params": []}, {"params": []})
+    assert _parse({"error_code": "DRS.M00304"}).error_code == "DRS.M00304"
+    (parameter,) = _parse({"params": [{"key": "k", "group": "common", "source_value": None}]}).differences
     assert (parameter.source_value, parameter.is_same) == (None, None)

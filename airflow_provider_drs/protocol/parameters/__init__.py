@@ -1,1 +1,1 @@
-"""Comparing and changing database parameters."""
+"""Comparison and modification of database parameters."""

@@ -1,26 +1,26 @@
-"""Database parameters of both ends of a MySQL job, compared (drs_03_0141)."""
+"""The database parameters of source and destination of a MySQL job, compared by DRS (drs_03_0141)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import DrsResponseError
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import read_flag, read_rows, read_text, row_error
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.values import Value
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Value, frozen=True):
     """
-    One parameter.
+    A database parameter.
 
     :param group: ``common`` or ``performance``.
-    :param is_same: DRS finds nothing to change; ``None`` where it does not say.
-    :param needs_restart: a change takes a restart of the destination.
-    :param value_range: what the destination allows, e.g. ``4096-16777216`` or ``utf8|latin1``.
+    :param is_same: whether both values are equivalent; ``None`` if DRS did not return it.
+    :param needs_restart: whether a change requires a restart of the destination.
+    :param value_range: the values that the destination allows, such as ``4096-16777216`` or ``utf8|latin1``.
     """
 
     key: str
@@ -32,8 +32,7 @@ class Parameter:
     value_range: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterComparison:
+class ParameterComparison(Value, frozen=True):
     """The parameters of a job's two databases."""
 
     job_id: str
@@ -41,33 +40,30 @@ class ParameterComparison:
 
     @property
     def differences(self) -> tuple[Parameter, ...]:
-        """The parameters that DRS does not find the same."""
-        return tuple(each for each in self.parameters if not each.is_same)
+        """The parameters that DRS did not report as the same."""
+        return tuple(parameter for parameter in self.parameters if not parameter.is_same)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {
-            "job_id": self.job_id,
-            "compared": len(self.parameters),
-            "differences": [asdict(each) for each in self.differences],
-        }
+        """Return the number of parameters and the differences as plain JSON values, for an XCom."""
+        differences = [parameter.to_dict() for parameter in self.differences]
+        return {"job_id": self.job_id, "compared": len(self.parameters), "differences": differences}
 
 
 def build_parameters(job_id: str, *, refresh: bool) -> Request:
     """Return the request for the parameters of one job."""
-    # The rows carry no job id; one job a call, and the only row can only be its. The page's example sends
-    # the number that its table calls a string.
+    # Rows have no job ID, so a call requests one job. The page documents refresh as a string; its example is
+    # a number.
     return build("BatchShowParams", {"jobs": [job_id], "refresh": int(refresh)}, [job_id])
 
 
 def parse_parameters(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, ParameterComparison | DrsError]:
-    """Read the parameters of the one job."""
+    request: Request, document: Document, response: Response
+) -> Answers[ParameterComparison]:
+    """Return the parameters of the requested job."""
     (job_id,) = request.job_ids
     rows = read_rows(document, "params_list")
     if len(rows) != 1:
-        raise DrsResponseError(f"there are {len(rows)} rows for one job under 'params_list'")
+        raise DrsResponseError(f"'params_list' has {len(rows)} rows for one job")
     error = row_error(rows[0], request, response, job_id)
     if error:
         return {job_id: error}
@@ -76,16 +72,13 @@ def parse_parameters(
 
 
 def _parse_parameter(row: Mapping[str, Any]) -> Parameter:
+    source_value, target_value = row.get("source_value"), row.get("target_value")
     return Parameter(
-        key=read_text(row, "key"),
-        group=read_text(row, "group"),
-        source_value=_text(row.get("source_value")),
-        target_value=_text(row.get("target_value")),
-        is_same=read_flag(row, "compare_result"),
-        needs_restart=read_flag(row, "need_restart"),
+        read_text(row, "key"),
+        read_text(row, "group"),
+        None if source_value is None else str(source_value),
+        None if target_value is None else str(target_value),
+        read_flag(row, "compare_result"),
+        read_flag(row, "need_restart"),
         value_range=str(row.get("value_range") or ""),
     )
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
