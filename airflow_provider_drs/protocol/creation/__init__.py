@@ -1,1 +1,1 @@
-"""Creating jobs."""
+"""Creation of jobs."""

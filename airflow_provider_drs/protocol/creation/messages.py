@@ -1,27 +1,21 @@
-"""Jobs to create: what a person writes, checked and completed; and what became of them."""
+"""Jobs to create: the user's fields, checked and completed, and the responses to their creation."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_text
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.values import Value
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 from airflow_provider_drs.protocol.jobs.databases import Endpoint, db_types_of, to_created_endpoint
 from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JobDetails
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{4,50}\Z")
-_DESCRIPTION = re.compile(r"""[^!<>'&"\\]{0,256}\Z""")
-_DAYS = range(14, 101)
-_NODES = range(1, 33)
-#: How many tags a job can have; the one of the service itself names the enterprise project.
-_MOST_TAGS = {"tags": 20, "sys_tags": 1}
-
-#: What can be left out (drs_03_0104 makes most of it mandatory).
+#: Defaults of fields that drs_03_0104 requires.
 _DEFAULTS: Mapping[str, Any] = {
     "job_direction": "up",
     "net_type": "eip",
@@ -35,16 +29,15 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "node_type": ("high",),
     "task_type": ("FULL_TRANS", "FULL_INCR_TRANS", "INCR_TRANS"),
 }
-#: Which engines the service offers for which kind of job (drs_api_0112). An engine that is not here is left
-#: to the service.
-_OFFERED: Mapping[str, tuple[str, ...]] = {
+#: The kinds of job that DRS offers for an engine (drs_api_0112). DRS checks engines that are not listed here.
+_USES_BY_ENGINE: Mapping[str, tuple[str, ...]] = {
     "mysql": ("migration", "sync"),
     "mongodb": ("migration",),
     "mysql-to-taurus": ("sync",),
     "postgresql": ("sync",),
     "cloudDataGuard-mysql": (DISASTER_RECOVERY,),
 }
-_KEYS = frozenset(
+_FIELDS = frozenset(
     {
         "name", "db_use_type", "engine_type", "job_direction", "bind_eip", "customize_sutnet_id",
         "is_target_readonly", "net_type", "node_type", "node_num", "source_endpoint", "target_endpoint",
@@ -52,119 +45,116 @@ _KEYS = frozenset(
         "slave_az",
     }
 )  # fmt: skip
-_MANDATORY = ("name", "db_use_type", "engine_type", "subnet_id")
+_NAME = re.compile(r"[A-Za-z0-9_-]{4,50}\Z")
+_DESCRIPTION = re.compile(r"""[^!<>'&"\\]{0,256}\Z""")
+#: Checks of single fields, with the requirement for the error message.
+_CHECKS: Mapping[str, tuple[Callable[[Any], object], str]] = {
+    "name": (
+        lambda value: _NAME.match(str(value)), "must be 4 to 50 letters, digits, hyphens or underscores"
+    ),
+    "source_endpoint": (lambda value: isinstance(value, Mapping), "must be an object"),
+    "target_endpoint": (lambda value: isinstance(value, Mapping), "must be an object"),
+    "description": (
+        lambda value: _DESCRIPTION.match(str(value)), "must be at most 256 characters, without !<>'&\"\\"
+    ),
+    "expired_days": (lambda value: _read_int(value) in range(14, 101), "must be 14 to 100 days"),
+    "node_num": (lambda value: _read_int(value) in range(1, 33), "must be 1 to 32"),
+    "tags": (lambda value: len(value) <= 20, "must have at most 20 entries"),
+    # For the enterprise project.
+    "sys_tags": (lambda value: len(value) <= 1, "must have at most 1 entry"),
+}  # fmt: skip
 
 
 def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | None = None) -> dict[str, Any]:
     """
-    Return the row that creates a job (drs_03_0104).
+    Return the request row of a job of ``create_jobs`` (drs_03_0104).
 
-    :param spec: the fields of the service's page. ``subnet_id`` may stand for ``customize_sutnet_id``, and
-        ``job_direction`` (``up``), ``net_type`` (``eip``), ``node_type`` (``high``), ``task_type``
-        (``FULL_INCR_TRANS``) and what follows from others may be left out.
-    :param source: adds to ``source_endpoint`` where the source database is; never its credentials.
-    :param target: the same for the destination.
-    :raises DrsConfigError: a field is missing, unknown, or cannot be so; the text names it.
+    :raises DrsConfigError: a field is missing, unknown or invalid; the message names it.
     """
     if not isinstance(spec, Mapping):
-        raise DrsConfigError(f"jobs: expected an object for each job, not {type(spec).__name__}.")
+        raise DrsConfigError(f"jobs is invalid: expected an object for each job, not {type(spec).__name__}.")
     row = {**_DEFAULTS, **{key: value for key, value in spec.items() if value is not None}}
     if "subnet_id" in row:
         row["customize_sutnet_id"] = row.pop("subnet_id")
-    name = str(row.get("name", "without a name"))
+    name = str(row.get("name", "(unnamed)"))
     _check_fields(name, row)
     if row["net_type"] == "eip":
         row.setdefault("bind_eip", True)
     if row["db_use_type"] == DISASTER_RECOVERY:
         row.setdefault("multi_write", False)
-    types = db_types_of(row["engine_type"])
-    for end, endpoint, db_type in (("source", source, types[0]), ("target", target, types[1])):
-        given = row.get(f"{end}_endpoint") or {}
-        known = to_created_endpoint(endpoint, db_type) if endpoint else {"db_type": db_type}
-        row[f"{end}_endpoint"] = {key: value for key, value in {**known, **given}.items() if value != ""}
+    for end, endpoint, db_type in zip(
+        ("source_endpoint", "target_endpoint"), (source, target), db_types_of(row["engine_type"]), strict=True
+    ):
+        location = to_created_endpoint(endpoint, db_type) if endpoint else {"db_type": db_type}
+        fields = {**location, **row.get(end, {})}
+        row[end] = {key: value for key, value in fields.items() if value != ""}
     if "expired_days" in row:
         row["expired_days"] = str(row["expired_days"])
-    _check_together(name, row)
+    _check_combinations(name, row)
     return row
 
 
-def _fail(name: str, field: str, problem: str) -> None:
-    raise DrsConfigError(f"jobs: {field} of job {name!r} {problem}.")
+def _fail(name: str, problem: str) -> None:
+    raise DrsConfigError(f"jobs: job {name!r}: {problem}.")
 
 
 def _check_fields(name: str, row: Mapping[str, Any]) -> None:
-    for key in row:
-        if key not in _KEYS:
-            _fail(name, str(key), f"is unknown; a job has {', '.join(sorted(_KEYS))}")
-    for key in _MANDATORY:
+    unknown = [str(key) for key in row if key not in _FIELDS]
+    if unknown:
+        _fail(name, f"{', '.join(unknown)} is unknown; expected {', '.join(sorted(_FIELDS))}")
+    for key in ("name", "db_use_type", "engine_type", "subnet_id"):
         if not row.get("customize_sutnet_id" if key == "subnet_id" else key):
-            _fail(name, key, "is missing")
-    if not _NAME.match(str(row["name"])):
-        _fail(name, "name", "must be 4 to 50 letters, digits, hyphens and underscores")
+            _fail(name, f"{key} is missing")
     for key, choices in _CHOICES.items():
         if row[key] not in choices:
-            _fail(name, key, f"must be one of {', '.join(choices)}, not {row[key]!r}")
-    for end in ("source_endpoint", "target_endpoint"):
-        if not isinstance(row.get(end, {}), Mapping):
-            _fail(name, end, "must be an object")
-    _check_optional(name, row)
+            _fail(name, f"{key} must be one of {', '.join(choices)}, not {row[key]!r}")
+    for key, (is_valid, requirement) in _CHECKS.items():
+        if key in row and not is_valid(row[key]):
+            _fail(name, f"{key} {requirement}")
 
 
-def _check_optional(name: str, row: Mapping[str, Any]) -> None:
-    if not _DESCRIPTION.match(str(row.get("description", ""))):
-        _fail(name, "description", "must be at most 256 characters, none of them out of !<>'&\"\\")
-    if "expired_days" in row and _whole(row["expired_days"]) not in _DAYS:
-        _fail(name, "expired_days", f"must be {_DAYS.start} to {_DAYS.stop - 1} days")
-    if "node_num" in row and _whole(row["node_num"]) not in _NODES:
-        _fail(name, "node_num", f"must be {_NODES.start} to {_NODES.stop - 1}")
-    for key, most in _MOST_TAGS.items():
-        if len(row.get(key, ())) > most:
-            _fail(name, key, f"are more than {most}")
-
-
-def _check_together(name: str, row: Mapping[str, Any]) -> None:
-    """Check what one field demands of another, as the page has it."""
+def _check_combinations(name: str, row: Mapping[str, Any]) -> None:
+    """Check fields that depend on each other (drs_03_0104)."""
     use, engine = row["db_use_type"], row["engine_type"]
-    if use not in _OFFERED.get(engine, (use,)):
-        _fail(name, "engine_type", f"{engine!r} is for {' and '.join(_OFFERED[engine])}, not for {use}")
+    if use not in _USES_BY_ENGINE.get(engine, (use,)):
+        _fail(name, f"engine_type {engine!r} is for {' and '.join(_USES_BY_ENGINE[engine])}, not for {use}")
     if row["net_type"] == "eip" and row["bind_eip"] is not True:
-        _fail(name, "bind_eip", "must be true with net_type eip")
+        _fail(name, "bind_eip must be true with net_type eip")
     if ("master_az" in row) != ("slave_az" in row):
-        _fail(name, "master_az", "and slave_az go together; give both or none")
+        _fail(name, "master_az and slave_az must be set together")
     if use == DISASTER_RECOVERY:
         _check_disaster_recovery(name, row)
     elif row.get("multi_write"):
-        _fail(name, "multi_write", f"is for db_use_type {DISASTER_RECOVERY} only")
+        _fail(name, f"multi_write requires db_use_type {DISASTER_RECOVERY}")
 
 
 def _check_disaster_recovery(name: str, row: Mapping[str, Any]) -> None:
     if row["net_type"] == "vpc":
-        _fail(name, "net_type", "cannot be vpc for disaster recovery")
+        _fail(name, "net_type must not be vpc for disaster recovery")
     if not row["multi_write"] and row["task_type"] != "FULL_INCR_TRANS":
-        _fail(name, "task_type", "must be FULL_INCR_TRANS for single-active disaster recovery")
-    # The end that is in this cloud.
+        _fail(name, "task_type must be FULL_INCR_TRANS for single-active disaster recovery")
+    # The database in this cloud.
     end = "source_endpoint" if row["job_direction"] == "down" else "target_endpoint"
     for key in ("region", "inst_id"):
         if not row[end].get(key):
-            _fail(name, f"{end}.{key}", f"is missing; disaster recovery {row['job_direction']} needs it")
+            _fail(name, f"{end}.{key} is missing; disaster recovery {row['job_direction']} requires it")
     is_standby = row["job_direction"] == "up" and not row["multi_write"]
     if is_standby and row.get("is_target_readonly") is False:
-        _fail(name, "is_target_readonly", "must be true while this cloud is the standby")
+        _fail(name, "is_target_readonly must be true while the database in this cloud is the standby")
 
 
-def _whole(value: object) -> int | None:
+def _read_int(value: object) -> int | None:
     return int(str(value)) if str(value).isdigit() else None
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedJob:
+class CreatedJob(Value, frozen=True):
     """
-    A job that there is now.
+    A job that was created.
 
-    :param adopted: it had been created before, with the same configuration.
-    :param child_ids: the subtasks of a dual-active pair or a cluster.
+    :param adopted: the job already existed with the same configuration and is used instead of a new one.
+    :param child_ids: the subtasks of a dual-active pair or of a cluster job.
     :param forward_id: the forward job of a dual-active pair.
-    :param backward_id: the backward one.
+    :param backward_id: the backward job of a dual-active pair.
     """
 
     name: str
@@ -175,62 +165,43 @@ class CreatedJob:
     forward_id: str | None = None
     backward_id: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**fields, "child_ids": list(self.child_ids)}
 
-
-def build_creation(rows: Mapping[str, Mapping[str, Any]], names: Any) -> Request:
-    """Return the request that creates jobs, which are known by their names as long as they have no ids."""
+def build_creation(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Request:
+    """Return the request that creates jobs. Their names identify them until they have IDs."""
     return build("BatchCreateJobs", {"jobs": [rows[name] for name in names]}, tuple(names))
 
 
-def parse_creation(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, CreatedJob | DrsError]:
-    """Read which jobs were created, by name."""
+def parse_creation(request: Request, document: Document, response: Response) -> Answers[CreatedJob]:
+    """Return the created jobs by name, and an error for each rejected one."""
     return parse_rows(request, document, response, _parse_created, id_keys=("name",))
 
 
 def _parse_created(name: str, row: Mapping[str, Any]) -> CreatedJob:
     children = row.get("child_ids")
-    return CreatedJob(
-        name,
-        read_text(row, "id"),
-        read_text(row, "status"),
-        child_ids=tuple(str(child) for child in children) if isinstance(children, list) else (),
-    )
+    child_ids = tuple(str(child) for child in children) if isinstance(children, list) else ()
+    return CreatedJob(name, read_text(row, "id"), read_text(row, "status"), child_ids=child_ids)
 
 
-#: What makes two jobs of one name the same, as far as their details tell.
+#: The fields that a job of the same name must share to be adopted.
 _IDENTITY = (
-    "db_use_type",
-    "job_direction",
-    "task_type",
-    "net_type",
-    "multi_write",
-    "is_target_readonly",
-    "master_az",
-    "slave_az",
-)
-_PLACE = ("inst_id", "region", "db_type")
+    "db_use_type", "job_direction", "task_type", "net_type", "multi_write", "is_target_readonly",
+    "master_az", "slave_az",
+)  # fmt: skip
 
 
 def find_difference(row: Mapping[str, Any], job: JobDetails) -> str | None:
-    """Return the first field in which a job is not what a row would create, or ``None``."""
-    found = {**job.raw, "multi_write": job.multi_write}
-    pairs = [(key, row.get(key), found.get(key)) for key in _IDENTITY]
-    # Documented as a text in the details, and as a number for a creation (drs_api_0151, drs_03_0104).
-    pairs.append(("node_num", _whole(row.get("node_num")), _whole(found.get("node_num"))))
-    # Huawei Cloud shows mongodb as mongodb-to-dds.
-    engine = job.engine_type.removesuffix("-to-dds")
-    pairs.append(("engine_type", row["engine_type"], engine))
+    """Return the first field whose value in the job differs from the row, or ``None``."""
+    details = {**job.raw, "multi_write": job.multi_write}
+    pairs = [(key, row.get(key), details.get(key)) for key in _IDENTITY]
+    # A string in the details, a number in the request (drs_api_0151, drs_03_0104).
+    pairs.append(("node_num", _read_int(row.get("node_num")), _read_int(details.get("node_num"))))
+    # Huawei Cloud returns mongodb as mongodb-to-dds.
+    pairs.append(("engine_type", row["engine_type"], job.engine_type.removesuffix("-to-dds")))
     for end in ("source", "target"):
-        known = job.endpoint(end)
-        wanted = row[f"{end}_endpoint"]
-        pairs += [(f"{end}_endpoint.{key}", wanted.get(key), known.get(key)) for key in _PLACE]
-    for field, wanted, is_so in pairs:
-        if wanted not in (None, "") and is_so not in (None, "") and wanted != is_so:
-            return f"{field} is {is_so!r} and should be {wanted!r}"
+        requested, found = row[f"{end}_endpoint"], job.endpoint(end)
+        keys = ("inst_id", "region", "db_type")
+        pairs += [(f"{end}_endpoint.{key}", requested.get(key), found.get(key)) for key in keys]
+    for field, wanted, actual in pairs:
+        if wanted not in (None, "") and actual not in (None, "") and wanted != actual:
+            return f"{field} is {actual!r} instead of {wanted!r}"
     return None

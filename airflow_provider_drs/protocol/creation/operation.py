@@ -1,11 +1,13 @@
-"""Creating jobs, each once, whatever happens on the way."""
+"""Create jobs. Retries and repeated calls never create a second job with the same name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+from os.path import commonprefix
 from typing import Any
+
+from msgspec.structs import replace
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits, write
 from airflow_provider_drs.protocol.core.errors import (
@@ -13,6 +15,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,
     DrsRequestError,
+    has_code,
     make_error,
 )
 from airflow_provider_drs.protocol.core.wire import Conversation
@@ -40,79 +43,67 @@ def create_jobs(
     target: Endpoints | None = None,
 ) -> Conversation[Answers[CreatedJob]]:
     """
-    Create jobs. One that exists already under its name with the same configuration is adopted.
+    Create jobs.
 
-    So a lost answer, a retry or a second call never leaves two jobs of one name; a job of that name with
-    another configuration, or one that has ended, is an error.
+    A job that already exists with the same name and configuration is adopted: it is used instead of a new
+    one, so that retries and repeated calls create each job once. An existing job with another configuration,
+    or one that is stopped, is an error.
 
-    :param jobs: the fields of the service's page for each; ``subnet_id`` may stand for its misspelt
-        ``customize_sutnet_id``, and what has one sensible value may be left out. Passwords do not belong
-        here.
-    :param source: adds where the source databases are (region, instance, ...); or one by job name.
+    :param jobs: the fields of the page for each job, without passwords. ``subnet_id`` is an alias of the
+        misspelled ``customize_sutnet_id``. Optional are ``job_direction`` (default ``up``), ``net_type``
+        (``eip``), ``node_type`` (``high``), ``task_type`` (``FULL_INCR_TRANS``), and fields that follow from
+        others.
+    :param source: the location of the source databases (region, instance and so on) without credentials, for
+        all jobs or by job name.
     :param target: the same for the destinations.
-    :return: by name.
-    :raises DrsConfigError: a field is missing, unknown or cannot be so; nothing was sent.
+    :return: by job name, the created job or an error.
+    :raises DrsConfigError: jobs is empty, or a field is missing, unknown or invalid; nothing was sent.
 
     Source: :drs:`public_api_management/creating_tasks_in_batches`
     """
-    if isinstance(jobs, Mapping):
-        jobs = [jobs]
     rows: dict[str, Mapping[str, Any]] = {}
-    for job in jobs:
+    for job in [jobs] if isinstance(jobs, Mapping) else jobs:
         name = str(job.get("name")) if isinstance(job, Mapping) else ""
-        ends = [endpoint_of(each, name) if each else None for each in (source, target)]
         if name in rows:
-            raise DrsConfigError(f"jobs: there are two of the name {name!r}; DRS takes a name once.")
+            raise DrsConfigError(f"jobs: two jobs have the name {name!r}. Names must be unique.")
+        ends = [endpoint_of(endpoints, name) if endpoints else None for endpoints in (source, target)]
         rows[name] = read_spec(job, *ends)
     if not rows:
-        raise DrsConfigError("jobs is empty; give at least one job to create.")
-    answers = yield from _look_up(limits, rows, list(rows))
+        raise DrsConfigError("jobs is empty: expected one or more jobs to create.")
+    answers = yield from _find_existing(limits, rows, list(rows))
     missing = [name for name in rows if name not in answers]
     if missing:
         settle = partial(_settle, limits, rows)
         answers |= yield from write(limits, missing, partial(build_creation, rows), parse_creation, settle)
-    return (yield from _name_children(limits, rows, {name: answers[name] for name in rows}))
+    return (yield from _add_pair_ids(limits, rows, {name: answers[name] for name in rows}))
 
 
 def _settle(
-    limits: Limits, rows: _Rows, fresh: Answers[CreatedJob], asked: Sequence[str]
+    limits: Limits, rows: _Rows, fresh: Answers[CreatedJob], requested: Sequence[str]
 ) -> Conversation[Answers[CreatedJob]]:
-    """Look up by its name each job of which it is not sure that it was created."""
-    taken = [name for name, each in fresh.items() if isinstance(each, DrsError) and _is_taken(each)]
-    doubtful = [*taken, *(name for name in asked if name not in fresh)]
-    found = (yield from _look_up(limits, rows, doubtful)) if doubtful else {}
-    return fresh | found
+    """Look up the jobs whose name is taken or whose outcome is unknown."""
+    taken = [name for name, answer in fresh.items() if has_code(answer, NAME_TAKEN_CODE)]
+    to_find = [*taken, *(name for name in requested if name not in fresh)]
+    return fresh | (yield from _find_existing(limits, rows, to_find)) if to_find else fresh
 
 
-def _is_taken(error: DrsError) -> bool:
-    return error.error_code == NAME_TAKEN_CODE
-
-
-def _look_up(limits: Limits, rows: _Rows, names: Sequence[str]) -> Conversation[Answers[CreatedJob]]:
-    """Return the jobs that there are under some names: adopted, or the reason why they cannot be."""
-    listed = yield from _list_named(limits, rows, names)
+def _find_existing(limits: Limits, rows: _Rows, names: Sequence[str]) -> Conversation[Answers[CreatedJob]]:
+    """Return the jobs that already exist: adopted, or the reason why they cannot be adopted."""
+    listed = yield from _list_by_name(limits, rows, names)
     if not listed:
         return {}
     details = yield from get_job_details(limits, [job.job_id for job in listed.values()])
     return {name: _adopt(rows[name], job, details[job.job_id]) for name, job in listed.items()}
 
 
-def _list_named(limits: Limits, rows: _Rows, names: Sequence[str]) -> Conversation[dict[str, ListedJob]]:
+def _list_by_name(limits: Limits, rows: _Rows, names: Sequence[str]) -> Conversation[dict[str, ListedJob]]:
     found: dict[str, ListedJob] = {}
     for use in dict.fromkeys(rows[name]["db_use_type"] for name in names):
-        same = [name for name in names if rows[name]["db_use_type"] == use]
-        # The service's filter takes a part of the name; what all of them begin with finds all of them.
-        listed = yield from list_jobs(limits, use, name=_common_start(same))
-        found |= {job.name: job for job in listed if job.name in same}
+        wanted = [name for name in names if rows[name]["db_use_type"] == use]
+        # DRS filters by a part of the name, so the common prefix finds all of them in one list.
+        listed = yield from list_jobs(limits, use, name=commonprefix(wanted))  # noqa: RUF071
+        found |= {job.name: job for job in listed if job.name in wanted}
     return found
-
-
-def _common_start(names: Sequence[str]) -> str:
-    first, last = min(names), max(names)
-    same = next(
-        (n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first)
-    )
-    return first[:same]
 
 
 def _adopt(row: Mapping[str, Any], job: ListedJob, details: JobDetails | DrsError) -> CreatedJob | DrsError:
@@ -120,15 +111,16 @@ def _adopt(row: Mapping[str, Any], job: ListedJob, details: JobDetails | DrsErro
         return details
     difference = find_difference(row, details)
     if difference:
-        problem = f"exists already, and its {difference}"
-        remedy = "Choose another name, or delete that job if nobody needs it."
+        problem = f"already exists with another configuration: {difference}"
+        remedy = "Choose another name, or delete that job if it is not needed."
     elif job.phase in STOPPED_PHASES or job.status == "CREATE_FAILED":
-        problem = f"exists already, {describe_status(job.status)}"
+        problem = f"already exists, {describe_status(job.status)}"
         remedy = "Delete it (DrsDeleteJobsOperator), or choose another name."
     else:
-        return CreatedJob(job.name, job.job_id, job.status, adopted=True, child_ids=_ids(job))
+        child_ids = tuple(child.job_id for child in job.children)
+        return CreatedJob(job.name, job.job_id, job.status, adopted=True, child_ids=child_ids)
     return make_error(
-        f"Job {job.job_id} of the name {job.name!r} {problem}",
+        f"{job.name} ({job.job_id}): {problem}",
         operation="BatchCreateJobs",
         job_ids=(job.job_id,),
         error_class=DrsRequestError,
@@ -136,26 +128,22 @@ def _adopt(row: Mapping[str, Any], job: ListedJob, details: JobDetails | DrsErro
     )
 
 
-def _ids(job: ListedJob) -> tuple[str, ...]:
-    return tuple(child.job_id for child in job.children)
-
-
-def _name_children(
+def _add_pair_ids(
     limits: Limits, rows: _Rows, answers: Answers[CreatedJob]
 ) -> Conversation[Answers[CreatedJob]]:
-    """Add which child of a dual-active pair leads forward, and which back."""
+    """Add the IDs of the forward and backward jobs of dual-active pairs."""
     pairs = {
-        name: each
-        for name, each in answers.items()
-        if isinstance(each, CreatedJob) and each.child_ids and rows[name].get("multi_write")
+        name: answer
+        for name, answer in answers.items()
+        if isinstance(answer, CreatedJob) and answer.child_ids and rows[name].get("multi_write")
     }
-    listed = (yield from _list_named(limits, rows, list(pairs))) if pairs else {}
-    named = dict(answers)
+    listed = (yield from _list_by_name(limits, rows, list(pairs))) if pairs else {}
+    completed = dict(answers)
     for name, job in listed.items():
-        forward, backward = job.child("up"), job.child("down")
-        named[name] = replace(
+        forward, backward = (job.child(direction) for direction in ("up", "down"))
+        completed[name] = replace(
             pairs[name],
             forward_id=forward.job_id if forward else None,
             backward_id=backward.job_id if backward else None,
         )
-    return named
+    return completed
