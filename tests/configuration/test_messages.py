@@ -1,4 +1,4 @@
-"""Settings of a job before it starts."""
+"""The settings of a job before it starts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from airflow_provider_drs.protocol.configuration.messages import (
 )
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
+WINDOW = {"begin": "08:00", "end": "09:59", "speed": 1}
+CONFIG = dict.fromkeys(("col_names", "prim_key_or_index", "indexs", "values"), "x")
+CONFIG_RULE = {"config": {**CONFIG, "db_name": "shop", "table_name": "orders"}}
+
 
 def test_objects_are_rows_with_their_databases() -> None:
-    """As the page's example has them: the database partly, its tables whole."""
+    """As in the example of the page: the database partially, its tables completely."""
     rows = read_objects({"shop.orders": "orders_new", "billing": None})
 
     assert [(row["id"], row["select"], row["object_alias_name"]) for row in rows] == [
@@ -33,15 +37,8 @@ def test_objects_are_rows_with_their_databases() -> None:
     assert read_objects([{"id": "v", "object_type": "view"}]) == [{"id": "v", "object_type": "view"}]
 
 
-@pytest.mark.parametrize("objects", [[], [7], [""], [".x"], {"shop": 7}, 7, [{"name": "x"}]])
-def test_objects_that_are_none_are_refused(objects: Any) -> None:
-    """The text names the argument."""
-    with pytest.raises(DrsConfigError, match="objects"):
-        read_objects(objects)
-
-
-def test_windows_are_texts_in_utc() -> None:
-    """All day is from 16:00 to 15:59, as the page's example has it."""
+def test_windows_have_texts_and_may_span_midnight() -> None:
+    """As in the example of the page: all day is from 16:00 to 15:59."""
     assert read_windows([{"begin": "16:00", "end": "15:59", "speed": 15}]) == [
         {"begin": "16:00", "end": "15:59", "speed": "15", "is_utc": True}
     ]
@@ -49,54 +46,44 @@ def test_windows_are_texts_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    "windows",
+    ("windows", "text"),
     [
-        "16:00",
-        {"begin": "16:00"},
-        [{"begin": "08:00", "end": "09:00", "speed": 1}],
-        [{"begin": "08:59", "end": "08:59", "speed": 1}],
-        [{"begin": "8:00", "end": "09:59", "speed": 1}],
-        [{"begin": "08:00", "end": "09:59", "speed": 0}],
-        [{"begin": "08:00", "end": "09:59", "speed": "fast"}],
-        [{"begin": "08:00", "end": "09:59"}],
-        [{"begin": "08:00", "end": "09:59", "speed": 1}, {"begin": "22:00", "end": "08:59", "speed": 1}],
-        [{"begin": f"0{n}:00", "end": f"0{n}:59", "speed": 1} for n in range(4)],
+        ("16:00", "windows is invalid"),
+        ({"begin": "16:00"}, "windows is invalid"),
+        ([WINDOW, {**WINDOW, "end": "09:00"}], r"windows\[1\] is invalid: expected begin"),
+        ([{**WINDOW, "begin": "08:59", "end": "08:59"}], r"windows\[0\] is invalid"),
+        ([{**WINDOW, "begin": "8:00"}], r"windows\[0\] is invalid"),
+        ([{**WINDOW, "speed": 0}], r"windows\[0\] is invalid"),
+        ([{**WINDOW, "speed": "fast"}], r"windows\[0\] is invalid"),
+        ([{"begin": "08:00", "end": "09:59"}], r"windows\[0\] is invalid"),
+        ([WINDOW, {**WINDOW, "begin": "22:00", "end": "08:59"}], r"windows\[1\] .* overlaps"),
+        ([{**WINDOW, "begin": f"0{n}:00", "end": f"0{n}:59"} for n in range(4)], "list of at most 3"),
     ],
 )
-def test_windows_without_sense_are_refused(windows: Any) -> None:
-    """More than three, overlapping, or not ending on :59."""
-    with pytest.raises(DrsConfigError, match="windows"):
+def test_invalid_windows_are_refused(windows: Any, text: str) -> None:
+    with pytest.raises(DrsConfigError, match=text):
         read_windows(windows)
 
 
 @given(st.lists(st.integers(0, 23), min_size=2, max_size=6, unique=True).map(sorted))
-def test_windows_that_follow_each_other_do_not_overlap(hours: list[int]) -> None:
-    """Whatever the hours."""
-    pairs = list(zip(hours[::2], hours[1::2], strict=False))
+def test_consecutive_windows_do_not_overlap(hours: list[int]) -> None:
+    windows = [
+        {"begin": f"{begin:02}:00", "end": f"{end - 1:02}:59", "speed": 1}
+        for begin, end in zip(hours[::2], hours[1::2], strict=False)
+    ]
 
-    windows = [{"begin": f"{a:02}:00", "end": f"{b - 1:02}:59", "speed": 1} for a, b in pairs]
-
-    assert len(read_windows(windows)) == len(pairs)
-
-
-def test_policies_that_are_given_are_sent() -> None:
-    """And one of them at least, with a value that there is."""
-    assert read_policies({"conflict_policy": "stop", "ddl_trans": None}) == {"conflict_policy": "stop"}
-    for bad in ({"conflict_policy": None}, {"conflict_policy": "wait"}):
-        with pytest.raises(DrsConfigError, match="conflict_policy"):
-            read_policies(bad)
+    assert len(read_windows(windows)) == len(windows)
 
 
-def test_rules_of_both_kinds_have_the_shape_of_the_page() -> None:
-    """A condition for tables, or a configuration across them."""
-    plain = read_transformation({"tables": "shop.orders", "where": "id > 5"})
-    assert plain["object_info"] == [{"id": "shop-*-*-orders", "select": "true"}]
-    assert plain["transformation_info"]["transformation_type"] == "contentConditionalFilter"
+def test_rules_of_both_kinds_are_converted() -> None:
+    """An SQL condition for tables, or a config across tables."""
+    condition = read_transformation({"tables": "shop.orders", "where": "id > 5"})
+    assert condition["object_info"] == [{"id": "shop-*-*-orders", "select": "true"}]
+    assert condition["transformation_info"]["transformation_type"] == "contentConditionalFilter"
 
-    config = dict.fromkeys(("col_names", "prim_key_or_index", "indexs", "values"), "x")
-    across = read_transformation({"config": {**config, "db_name": "shop", "table_name": "orders"}})
-    assert across["transformation_info"]["value"] == "config"
-    assert across["config_transformation"]["db_table_name"] == "shop.orders"
+    config = read_transformation(CONFIG_RULE)
+    assert config["transformation_info"]["value"] == "config"
+    assert config["config_transformation"]["db_table_name"] == "shop.orders"
 
 
 @pytest.mark.parametrize(
@@ -105,37 +92,48 @@ def test_rules_of_both_kinds_have_the_shape_of_the_page() -> None:
         7,
         {},
         {"tables": ["orders"], "where": "x"},
-        {"tables": [], "where": "x"},
+        {"tables": 7, "where": "x"},
         {"tables": [f"shop.t{n}" for n in range(10_001)], "where": "x"},
         {"tables": ["shop.orders"], "where": ""},
         {"tables": ["shop.orders"], "where": "x" * 257},
         {"config": {"db_name": "shop"}},
     ],
 )
-def test_rules_without_sense_are_refused(rule: Any) -> None:
-    """The text says what one has."""
+def test_invalid_rules_are_refused(rule: Any) -> None:
     with pytest.raises(DrsConfigError, match="rules"):
-        read_transformation(rule)
+        read_transformations([rule])
 
 
-def test_a_table_has_one_rule() -> None:
-    """The service would take a second for the first, and it would be lost without a word."""
-    orders = {"tables": ["shop.orders", "shop.items"], "where": "id > 5"}
-    config = dict.fromkeys(("col_names", "prim_key_or_index", "indexs", "values"), "x")
-    across = {"config": {**config, "db_name": "shop", "table_name": "orders"}}
+def test_table_can_have_one_rule() -> None:
+    """DRS would reject a second rule as existing, and the rule would be lost without an error."""
+    rule = {"tables": ["shop.orders", "shop.items"], "where": "id > 5"}
 
-    assert len(read_transformations([orders, {"tables": "shop.customers", "where": "id > 5"}])) == 2
-    for second in ({"tables": "shop.orders", "where": "id > 7"}, across):
+    assert len(read_transformations([rule, {"tables": "shop.customers", "where": "id > 5"}])) == 2
+    for second in ({"tables": "shop.orders", "where": "id > 7"}, CONFIG_RULE):
         with pytest.raises(DrsConfigError, match=r"rules: shop\.orders is in more than one"):
-            read_transformations([orders, second])
-    for none in ([], orders, "rules", 7):
-        with pytest.raises(DrsConfigError, match="rules: give a list"):
-            read_transformations(none)
+            read_transformations([rule, second])
 
 
-def test_changes_are_those_that_the_service_knows() -> None:
-    """Passwords, for one, are none."""
+@pytest.mark.parametrize(
+    ("read", "value", "text"),
+    [
+        *(
+            (read_objects, value, "objects")
+            for value in ([], [7], [""], [".x"], {"shop": 7}, 7, [{"name": "x"}])
+        ),
+        *((read_transformations, value, "rules is invalid") for value in ([], WINDOW, "rules", 7)),
+        (read_policies, {"conflict_policy": None}, "conflict_policy: set at least one"),
+        (read_policies, {"conflict_policy": "wait"}, "conflict_policy 'wait' is invalid"),
+        (read_changes, {"password": "x"}, "changes: password cannot be changed"),
+        (read_changes, ["name"], "changes is invalid"),
+    ],
+)
+def test_invalid_arguments_are_refused(read: Any, value: Any, text: str) -> None:
+    """The message names the argument."""
+    with pytest.raises(DrsConfigError, match=text):
+        read(value)
+
+
+def test_valid_policies_and_changes_are_returned() -> None:
+    assert read_policies({"conflict_policy": "stop", "ddl_trans": None}) == {"conflict_policy": "stop"}
     assert read_changes({"name": "new-name"}) == {"name": "new-name"}
-    for bad in ({"password": "x"}, ["name"]):
-        with pytest.raises(DrsConfigError, match="changes"):
-            read_changes(bad)

@@ -1,1 +1,1 @@
-"""Configuring a job before it starts: connections, objects, policies, flow control."""
+"""Configuration of jobs before they start."""

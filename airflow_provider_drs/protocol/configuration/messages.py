@@ -1,4 +1,4 @@
-"""What can be set for a job before it starts, from the words that people write to those of the wire."""
+"""The settings of a job before it starts: arguments checked and converted to the fields of requests."""
 
 from __future__ import annotations
 
@@ -6,35 +6,42 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice
 
-CONFLICT_POLICIES = ("ignore", "overwrite", "stop")
-FILTER_DDL_POLICIES = ("drop_database",)
-_MOST_WINDOWS = 3
+_POLICY_CHOICES = {
+    "conflict_policy": ("ignore", "overwrite", "stop"),
+    "filter_ddl_policy": ("drop_database",),
+}
+_MAX_WINDOWS = 3
 _BEGIN = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _END = re.compile(r"([01][0-9]|2[0-3]):59\Z")
 _SPEEDS = range(1, 10_000)
-#: Between database and table in the id of an object (drs_03_0109).
-_JOINT = "-*-*-"
+#: Between database and table in the ID of an object (drs_03_0109).
+_SEPARATOR = "-*-*-"
+#: The limits of a rule (drs_api_0103).
+_MAX_CONDITION_LENGTH = 256
+_MAX_TABLES = 10_000
+#: The fields of a rule with a config (drs_api_0103). DRS spells it ``indexs``.
+_CONFIG_KEYS = ("db_name", "table_name", "col_names", "prim_key_or_index", "indexs", "values")
+#: What can be modified in addition to the endpoints (drs_03_0107).
+_CHANGES = (
+    "name", "description", "alarm_notify", "task_type", "is_recreate", "is_target_readonly",
+    "replace_definer", "store_db_info", "tags", "node_type",
+)  # fmt: skip
 
 
 def read_objects(objects: object) -> list[dict[str, Any]]:
     """
-    Return the rows for the objects to replicate (drs_03_0109).
+    Return the rows of the objects that ``select_objects`` replicates (drs_03_0109).
 
-    :param objects: names, as ``"shop"`` for a whole database and ``"shop.orders"`` for a table; or a mapping
-        from such names to the names on the destination, ``None`` for the same; or whole rows as the service
-        has them, for views, schemas, and names with a dot.
-    :raises DrsConfigError: it is none of these, or names nothing.
+    :raises DrsConfigError: objects is empty, or an object is invalid.
     """
     if isinstance(objects, str):
         objects = [objects]
     if isinstance(objects, Mapping):
         named: list[tuple[object, object]] = list(objects.items())
-    elif isinstance(objects, Iterable):
-        named = [(each, None) for each in objects]
     else:
-        named = []
+        named = [(name, None) for name in objects] if isinstance(objects, Iterable) else []
     rows: dict[str, dict[str, Any]] = {}
     for name, alias in named:
         if isinstance(name, Mapping) and isinstance(name.get("id"), str):
@@ -43,138 +50,134 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
             _add_object(rows, name, alias)
         else:
             raise DrsConfigError(
-                f"objects: {name!r} is neither a name like 'shop' or 'shop.orders' nor a row with an 'id'."
+                f"objects: {name!r} is invalid: expected a name such as 'shop' or 'shop.orders', or a row "
+                "with an 'id'."
             )
     if not rows:
-        raise DrsConfigError(
-            "objects: there is none; give at least one, or leave objects out for everything."
-        )
+        raise DrsConfigError("objects is empty: expected one or more objects. Omit it to select all objects.")
     return list(rows.values())
 
 
 def _add_object(rows: dict[str, dict[str, Any]], name: str, alias: str | None) -> None:
     database, _, table = name.partition(".")
-    whole = {
-        "id": database,
-        "parent_id": None,
-        "object_name": database,
-        "object_type": "database",
-        "object_alias_name": None,
-    }
     if not table:
-        rows[database] = {**whole, "select": "true", "object_alias_name": alias}
+        rows[database] = _make_object(database, database, "database", alias=alias)
         return
-    rows.setdefault(database, {**whole, "select": "partial"})
-    rows[f"{database}{_JOINT}{table}"] = {
-        "id": f"{database}{_JOINT}{table}",
-        "parent_id": database,
-        "object_name": table,
-        "object_type": "table",
-        "select": "true",
+    rows.setdefault(database, _make_object(database, database, "database", select="partial"))
+    table_id = f"{database}{_SEPARATOR}{table}"
+    rows[table_id] = _make_object(table_id, table, "table", parent_id=database, alias=alias)
+
+
+def _make_object(
+    row_id: str,
+    name: str,
+    kind: str,
+    *,
+    parent_id: str | None = None,
+    select: str = "true",
+    alias: Any = None,
+) -> dict[str, Any]:
+    return {
+        "id": row_id,
+        "parent_id": parent_id,
+        "object_name": name,
+        "object_type": kind,
+        "select": select,
         "object_alias_name": alias,
     }
 
 
 def read_windows(windows: Any) -> list[dict[str, Any]]:
     """
-    Return the rows of a flow control (drs_03_0130).
+    Return the rows of the windows of ``set_flow_control`` (drs_03_0130).
 
-    :param windows: up to three, each with ``begin`` (``"08:00"``), ``end`` (``"17:59"``) and ``speed`` in
-        MB/s, in UTC; none of them lifts the limit.
-    :raises DrsConfigError: one of them makes no sense, or two overlap.
+    :raises DrsConfigError: a window is invalid, or two windows overlap.
     """
     is_list = isinstance(windows, Sequence) and not isinstance(windows, str)
-    if not is_list or len(windows) > _MOST_WINDOWS:
-        raise DrsConfigError(f"windows: expected a list of at most {_MOST_WINDOWS}, not {windows!r}.")
+    if not is_list or len(windows) > _MAX_WINDOWS:
+        raise DrsConfigError(
+            f"windows is invalid: expected a list of at most {_MAX_WINDOWS}, not {windows!r}."
+        )
     taken: set[int] = set()
     rows = []
-    for window in windows:
-        begin, end, speed = _read_window(window)
-        hours = _hours(int(begin[:2]), int(end[:2]))
+    for n, window in enumerate(windows):
+        row = _read_window(f"windows[{n}]", window)
+        hours = _hours(int(row["begin"][:2]), int(row["end"][:2]))
         if not taken.isdisjoint(hours):
-            raise DrsConfigError(f"windows: {begin} to {end} overlaps another one.")
+            raise DrsConfigError(f"windows[{n}] ({row['begin']}-{row['end']}) overlaps another window.")
         taken |= hours
-        rows.append({"begin": begin, "end": end, "speed": str(speed), "is_utc": True})
+        rows.append(row)
     return rows
 
 
-def _read_window(window: object) -> tuple[str, str, int]:
+def _read_window(place: str, window: object) -> dict[str, Any]:
     if isinstance(window, Mapping) and set(window) == {"begin", "end", "speed"}:
-        begin, end, speed = str(window["begin"]), str(window["end"]), str(window["speed"])
+        begin, end, speed = (str(window[key]) for key in ("begin", "end", "speed"))
         is_span = _BEGIN.match(begin) and _END.match(end) and begin != end
         if is_span and speed.isdigit() and int(speed) in _SPEEDS:
-            return begin, end, int(speed)
+            return {"begin": begin, "end": end, "speed": str(int(speed)), "is_utc": True}
     raise DrsConfigError(
-        f"windows: {window!r} is none; one has begin ('08:00'), another end (':59', as in '17:59') and "
-        f"speed ({_SPEEDS.start} to {_SPEEDS.stop - 1} MB/s), in UTC."
+        f'{place} is invalid: expected begin ("08:00"), another end ("17:59", with minutes 59) and speed '
+        f"({_SPEEDS.start}-{_SPEEDS.stop - 1} MB/s), in UTC."
     )
 
 
 def _hours(first: int, last: int) -> set[int]:
-    """Return the hours from one to another; the service ignores the minutes of the beginning."""
+    """Return the hours of a window, which may span midnight. DRS ignores the minutes of its beginning."""
     return {hour % 24 for hour in range(first, last + 1 if last >= first else last + 25)}
 
 
 def read_policies(policies: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return the policies of a synchronization that are given (drs_03_0149).
+    Return the synchronization policies that are not ``None`` (drs_03_0149).
 
-    :raises DrsConfigError: none is given, or one has a value that it cannot have.
+    :raises DrsConfigError: all are ``None``, or one is invalid.
     """
     given = {name: value for name, value in policies.items() if value is not None}
     if not given:
-        raise DrsConfigError(f"give at least one of {', '.join(policies)}.")
-    choices = {"conflict_policy": CONFLICT_POLICIES, "filter_ddl_policy": FILTER_DDL_POLICIES}
-    for name, value in given.items():
-        if name in choices and value not in choices[name]:
-            raise DrsConfigError(f"{name}: expected one of {', '.join(choices[name])}, not {value!r}.")
+        raise DrsConfigError(f"{', '.join(policies)}: set at least one of them.")
+    for name in given.keys() & _POLICY_CHOICES.keys():
+        check_choice(name, given[name], _POLICY_CHOICES[name])
     return given
-
-
-#: How long the condition of a rule can be, and how many tables a call can name (drs_api_0103).
-_LONGEST_CONDITION = 256
-_MOST_TABLES = 10_000
-#: What a rule of data processing by configuration names (drs_api_0103). ``indexs`` is the service's spelling.
-_CONFIG_KEYS = ("db_name", "table_name", "col_names", "prim_key_or_index", "indexs", "values")
 
 
 def read_transformations(rules: object) -> list[dict[str, Any]]:
     """
-    Return the rows of rules of data processing, one for each.
+    Return the rows of data processing rules, one per rule.
 
-    :param rules: a list of what :func:`read_transformation` takes.
-    :raises DrsConfigError: there is none, one makes no sense, or a table has more than one: the service would
-        refuse the second as one that exists already.
+    :param rules: a list of rules, see :func:`read_transformation`.
+    :raises DrsConfigError: rules is empty, a rule is invalid, or a table has more than one rule. DRS would
+        reject the second rule of a table as one that already exists.
     """
     if isinstance(rules, Mapping | str) or not isinstance(rules, Iterable) or not rules:
-        raise DrsConfigError("rules: give a list of at least one rule.")
+        raise DrsConfigError("rules is invalid: expected a list of one or more rules.")
     rows = [read_transformation(rule) for rule in rules]
     seen: set[str] = set()
     for row in rows:
-        names = {table["id"].replace(_JOINT, ".") for table in row["object_info"]}
+        names = {table["id"].replace(_SEPARATOR, ".") for table in row["object_info"]}
         names |= {row["config_transformation"]["db_table_name"]} if "config_transformation" in row else set()
-        if twice := sorted(seen & names):
-            raise DrsConfigError(f"rules: {twice[0]} is in more than one; a table can have one rule.")
+        if repeated := sorted(seen & names):
+            raise DrsConfigError(f"rules: {repeated[0]} is in more than one rule. A table can have one rule.")
         seen |= names
     return rows
 
 
 def read_transformation(rule: object) -> dict[str, Any]:
     """
-    Return the row of a rule of data processing (drs_api_0103).
+    Return the row of a data processing rule (drs_api_0103).
 
-    :param rule: ``tables`` (names like ``"shop.orders"``) and ``where``, an SQL condition that the rows to be
-        replicated meet; or ``config``, an object of ``db_name``, ``table_name``, ``col_names``,
-        ``prim_key_or_index``, ``indexs`` and ``values``.
+    :param rule: a mapping with ``tables`` (names such as ``"shop.orders"``) and ``where``, an SQL condition
+        that selects the rows to replicate; or with ``config``, a mapping of ``db_name``, ``table_name``,
+        ``col_names``, ``prim_key_or_index``, ``indexs`` and ``values``.
     :raises DrsConfigError: it is neither.
     """
     if isinstance(rule, Mapping) and set(rule) == {"tables", "where"}:
-        tables, condition = _listed(rule["tables"]), str(rule["where"])
-        if not 0 < len(tables) <= _MOST_TABLES:
-            raise DrsConfigError(f"rules: a rule has 1 to {_MOST_TABLES} tables, and not {len(tables)}.")
-        if not 0 < len(condition) <= _LONGEST_CONDITION:
+        tables, condition = _to_list(rule["tables"]), str(rule["where"])
+        if not 0 < len(tables) <= _MAX_TABLES:
+            raise DrsConfigError(f"rules: tables must have 1 to {_MAX_TABLES} entries, not {len(tables)}.")
+        if not 0 < len(condition) <= _MAX_CONDITION_LENGTH:
             raise DrsConfigError(
-                f"rules: where has 1 to {_LONGEST_CONDITION} characters, and not {len(condition)}."
+                f"rules: where must have 1 to {_MAX_CONDITION_LENGTH} characters, not {len(condition)}."
             )
         return {
             "object_info": [{"id": _table_id(name), "select": "true"} for name in tables],
@@ -182,21 +185,18 @@ def read_transformation(rule: object) -> dict[str, Any]:
         }
     config = rule.get("config") if isinstance(rule, Mapping) else None
     if isinstance(config, Mapping) and set(config) >= set(_CONFIG_KEYS):
-        table = {"db_table_name": f"{config['db_name']}.{config['table_name']}"}
+        table_name = f"{config['db_name']}.{config['table_name']}"
         return {
             "object_info": [],
-            "transformation_info": {
-                "transformation_type": "configConditionalFilter",
-                "value": "config",
-            },
-            "config_transformation": {**table, **config},
+            "transformation_info": {"transformation_type": "configConditionalFilter", "value": "config"},
+            "config_transformation": {"db_table_name": table_name, **config},
         }
     raise DrsConfigError(
-        f"rules: {rule!r} is none; a rule has tables and where, or config with {', '.join(_CONFIG_KEYS)}."
+        f"rules: {rule!r} is invalid: expected tables and where, or config with {', '.join(_CONFIG_KEYS)}."
     )
 
 
-def _listed(names: object) -> list[str]:
+def _to_list(names: object) -> list[str]:
     if isinstance(names, str):
         return [names]
     return [str(name) for name in names] if isinstance(names, Iterable) else []
@@ -205,34 +205,21 @@ def _listed(names: object) -> list[str]:
 def _table_id(name: str) -> str:
     database, _, table = name.partition(".")
     if not database or not table:
-        raise DrsConfigError(f"rules: {name!r} is no table; give database and table, as in 'shop.orders'.")
-    return f"{database}{_JOINT}{table}"
-
-
-#: What a modification can change (drs_03_0107), beside the two endpoints.
-CHANGES = (
-    "name",
-    "description",
-    "alarm_notify",
-    "task_type",
-    "is_recreate",
-    "is_target_readonly",
-    "replace_definer",
-    "store_db_info",
-    "tags",
-    "node_type",
-)
+        raise DrsConfigError(
+            f"rules: {name!r} is invalid: expected database and table, such as 'shop.orders'."
+        )
+    return f"{database}{_SEPARATOR}{table}"
 
 
 def read_changes(changes: object) -> dict[str, Any]:
     """
-    Return the changes of a modification, as the service has them.
+    Return the fields of a modification.
 
-    :raises DrsConfigError: it is no mapping, or names what cannot be changed.
+    :raises DrsConfigError: it is not a mapping, or has a field that cannot be changed.
     """
     if not isinstance(changes, Mapping):
-        raise DrsConfigError(f"changes: expected a mapping, not {type(changes).__name__}.")
-    unknown = [str(name) for name in changes if name not in CHANGES]
+        raise DrsConfigError(f"changes is invalid: expected a mapping, not {type(changes).__name__}.")
+    unknown = [str(name) for name in changes if name not in _CHANGES]
     if unknown:
-        raise DrsConfigError(f"changes: {', '.join(unknown)} cannot be changed; {', '.join(CHANGES)} can.")
+        raise DrsConfigError(f"changes: {', '.join(unknown)} cannot be changed, only {', '.join(_CHANGES)}.")
     return dict(changes)
