@@ -89,12 +89,12 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
-        from airflow_provider_drs.protocol.comparisons.messages import Order
+        from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 
         start_time_ms = parse_start_time(self.start_time, allow_past=self._is_retry)
         if start_time_ms is not None and start_time_ms <= time.time() * 1000:
             start_time_ms = None
-        order = Order(
+        spec = ComparisonSpec(
             objects=self.objects,
             data=self.data or "",
             tables=self.tables,
@@ -102,7 +102,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
             conflict_policy=self.conflict_policy,
             start_time_ms=start_time_ms,
         )
-        return {"order": order, "adopt_running": self._is_retry}
+        return {"spec": spec, "adopt_running": self._is_retry}
 
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         from airflow_provider_drs.operators import results

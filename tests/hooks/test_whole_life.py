@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.protocol.comparisons.messages import Comparison, Order
+from airflow_provider_drs.protocol.comparisons.messages import Comparison, ComparisonSpec
 from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,
@@ -441,9 +441,9 @@ def test_a_backward_job_is_reviewed_by_its_forward_one(emulator: Emulator, hook:
 # ---------------------------------------------------------------------------------
 
 
-def _compare(emulator: Emulator, hook: Any, order: Order, **seed: Any) -> tuple[Any, ComparisonWatch]:
+def _compare(emulator: Emulator, hook: Any, spec: ComparisonSpec, **seed: Any) -> tuple[Any, ComparisonWatch]:
     job_id = emulator.seed_job(**DR, **REPLICATING, **seed)
-    made = hook.create_comparisons([job_id], order)[job_id]
+    made = hook.create_comparisons([job_id], spec)[job_id]
     watch = ComparisonWatch([made])
     hook.poll(watch)
     assert watch.pending == (job_id,)
@@ -455,7 +455,7 @@ def _compare(emulator: Emulator, hook: Any, order: Order, **seed: Any) -> tuple[
 @pytest.mark.parametrize("data", ["lines", "contents"])
 def test_consistent_data_is_found_so(emulator: Emulator, hook: Any, data: str) -> None:
     """Objects and data, and nothing differs."""
-    made, watch = _compare(emulator, hook, Order(data=data, tables={"shop": ["orders"]}))
+    made, watch = _compare(emulator, hook, ComparisonSpec(data=data, tables={"shop": ["orders"]}))
 
     assert set(made.task_ids) == {"objects", data}
     assert (watch.is_done, watch.failures) == (True, {})
@@ -466,8 +466,8 @@ def test_consistent_data_is_found_so(emulator: Emulator, hook: Any, data: str) -
 @pytest.mark.parametrize("data", ["lines", "contents"])
 def test_a_difference_is_named(emulator: Emulator, hook: Any, data: str) -> None:
     """With the table, and how many rows there are."""
-    order = Order(objects=False, data=data, tables={"shop": []})
-    _, watch = _compare(emulator, hook, order, differences=["shop.orders"])
+    spec = ComparisonSpec(objects=False, data=data, tables={"shop": []})
+    _, watch = _compare(emulator, hook, spec, differences=["shop.orders"])
 
     (error,) = watch.failures.values()
     assert "shop.orders INCONSISTENT (1200 and 1199)" in str(error)
@@ -476,7 +476,7 @@ def test_a_difference_is_named(emulator: Emulator, hook: Any, data: str) -> None
 
 def test_missing_objects_are_a_difference(emulator: Emulator, hook: Any) -> None:
     """Without any comparison of data."""
-    _, watch = _compare(emulator, hook, Order(), differences=["shop.orders"])
+    _, watch = _compare(emulator, hook, ComparisonSpec(), differences=["shop.orders"])
 
     assert "TABLE INCONSISTENT (2 and 1)" in str(next(iter(watch.failures.values())))
 
@@ -484,9 +484,9 @@ def test_missing_objects_are_a_difference(emulator: Emulator, hook: Any) -> None
 def test_many_databases_are_read_page_by_page(emulator: Emulator, hook: Any) -> None:
     """A difference on the second page is not lost."""
     databases = {f"db{n:03}": {"t": 1} for n in range(120)}
-    order = Order(objects=False, data="lines", tables=dict.fromkeys(databases, ()))
+    spec = ComparisonSpec(objects=False, data="lines", tables=dict.fromkeys(databases, ()))
 
-    _, watch = _compare(emulator, hook, order, databases=databases, differences=["db110.t"])
+    _, watch = _compare(emulator, hook, spec, databases=databases, differences=["db110.t"])
 
     assert watch.results[0]["compared"] == 120
     assert "db110.t" in str(next(iter(watch.failures.values())))
@@ -497,11 +497,11 @@ def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
 ) -> None:
     """One that has ended is not; the data may have changed since."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
-    order = Order(data="lines", tables={"shop": ["orders"]})
+    spec = ComparisonSpec(data="lines", tables={"shop": ["orders"]})
 
-    first, second = (hook.create_comparisons([job_id], order, adopt_running=True)[job_id] for _ in range(2))
+    first, second = (hook.create_comparisons([job_id], spec, adopt_running=True)[job_id] for _ in range(2))
     emulator.advance(11)
-    third = hook.create_comparisons([job_id], order, adopt_running=True)[job_id]
+    third = hook.create_comparisons([job_id], spec, adopt_running=True)[job_id]
 
     assert (second.adopted, second.task_ids) == (True, first.task_ids)
     assert (third.adopted, third.task_ids == first.task_ids) == (False, False)
@@ -510,10 +510,12 @@ def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
 def test_a_comparison_of_other_tables_is_not_taken_for_ours(emulator: Emulator, hook: Any) -> None:
     """It would call consistent what nobody has compared; one of objects is always one of all of them."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
-    hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["customers"]}))
+    hook.create_comparisons([job_id], ComparisonSpec(data="lines", tables={"shop": ["customers"]}))
 
-    refused = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": ["orders"]}))[job_id]
-    objects = hook.create_comparisons([job_id], Order())[job_id]
+    refused = hook.create_comparisons([job_id], ComparisonSpec(data="lines", tables={"shop": ["orders"]}))[
+        job_id
+    ]
+    objects = hook.create_comparisons([job_id], ComparisonSpec())[job_id]
 
     assert refused.error_code == "DRS.M00402"
     assert "conflict_policy='cancel'" in str(refused)
@@ -528,18 +530,20 @@ def test_a_lost_order_is_looked_for_before_it_is_sent_again(
     job_id = emulator.seed_job(**DR, **REPLICATING)
     emulator.inject(fault, operation="CreateCompareTask")
 
-    assert hook.create_comparisons([job_id], Order())[job_id].task_ids
+    assert hook.create_comparisons([job_id], ComparisonSpec())[job_id].task_ids
     assert len(emulator.journal("CreateCompareTask")) == calls
 
 
 def test_another_comparison_of_data_is_kept_or_cancelled(emulator: Emulator, hook: Any) -> None:
-    """As the order says; a cancelled one is not consistent."""
+    """Depending on conflict_policy; a canceled comparison is not consistent."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
-    first = hook.create_comparisons([job_id], Order(objects=False, data="lines", tables={"shop": []}))[job_id]
+    first = hook.create_comparisons(
+        [job_id], ComparisonSpec(objects=False, data="lines", tables={"shop": []})
+    )[job_id]
     contents = {"objects": False, "data": "contents", "tables": {"shop": []}}
 
-    kept = hook.create_comparisons([job_id], Order(**contents))[job_id]
-    made = hook.create_comparisons([job_id], Order(**contents, conflict_policy="cancel"))[job_id]
+    kept = hook.create_comparisons([job_id], ComparisonSpec(**contents))[job_id]
+    made = hook.create_comparisons([job_id], ComparisonSpec(**contents, conflict_policy="cancel"))[job_id]
 
     assert kept.error_code == "DRS.M00402"
     assert isinstance(made, Comparison)
@@ -551,13 +555,13 @@ def test_another_comparison_of_data_is_kept_or_cancelled(emulator: Emulator, hoo
 def test_a_job_that_cannot_be_compared_says_so(emulator: Emulator, hook: Any) -> None:
     """Another kind of job, an unknown one, a comparison that there is not."""
     job_id = emulator.seed_job(**DR, **REPLICATING)
-    answers = hook.create_comparisons([emulator.job_ids[0], UNKNOWN], Order())
+    answers = hook.create_comparisons([emulator.job_ids[0], UNKNOWN], ComparisonSpec())
     assert [type(each) for each in answers.values()] == [DrsJobStateError, DrsJobNotFoundError]
 
     lost = Comparison(job_id, {"lines": "00000000-0000-0000-0000-000000000000"})
     assert isinstance(hook.get_comparisons([lost.to_dict()])[job_id], DrsJobNotFoundError)
     _refuse(emulator, "ListCompareResult", times=None)
-    assert hook.create_comparisons([job_id], Order())[job_id].error_code == "DRS.M00200"
+    assert hook.create_comparisons([job_id], ComparisonSpec())[job_id].error_code == "DRS.M00200"
 
 
 def test_an_order_that_stays_lost_is_an_error(emulator: Emulator, hook: Any, connect: Any) -> None:
@@ -567,7 +571,7 @@ def test_an_order_that_stays_lost_is_an_error(emulator: Emulator, hook: Any, con
     emulator.inject("reset_before", operation="CreateCompareTask", times=None)
     _refuse(emulator, "ListCompareResult", times=None, after=1)
 
-    assert isinstance(hook.create_comparisons([job_id], Order())[job_id], DrsError)
+    assert isinstance(hook.create_comparisons([job_id], ComparisonSpec())[job_id], DrsError)
 
 
 def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> None:

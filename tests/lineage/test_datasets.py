@@ -17,7 +17,11 @@ from airflow_provider_drs.protocol.lineage import (
 )
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult
 from airflow_provider_drs.protocol.prechecks.report import report_job
-from airflow_provider_drs.protocol.prechecks.verdict import read_alarm_policy
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
+
+SOURCE = {"db_type": "mysql", "ip": "192.0.2.1", "db_port": 3306}
+TARGET = {"db_type": "mysql", "ip": "192.0.2.2", "db_port": 3306}
+SOURCE_URL, TARGET_URL = "mysql://192.0.2.1:3306", "mysql://192.0.2.2:3306"
 
 
 def _job(source: Any = None, target: Any = None) -> JobDetails:
@@ -28,8 +32,8 @@ def _job(source: Any = None, target: Any = None) -> JobDetails:
 @pytest.mark.parametrize(
     ("endpoint", "server"),
     [
-        ({"db_type": "mysql", "ip": "192.0.2.1", "db_port": 3306}, "mysql://192.0.2.1:3306"),
-        ({"db_type": "taurus", "ip": "192.0.2.1", "db_port": 3307}, "mysql://192.0.2.1:3307"),
+        (SOURCE, SOURCE_URL),
+        ({**SOURCE, "db_type": "taurus", "db_port": 3307}, "mysql://192.0.2.1:3307"),
         ({"db_type": "postgresql", "ip": "db.example", "db_port": 5432}, "postgres://db.example:5432"),
         ({"db_type": "mongodb", "ip": "a:27017,b:27018", "db_port": 0}, "mongodb://a:27017,b:27018"),
         ({"db_type": "mongodb", "ip": "a", "db_port": 0}, "mongodb://a"),
@@ -41,18 +45,9 @@ def _job(source: Any = None, target: Any = None) -> JobDetails:
         (None, None),
     ],
 )
-def test_a_server_has_the_name_that_openlineage_gives_it(endpoint: Any, server: str | None) -> None:
-    """By its address, else by the id of the instance; what is no address is no name."""
+def test_server_has_its_openlineage_name(endpoint: Any, server: str | None) -> None:
+    """With its address, or with the id of the instance; a host that is not an address has no name."""
     assert find_server(_job(source=endpoint), "source") == server
-
-
-SOURCE = {"db_type": "mysql", "ip": "192.0.2.1", "db_port": 3306}
-TARGET = {"db_type": "mysql", "ip": "192.0.2.2", "db_port": 3306}
-
-
-def test_without_objects_a_dataset_is_the_whole_server() -> None:
-    """The service does not tell which databases a job has; an end that is not known has no dataset."""
-    assert find_objects(_job(SOURCE)) == {"source": [Dataset("mysql://192.0.2.1:3306", "*")], "target": []}
 
 
 @pytest.mark.parametrize(
@@ -77,46 +72,51 @@ def test_without_objects_a_dataset_is_the_whole_server() -> None:
         ([{"id": "loop", "parent_id": "loop", "select": "true"}], ["loop.loop.loop"], ["loop.loop.loop"]),
     ],
 )
-def test_objects_are_datasets_of_their_own(objects: Any, source: list[str], target: list[str]) -> None:
-    """Under the name that each end has for them."""
+def test_objects_are_datasets_with_the_names_of_each_end(
+    objects: Any, source: list[str], target: list[str]
+) -> None:
     found = find_objects(_job(SOURCE, TARGET), read_objects(objects))
 
-    assert [each.name for each in found["source"]] == source
-    assert [each.name for each in found["target"]] == target
+    assert found["source"] == [Dataset(SOURCE_URL, name) for name in source]
+    assert found["target"] == [Dataset(TARGET_URL, name) for name in target]
 
 
-def test_a_pre_check_asserts_something_of_each_end() -> None:
-    """Items about one end of that one, all others of both, and the verdict first."""
+def test_without_objects_the_dataset_is_the_whole_server() -> None:
+    """An unknown end has no dataset."""
+    assert find_objects(_job(SOURCE)) == {"source": [Dataset(SOURCE_URL, "*")], "target": []}
+
+
+def test_precheck_has_assertions_for_each_end() -> None:
+    """The verdict, and the items of this end or of both ends."""
     items = (
         CheckItem("srcBinlogFormatCheck", "FAILED"),
         CheckItem("dstDbDiskSize", "ALARM"),
-        CheckItem("sqlModeConsistency", "UNHEARD"),
+        CheckItem("sqlModeConsistency", "UNKNOWN"),
     )
     result = PrecheckResult("j", "j", 100, False, 90, items=items)
 
-    said = assert_precheck(_job(), report_job("j", result, read_alarm_policy("allow")))
+    assertions = assert_precheck(_job(), report_job("j", result, AlarmPolicy()))
 
-    assert [each.assertion for each in said["source"]] == [
+    assert [assertion.assertion for assertion in assertions["source"]] == [
         "drs_precheck",
         "srcBinlogFormatCheck",
         "sqlModeConsistency",
     ]
-    assert [(each.assertion, each.severity, each.success) for each in said["target"]] == [
+    assert [(row.assertion, row.severity, row.success) for row in assertions["target"]] == [
         ("drs_precheck", "error", False),
         ("dstDbDiskSize", "warn", False),
         ("sqlModeConsistency", "error", False),
     ]
-    assert said["target"][1].name == "orders: dstDbDiskSize"
+    assert assertions["target"][1].name == "orders: dstDbDiskSize"
 
 
-def test_a_job_that_needs_no_check_has_a_verdict_and_no_items() -> None:
-    """It may start."""
-    said = assert_precheck(_job(), report_job("j", None, read_alarm_policy("allow")))
+def test_job_that_needs_no_precheck_has_only_a_verdict() -> None:
+    assertions = assert_precheck(_job(), report_job("j", None, AlarmPolicy()))
 
-    assert [(each.assertion, each.success) for each in said["source"]] == [("drs_precheck", True)]
+    assert [(row.assertion, row.success) for row in assertions["source"]] == [("drs_precheck", True)]
 
 
-ROW = {
+TABLE = {
     "kind": "lines",
     "source_db_name": "shop",
     "source_table_name": "orders",
@@ -125,7 +125,7 @@ ROW = {
     "target_row_num": 9,
     "line_compare_result": "INCONSISTENT",
 }
-COUNTED = {"kind": "objects", "object_type": "TABLE", "object_compare_result": "INCONSISTENT"}
+OBJECTS = {"kind": "objects", "object_type": "TABLE", "object_compare_result": "INCONSISTENT"}
 DATABASE = {"kind": "lines", "source_db_name": "shop", "line_compare_result": "INCONSISTENT"}
 
 
@@ -133,50 +133,43 @@ def _compare(*differences: dict[str, Any], **statuses: str) -> ComparisonResult:
     return ComparisonResult("j", statuses or {"lines": "SUCCESSFUL"}, 3, differences)
 
 
-def test_a_comparison_asserts_something_of_both_ends() -> None:
-    """The verdict of each server, and what differs of the table, database or server that has it."""
-    source, target = "mysql://192.0.2.1:3306", "mysql://192.0.2.2:3306"
+def test_comparison_has_assertions_for_each_dataset() -> None:
+    """The result for each server, and the differences of servers, databases and tables."""
+    found = assert_comparison(_job(SOURCE, TARGET), _compare(OBJECTS, DATABASE, TABLE))
 
-    found = assert_comparison(_job(SOURCE, TARGET), _compare(COUNTED, DATABASE, ROW))
-
-    assert {place: [(each.assertion, each.success) for each in said] for place, said in found.items()} == {
-        Dataset(server, name): said
-        for server, table in ((source, "shop.orders"), (target, "shop.orders_new"))
-        for name, said in (
+    assert {dataset: [(row.assertion, row.success) for row in rows] for dataset, rows in found.items()} == {
+        Dataset(server, name): rows
+        for server, table in ((SOURCE_URL, "shop.orders"), (TARGET_URL, "shop.orders_new"))
+        for name, rows in (
             ("*", [("drs_comparison", False), ("drs_comparison_objects", False)]),
             ("shop.*", [("drs_comparison_lines", False)]),
             (table, [("drs_comparison_lines", False)]),
         )
     }
-    assert found[Dataset(source)][1].description == "TABLE INCONSISTENT"
-    assert found[Dataset(source, "shop.orders")][0].name == "orders: drs_comparison_lines"
+    assert found[Dataset(SOURCE_URL)][1].description == "TABLE INCONSISTENT"
+    assert found[Dataset(SOURCE_URL, "shop.orders")][0].name == "orders: drs_comparison_lines"
 
 
 @pytest.mark.parametrize(
     ("result", "success", "description"),
     [
         (_compare(), True, "3 compared, 0 differences"),
-        (_compare(ROW), False, "3 compared, 1 differences"),
+        (_compare(TABLE), False, "3 compared, 1 differences"),
         (_compare(lines="CANCELLED"), False, "3 compared, 0 differences, lines CANCELLED"),
     ],
 )
-def test_a_verdict_on_data_says_what_it_rests_on(
+def test_result_of_a_comparison_is_described(
     result: ComparisonResult, success: bool, description: str
 ) -> None:
-    """What could not be compared is not consistent; an end that is not known is told nothing of."""
-    ((place, (verdict,)),) = [
-        (place, said[:1]) for place, said in assert_comparison(_job(SOURCE), result).items()
-    ][:1]
+    """A comparison that failed is not consistent; an unknown end has no assertions."""
+    found = assert_comparison(_job(SOURCE), result)
 
-    assert place == Dataset("mysql://192.0.2.1:3306")
-    assert (verdict.success, verdict.description) == (success, description)
+    assert {dataset.namespace for dataset in found} == {SOURCE_URL}
+    summary = found[Dataset(SOURCE_URL)][0]
+    assert (summary.success, summary.description) == (success, description)
 
 
-def test_rows_are_counted_where_they_differ() -> None:
-    """A comparison names no other tables, and counts rows of tables alone."""
-    counted = count_rows(_job(SOURCE, TARGET), _compare(ROW, DATABASE, COUNTED))
+def test_rows_of_tables_that_differ_are_counted() -> None:
+    counts = count_rows(_job(SOURCE, TARGET), _compare(TABLE, DATABASE, OBJECTS))
 
-    assert counted == {
-        Dataset("mysql://192.0.2.1:3306", "shop.orders"): 10,
-        Dataset("mysql://192.0.2.2:3306", "shop.orders_new"): 9,
-    }
+    assert counts == {Dataset(SOURCE_URL, "shop.orders"): 10, Dataset(TARGET_URL, "shop.orders_new"): 9}

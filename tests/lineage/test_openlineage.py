@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from airflow_provider_drs.operators.drs import (
     DrsSelectObjectsOperator,
     DrsStartJobsOperator,
 )
-from airflow_provider_drs.protocol.comparisons.messages import Order
+from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 from airflow_provider_drs.sensors.drs import (
     DrsDataComparisonSensor,
     DrsJobStatusSensor,
@@ -28,8 +29,8 @@ SOURCE, TARGET = "mysql://192.0.2.10:3306", "mysql://192.0.2.20:3306"
 
 
 @pytest.fixture
-def wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenLineage is told where to send events to."""
+def openlineage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable OpenLineage, which is installed but not configured."""
     from airflow.providers.openlineage import conf
 
     monkeypatch.setattr(conf, "is_disabled", lambda: False)
@@ -46,103 +47,94 @@ def passed(emulator: Emulator, connect: Any) -> list[str]:
     return job_ids
 
 
-def _names(task: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    told = task.get_openlineage_facets_on_complete(None)
-    return ([(each.namespace, each.name) for each in ends] for ends in (told.inputs, told.outputs))  # type: ignore[return-value]
+def _facets(task: Any) -> Any:
+    return task.get_openlineage_facets_on_complete(None)
 
 
-def _detail_calls(emulator: Emulator) -> int:
-    return len(emulator.journal("BatchListJobDetails"))
+def _names(task: Any) -> list[list[tuple[str, str]]]:
+    """Return namespace and name of the inputs and of the outputs."""
+    facets = _facets(task)
+    return [[(row.namespace, row.name) for row in rows] for rows in (facets.inputs, facets.outputs)]
 
 
-@pytest.mark.usefixtures("wanted")
-def test_a_start_tells_where_the_data_goes(context: dict[str, Any], passed: list[str]) -> None:
-    """From the source to the destination."""
+@pytest.mark.usefixtures("openlineage")
+def test_start_moves_data_from_source_to_destination(context: dict[str, Any], passed: list[str]) -> None:
     start = DrsStartJobsOperator(task_id="s", job_ids=passed)
 
     start.execute(context)
 
-    inputs, outputs = _names(start)
-    assert (inputs, outputs) == ([(SOURCE, "*")], [(TARGET, "*")])
+    assert _names(start) == [[(SOURCE, "*")], [(TARGET, "*")]]
 
 
-@pytest.mark.usefixtures("wanted")
-def test_what_was_not_started_moves_nothing(emulator: Emulator, context: dict[str, Any]) -> None:
-    """A refused start has no lineage; OpenLineage is told of the failure alone."""
+@pytest.mark.usefixtures("openlineage")
+def test_refused_start_has_no_lineage(emulator: Emulator, context: dict[str, Any]) -> None:
     start = DrsStartJobsOperator(task_id="s", job_ids=emulator.job_ids[:1])
 
     with pytest.raises(AirflowFailException):
         start.execute(context)
 
-    assert start.get_openlineage_facets_on_complete(None) is None
+    assert _facets(start) is None
 
 
-@pytest.mark.usefixtures("wanted")
-def test_selected_objects_are_told_by_name(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Under the name that each end has for them."""
-    task = DrsSelectObjectsOperator(
-        task_id="o", job_ids=emulator.job_ids[:1], objects={"shop.orders": "orders_new"}
-    )
+@pytest.mark.usefixtures("openlineage")
+def test_selected_objects_are_datasets(emulator: Emulator, context: dict[str, Any]) -> None:
+    """With the names of each end."""
+    objects = {"shop.orders": "orders_new"}
+    task = DrsSelectObjectsOperator(task_id="o", job_ids=emulator.job_ids[:1], objects=objects)
 
     task.execute(context)
 
-    inputs, outputs = _names(task)
-    assert (inputs, outputs) == ([(SOURCE, "shop.orders")], [(TARGET, "shop.orders_new")])
+    assert _names(task) == [[(SOURCE, "shop.orders")], [(TARGET, "shop.orders_new")]]
 
 
-@pytest.mark.usefixtures("wanted")
-def test_waits_for_data_tell_that_it_goes_on(emulator: Emulator, context: dict[str, Any]) -> None:
-    """A wait for a job that is to be created has no data to tell of."""
+@pytest.mark.usefixtures("openlineage")
+def test_waits_for_replication_have_lineage(emulator: Emulator, context: dict[str, Any]) -> None:
+    """A wait for the creation of a job does not."""
     job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
-    idle = emulator.job_ids[0]
-    waits = {
-        True: [
-            DrsJobStatusSensor(task_id="a", job_ids=[job_id], target_statuses="INCRE_TRANSFER_STARTED"),
-            DrsReplicationDelaySensor(task_id="b", job_ids=[job_id], max_delay_s=1e9, consecutive=1),
-        ],
-        False: [DrsJobStatusSensor(task_id="c", job_ids=[idle], target_statuses="CONFIGURATION")],
-    }
+    created_id = emulator.job_ids[0]
+    sensors = [
+        DrsJobStatusSensor(task_id="a", job_ids=[job_id], target_statuses="INCRE_TRANSFER_STARTED"),
+        DrsReplicationDelaySensor(task_id="b", job_ids=[job_id], max_delay_s=1e9, consecutive=1),
+        DrsJobStatusSensor(task_id="c", job_ids=[created_id], target_statuses="CONFIGURATION"),
+    ]
 
-    for tells, sensors in waits.items():
-        for sensor in sensors:
-            sensor.execute(context)
-            assert (sensor.get_openlineage_facets_on_complete(None) is not None) is tells
+    for sensor in sensors:
+        sensor.execute(context)
+
+    assert [_facets(sensor) is not None for sensor in sensors] == [True, True, False]
 
 
-@pytest.mark.usefixtures("wanted")
-@pytest.mark.parametrize("kind", ["sensor", "operator"])
-def test_a_failed_pre_check_is_told(emulator: Emulator, context: dict[str, Any], kind: str) -> None:
-    """By the sensor, and by the operator that waits itself; after a deferral as well."""
+@pytest.mark.usefixtures("openlineage")
+@pytest.mark.parametrize(
+    ("task_class", "arguments"),
+    [(DrsPrecheckSensor, {}), (DrsBatchPrecheckOperator, {"wait_for_completion": True, "settle_time": 0.1})],
+)
+def test_failed_precheck_has_assertions(
+    emulator: Emulator, context: dict[str, Any], task_class: Any, arguments: dict[str, Any]
+) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
     with DrsHook() as hook:
         hook.precheck_jobs([job_id])
-    task: Any = DrsPrecheckSensor(task_id="w", job_ids=[job_id])
-    if kind == "operator":
-        task = DrsBatchPrecheckOperator(
-            task_id="p", job_ids=[job_id], wait_for_completion=True, settle_time=0.1
-        )
+    task = task_class(task_id="p", job_ids=[job_id], **arguments)
 
     with pytest.raises(AirflowFailException):
         task.execute(context)
 
-    (source, _target) = task.get_openlineage_facets_on_complete(None).inputs
-    said = source.inputFacets["dataQualityAssertions"].assertions
-    assert {each.assertion: each.success for each in said} == {
+    (source, _target) = _facets(task).inputs
+    assertions = source.inputFacets["dataQualityAssertions"].assertions
+    assert {row.assertion: row.success for row in assertions} == {
         "drs_precheck": False,
         "srcBinlogFormatCheck": False,
     }
 
 
-@pytest.mark.usefixtures("wanted")
+@pytest.mark.usefixtures("openlineage")
 @pytest.mark.parametrize("differences", [[], ["shop.orders"]])
-def test_a_comparison_is_told(
-    emulator: Emulator,
-    context: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    differences: list[str],
+def test_comparison_has_assertions_and_row_counts(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, differences: list[str]
 ) -> None:
-    """Of both ends the verdict; of a table that differs its difference, and how many rows it has."""
+    """The result for both servers, the difference for the table that differs."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(11))
     job_id = emulator.seed_job(
         status="INCRE_TRANSFER_STARTED",
@@ -151,8 +143,8 @@ def test_a_comparison_is_told(
         differences=differences,
     )
     with DrsHook() as hook:
-        made = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": []}))
-    task = DrsDataComparisonSensor(task_id="c", comparisons=[made[job_id].to_dict()], poke_interval=0.01)
+        created = hook.create_comparisons([job_id], ComparisonSpec(data="lines", tables={"shop": []}))
+    task = DrsDataComparisonSensor(task_id="c", comparisons=[created[job_id].to_dict()], poke_interval=0.01)
 
     if differences:
         with pytest.raises(AirflowFailException):
@@ -160,54 +152,55 @@ def test_a_comparison_is_told(
     else:
         task.execute(context)
 
-    told = {
-        (each.namespace, each.name): each.inputFacets
-        for each in task.get_openlineage_facets_on_complete(None).inputs
-    }
-    verdicts = {place: facets["dataQualityAssertions"].assertions[0] for place, facets in told.items()}
-    assert {verdicts[end, "*"].success for end in (SOURCE, TARGET)} == {not differences}
-    assert {name for _, name in told} == ({"*", "shop.*", "shop.orders"} if differences else {"*"})
+    facets = {(row.namespace, row.name): row.inputFacets for row in _facets(task).inputs}
+    first = {place: found["dataQualityAssertions"].assertions[0] for place, found in facets.items()}
+    assert {first[end, "*"].success for end in (SOURCE, TARGET)} == {not differences}
+    assert {name for _, name in facets} == ({"*", "shop.*", "shop.orders"} if differences else {"*"})
     if differences:
-        assert verdicts[SOURCE, "shop.orders"].assertion == "drs_comparison_lines"
-        rows = [told[end, "shop.orders"]["dataQualityMetrics"].rowCount for end in (SOURCE, TARGET)]
+        assert first[SOURCE, "shop.orders"].assertion == "drs_comparison_lines"
+        rows = [facets[end, "shop.orders"]["dataQualityMetrics"].rowCount for end in (SOURCE, TARGET)]
         assert rows[0] - rows[1] == 1
 
 
-def test_without_openlineage_it_costs_nothing(
-    emulator: Emulator, context: dict[str, Any], passed: list[str]
+@pytest.mark.parametrize(("is_enabled", "calls"), [(False, 0), (True, 1)])
+def test_lineage_costs_one_call_if_enabled(
+    emulator: Emulator,
+    context: dict[str, Any],
+    passed: list[str],
+    request: pytest.FixtureRequest,
+    is_enabled: bool,
+    calls: int,
 ) -> None:
-    """No call, and nothing to tell: it is installed here, and not told where to send events to."""
+    """It reads the details of all jobs in one batch."""
+    if is_enabled:
+        request.getfixturevalue("openlineage")
     sensor = DrsPrecheckSensor(task_id="w", job_ids=passed)
 
     sensor.execute(context)
 
+    assert lineage.is_wanted() is is_enabled
+    assert (_facets(sensor) is not None) is is_enabled
+    assert len(emulator.journal("BatchListJobDetails")) == calls
+
+
+def test_lineage_is_disabled_without_openlineage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage.conf", None)
+
     assert not lineage.is_wanted()
-    assert sensor.get_openlineage_facets_on_complete(None) is None
-    assert _detail_calls(emulator) == 0
 
 
-def test_an_environment_without_it_wants_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The import fails, and nothing else."""
-    monkeypatch.setitem(__import__("sys").modules, "airflow.providers.openlineage.conf", None)
-
-    assert not lineage.is_wanted()
-
-
-@pytest.mark.usefixtures("wanted")
-def test_with_it_a_wait_costs_one_call_more(
-    emulator: Emulator, context: dict[str, Any], passed: list[str]
-) -> None:
-    """For the jobs' details, however many jobs fit into a call."""
-    DrsPrecheckSensor(task_id="w", job_ids=passed).execute(context)
-
-    assert _detail_calls(emulator) == 1
-
-
-@pytest.mark.usefixtures("wanted")
+@pytest.mark.usefixtures("openlineage")
 @pytest.mark.parametrize(
-    "fault", [{"kind": "status", "status": 503}, {"kind": "no_permission"}, {"kind": "wrong_shape"}]
+    "fault",
+    [
+        {"kind": "status", "status": 503},
+        {"kind": "no_permission"},
+        {"kind": "wrong_shape"},
+        # No response; the read timeout of the connection is 60 seconds.
+        {"kind": "hang"},
+    ],
 )
-def test_what_cannot_be_found_out_fails_nothing(
+def test_failed_lineage_does_not_fail_the_task(
     emulator: Emulator,
     context: dict[str, Any],
     passed: list[str],
@@ -215,34 +208,21 @@ def test_what_cannot_be_found_out_fails_nothing(
     told: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The verdict stands; the log says what is missing."""
-    monkeypatch.setattr(lineage, "LONGEST_S", 0.05)
+    """It takes at most a few seconds, and the log has a warning."""
+    assert lineage.LONGEST_S < 10
+    monkeypatch.setattr(lineage, "LONGEST_S", 0.1)
     emulator.inject(operation="BatchListJobDetails", times=1000, **fault)
     sensor = DrsPrecheckSensor(task_id="w", job_ids=passed)
 
     assert sensor.execute(context) == passed
 
-    assert sensor.get_openlineage_facets_on_complete(None) is None
+    assert _facets(sensor) is None
     assert any("No lineage for these jobs" in line for line in told())
 
 
-@pytest.mark.usefixtures("wanted")
-def test_a_service_that_hangs_holds_nothing_up(
-    emulator: Emulator, context: dict[str, Any], passed: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has a few seconds, whatever the connection says that a call may take."""
-    monkeypatch.setattr(lineage, "LONGEST_S", 0.2)
-    emulator.inject("hang", operation="BatchListJobDetails", times=1000)
-    sensor = DrsPrecheckSensor(task_id="w", job_ids=passed)
-
-    assert sensor.execute(context) == passed
-    assert sensor.get_openlineage_facets_on_complete(None) is None
-    assert lineage.LONGEST_S < 10
-
-
-@pytest.mark.usefixtures("wanted")
-def test_secrets_that_the_service_echoes_are_not_told(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Only what a dataset is called leaves the task."""
+@pytest.mark.usefixtures("openlineage")
+def test_lineage_contains_no_secrets(emulator: Emulator, context: dict[str, Any]) -> None:
+    """The details of a job can contain passwords."""
     from openlineage.client.serde import Serde
 
     job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED", echo_secrets=True)
@@ -250,8 +230,8 @@ def test_secrets_that_the_service_echoes_are_not_told(emulator: Emulator, contex
 
     sensor.execute(context)
 
-    told = sensor.get_openlineage_facets_on_complete(None)
-    text = json.dumps([json.loads(Serde.to_json(each)) for each in [*told.inputs, *told.outputs]])
+    facets = _facets(sensor)
+    text = json.dumps([json.loads(Serde.to_json(row)) for row in [*facets.inputs, *facets.outputs]])
     assert SOURCE in text
     assert "emulated" not in text
     assert "root" not in text

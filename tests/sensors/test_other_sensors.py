@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.comparisons.messages import Order
+from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
 from airflow_provider_drs.sensors import drs as sensors
 from airflow_provider_drs.triggers.schedule import PollSchedule
@@ -232,7 +232,7 @@ def test_comparisons_are_waited_for(
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(11))
     job_id = emulator.seed_job(differences=differences, **DR)
     with DrsHook() as hook:
-        made = hook.create_comparisons([job_id], Order(data="lines", tables={"shop": []}))
+        made = hook.create_comparisons([job_id], ComparisonSpec(data="lines", tables={"shop": []}))
     sensor = _make("DrsDataComparisonSensor", mode, comparisons=[made[job_id].to_dict()])
 
     if differences:

@@ -1,1 +1,1 @@
-"""Comparing the data of source and destination."""
+"""Comparisons of the data of source and destination."""

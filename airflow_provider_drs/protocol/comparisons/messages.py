@@ -1,47 +1,44 @@
-"""Comparisons of the data at both ends of a disaster recovery job: the order, and what was found."""
+"""Requests that compare the data of source and destination of disaster recovery jobs, and their responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.batches import Answers
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsResponseError, check_choice
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact_text
 from airflow_provider_drs.protocol.core.rows import row_error
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.values import Value
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 
-#: The kinds of a comparison, with the field of a query that names the task of each, and that of its result.
-KINDS = {
+#: The kinds of comparison, each with the field of its ID in a query and the field of its results.
+_KINDS = {
     "objects": ("object_level_compare_id", "object_level_compare_results"),
     "lines": ("line_compare_id", "line_compare_results"),
     "contents": ("content_compare_id", "content_compare_results"),
 }
-DATA_KINDS = ("lines", "contents")
-CONFLICT_POLICIES = ("keep", "cancel")
-#: What the list of comparisons calls a comparison of objects; the page has no list of these words.
+#: The ``compare_type`` of objects in the list of comparisons; the page does not document the values.
 _OBJECTS_WORD = "object_comparison"
 _PER_PAGE = 100
 
 SUCCESSFUL = "SUCCESSFUL"
-CONSISTENT = "CONSISTENT"
-_UNFINISHED = frozenset({"RUNNING", "WAITING_FOR_RUNNING", "FULL_DOING", "INCRE_DOING"})
-_BROKEN = frozenset({"FAILED", "CANCELLED", "TIMEOUT_INTERRUPT"})
+_DONE = frozenset({SUCCESSFUL, "FAILED", "CANCELLED", "TIMEOUT_INTERRUPT"})
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class ComparisonSpec(Value, frozen=True):
     """
     What to compare (drs_03_0136).
 
-    :param objects: compare which objects there are.
-    :param data: ``lines`` counts rows, ``contents`` compares them, ``""`` leaves data alone.
-    :param tables: the tables of each database, for ``data``; none for a database stands for all of its.
-    :param compare_mode: ``quick_comparison`` needs no tables, and the service's permission.
-    :param conflict_policy: what DRS does about a comparison of data that is not finished.
-    :param start_time_ms: when to begin with ``data``, in epoch milliseconds; ``None`` for now. DRS compares
-        objects at once.
+    :param objects: compare which objects exist.
+    :param data: ``lines`` compares row counts, ``contents`` compares rows, ``""`` does not compare data.
+    :param tables: the tables of each database, for ``data``; an empty list means all tables of the database.
+    :param compare_mode: ``quick_comparison`` needs no tables, but must be enabled for the account.
+    :param conflict_policy: what happens to an unfinished comparison of data: ``keep`` or ``cancel`` it.
+    :param start_time_ms: when to start comparing ``data``, in epoch milliseconds; ``None`` starts
+        immediately. The comparison of objects always starts immediately.
+    :raises DrsConfigError: a field is invalid.
     """
 
     objects: bool = True
@@ -52,70 +49,56 @@ class Order:
     start_time_ms: int | None = None
 
     def __post_init__(self) -> None:
-        """
-        Refuse what makes no sense.
-
-        :raises DrsConfigError: the text names the field.
-        """
-        if self.data and self.data not in DATA_KINDS:
-            raise DrsConfigError(f"data: expected one of {', '.join(DATA_KINDS)}, not {self.data!r}.")
+        """Check the fields."""
+        if self.data:
+            check_choice("data", self.data, ("lines", "contents"))
+        check_choice("conflict_policy", self.conflict_policy, ("keep", "cancel"))
         if not self.objects and not self.data:
-            raise DrsConfigError("objects, data: give at least one of them, or there is nothing to compare.")
-        unread = ("tables", "compare_mode", "start_time_ms") if not self.data else ()
-        if idle := [name.removesuffix("_ms") for name in unread if getattr(self, name) is not None]:
-            raise DrsConfigError(f"{', '.join(idle)}: for a comparison of data only; say which, with data.")
-        if self.conflict_policy not in CONFLICT_POLICIES:
-            raise DrsConfigError(
-                f"conflict_policy: expected one of {', '.join(CONFLICT_POLICIES)}, not "
-                f"{self.conflict_policy!r}."
-            )
+            raise DrsConfigError("objects, data: nothing to compare. Set at least one of them.")
+        unused = ("tables", "compare_mode", "start_time_ms") if not self.data else ()
+        if names := [name.removesuffix("_ms") for name in unused if getattr(self, name) is not None]:
+            raise DrsConfigError(f"{', '.join(names)}: only valid for a comparison of data. Set data, too.")
         if self.data and not self.tables and self.compare_mode is None:
             raise DrsConfigError(
-                "tables: a comparison of data needs the tables of each database, e.g. {'shop': ['orders']}; "
-                "or compare_mode='quick_comparison' where the service allows it."
+                "tables is not set: a comparison of data needs the tables of each database, for example "
+                "{'shop': ['orders']}. Or set compare_mode='quick_comparison' if the account has it enabled."
             )
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of comparison that it takes."""
+        """The kinds of comparison that DRS creates for it."""
         return (("objects",) if self.objects else ()) + ((self.data,) if self.data else ())
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Value, frozen=True):
     """
     The comparisons of one job.
 
-    :param task_ids: id of the comparison by its kind: ``objects``, ``lines``, ``contents``.
-    :param adopted: one that was running already is waited for instead.
+    :param task_ids: the ID of each comparison, by its kind: ``objects``, ``lines`` or ``contents``.
+    :param adopted: the comparisons were already running and are used instead of new ones.
     """
 
     job_id: str
     task_ids: Mapping[str, str]
     adopted: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {"job_id": self.job_id, "task_ids": dict(self.task_ids), "adopted": self.adopted}
-
-    @staticmethod
-    def from_dict(fields: Mapping[str, Any]) -> Comparison:
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """
-        Return the comparison that :meth:`to_dict` described.
+        Return the comparisons that :meth:`to_dict` serialized.
 
-        :raises DrsConfigError: it describes none.
+        :raises DrsConfigError: the fields are invalid.
         """
         try:
-            return Comparison(str(fields["job_id"]), dict(fields["task_ids"]), bool(fields.get("adopted")))
-        except (KeyError, TypeError, ValueError):
+            return super().from_dict(fields)
+        except TypeError:
             raise DrsConfigError(
-                f"comparisons: {fields!r} is none; give what DrsCompareDataOperator has pushed."
+                f"comparisons: {fields!r} is invalid. Pass the XCom that DrsCompareDataOperator pushed."
             ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonTask:
-    """A comparison in the list of those of a job."""
+class ComparisonTask(Value, frozen=True):
+    """An entry in the list of a job's comparisons."""
 
     task_id: str
     kind: str
@@ -123,19 +106,18 @@ class ComparisonTask:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has ended, well or not; a word never seen before counts as not ended."""
-        return self.status == SUCCESSFUL or self.status in _BROKEN
+        """Whether the comparison has finished or failed. Unknown statuses count as running."""
+        return self.status in _DONE
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonResult:
+class ComparisonResult(Value, frozen=True):
     """
-    What the comparisons of a job have found so far.
+    The results of a job's comparisons so far.
 
-    :param statuses: the service's word by kind of comparison.
-    :param compared: how many objects, tables or databases there are results for.
-    :param differences: each row of the results that is not CONSISTENT, as the service has it, with ``kind``.
-    :param tasks: every comparison that the job has.
+    :param statuses: the status of each comparison, by its kind.
+    :param compared: the number of objects, tables or databases that have been compared.
+    :param differences: the result rows that are not CONSISTENT, as DRS returned them, with their ``kind``.
+    :param tasks: all comparisons of the job.
     """
 
     job_id: str
@@ -146,100 +128,76 @@ class ComparisonResult:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of its comparisons have ended."""
-        return bool(self.statuses) and all(
-            word == SUCCESSFUL or word in _BROKEN for word in self.statuses.values()
-        )
+        """Whether all comparisons have finished or failed."""
+        return bool(self.statuses) and _DONE.issuperset(self.statuses.values())
 
     @property
     def is_consistent(self) -> bool:
-        """Whether all were done, and found no difference. Nothing compared is no consistency."""
-        is_done = bool(self.statuses) and all(word == SUCCESSFUL for word in self.statuses.values())
-        return is_done and self.compared > 0 and not self.differences
+        """
+        Whether all comparisons were successful and found no difference. ``False`` if nothing was compared.
+        """
+        return set(self.statuses.values()) == {SUCCESSFUL} and self.compared > 0 and not self.differences
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {
-            "job_id": self.job_id,
-            "statuses": dict(self.statuses),
-            "compared": self.compared,
-            "is_done": self.is_done,
-            "is_consistent": self.is_consistent,
-            "differences": [dict(each) for each in self.differences],
-        }
-
-    def merge(self, other: ComparisonResult) -> ComparisonResult:
-        """Return the two pages of one result together."""
-        return replace(
-            self,
-            compared=self.compared + other.compared,
-            differences=self.differences + other.differences,
-        )
+        """Return plain JSON values for an XCom, without the tasks."""
+        fields = super().to_dict()
+        del fields["tasks"]
+        return fields | {"is_done": self.is_done, "is_consistent": self.is_consistent}
 
 
-def build_comparison(job_id: str, order: Order) -> Request:
-    """Return the request for the comparisons of a job."""
+def build_comparison(job_id: str, spec: ComparisonSpec) -> Request:
+    """Return the request that starts the comparisons of a job."""
     body: dict[str, Any] = {"job_id": job_id}
-    if order.objects:
+    if spec.objects:
         body["object_level_compare_type"] = "objects"
-    if order.data:
-        tables = order.tables or {}
-        infos = [
-            {"db_name": name, **({"table_name": list(chosen)} if chosen else {})}
-            for name, chosen in tables.items()
+    if spec.data:
+        tables = [
+            {"db_name": database, **({"table_name": list(names)} if names else {})}
+            for database, names in (spec.tables or {}).items()
         ]
         body["data_level_compare_info"] = {
-            "conflict_policy": order.conflict_policy,
-            "compare_type": order.data,
-            "compare_mode": order.compare_mode,
-            "start_time": None if order.start_time_ms is None else str(order.start_time_ms),
-            **({"compare_object_infos": infos} if infos else {}),
+            "conflict_policy": spec.conflict_policy,
+            "compare_type": spec.data,
+            "compare_mode": spec.compare_mode,
+            "start_time": None if spec.start_time_ms is None else str(spec.start_time_ms),
+            **({"compare_object_infos": tables} if tables else {}),
         }
     return build("CreateCompareTask", body, [job_id])
 
 
-def parse_comparison(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, Comparison | DrsError]:
-    """Read the ids of the comparisons; one that was refused is the job's error."""
+def parse_comparison(request: Request, document: Document, response: Response) -> Answers[Comparison]:
+    """Return the IDs of the comparisons, or an error if DRS rejected one of them."""
     (job_id,) = request.job_ids
-    wanted = request.body or {}
-    parts = {"objects": document.get("object_level_compare_create_result")}
-    if "object_level_compare_type" not in wanted:
-        parts = {}
-    if "data_level_compare_info" in wanted:
-        kind = wanted["data_level_compare_info"]["compare_type"]
+    body = request.body or {}
+    parts = {}
+    if "object_level_compare_type" in body:
+        parts["objects"] = document.get("object_level_compare_create_result")
+    if "data_level_compare_info" in body:
+        kind = body["data_level_compare_info"]["compare_type"]
         parts[kind] = document.get("data_level_compare_create_result")
     error = row_error(document, request, response, job_id)
-    ids: dict[str, str] = {}
+    task_ids: dict[str, str] = {}
     for kind, part in parts.items():
-        if error is None and not isinstance(part, Mapping):
-            raise DrsResponseError(f"there is no result for the comparison of {kind}")
-        if error is None and isinstance(part, Mapping):
-            error = row_error(part, request, response, job_id)
-            ids[kind] = str(part.get("compare_task_id") or "")
-    return {job_id: error or Comparison(job_id, ids)}
+        if error:
+            break
+        if not isinstance(part, Mapping):
+            raise DrsResponseError(f"the response has no result for the comparison of {kind}")
+        error = row_error(part, request, response, job_id)
+        task_ids[kind] = str(part.get("compare_task_id") or "")
+    return {job_id: error or Comparison(job_id, task_ids)}
 
 
 def build_comparison_result(job_id: str, task_ids: Mapping[str, str], page: int) -> Request:
-    """Return the request for one page of what comparisons have found (drs_03_0137)."""
-    ids = {KINDS[kind][0]: task_id for kind, task_id in task_ids.items()}
+    """Return the request for one page of the results of comparisons (drs_03_0137)."""
+    ids = {_KINDS[kind][0]: task_id for kind, task_id in task_ids.items()}
     body = {"job_id": job_id, **ids, "current_page": page, "per_page": _PER_PAGE}
     return build("ListCompareResult", body, [job_id])
 
 
-@dataclass(frozen=True, slots=True)
-class ResultPage:
-    """One page, and whether another one follows."""
-
-    result: ComparisonResult
-    has_more: bool
-
-
 def parse_comparison_result(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, ResultPage | DrsError]:
-    """Read one page of the results of one job."""
+    request: Request, document: Document, response: Response
+) -> dict[str, tuple[ComparisonResult, bool] | DrsError]:
+    """Return one page of the results of a job, and whether another page follows."""
     (job_id,) = request.job_ids
     error = row_error(document, request, response, job_id)
     if error:
@@ -247,24 +205,19 @@ def parse_comparison_result(
     body = request.body or {}
     page = int(body.get("current_page", 1))
     tasks = _parse_tasks(document.get("compare_task_list_results"))
-    words = {task.task_id: task.status for task in tasks}
+    status_by_id = {task.task_id: task.status for task in tasks}
     statuses, compared, differences, has_more = {}, 0, [], False
-    for kind, (id_key, result_key) in KINDS.items():
-        if id_key not in body:
-            continue
-        part = document.get(result_key)
-        found = part if isinstance(part, Mapping) else {}
-        # A comparison that the list does not name has not begun yet.
-        statuses[kind] = words.get(str(body[id_key]), "WAITING_FOR_RUNNING")
-        overview, total = _overview(found, kind)
-        # The overview of objects has no pages.
-        if kind != "objects" or page == 1:
-            compared += len(overview)
-            differences += [_difference(kind, row) for row in overview if _is_different(kind, row)]
-        differences += [_difference(kind, row) for row in _details(found, kind) if _is_different(kind, row)]
-        has_more = has_more or total > page * _PER_PAGE
+    for kind, (id_key, result_key) in _KINDS.items():
+        if id_key in body:
+            # A comparison that has not started yet is not in the list.
+            statuses[kind] = status_by_id.get(str(body[id_key]), "WAITING_FOR_RUNNING")
+            part = document.get(result_key)
+            rows, different, total = _parse_part(kind, part if isinstance(part, Mapping) else {}, page)
+            compared += rows
+            differences += different
+            has_more = has_more or total > page * _PER_PAGE
     result = ComparisonResult(job_id, statuses, compared, tuple(differences), tasks)
-    return {job_id: ResultPage(result, has_more)}
+    return {job_id: (result, has_more)}
 
 
 def _parse_tasks(value: object) -> tuple[ComparisonTask, ...]:
@@ -275,41 +228,36 @@ def _parse_tasks(value: object) -> tuple[ComparisonTask, ...]:
             "objects" if row.get("compare_type") == _OBJECTS_WORD else str(row.get("compare_type") or ""),
             str(row.get("compare_task_status") or ""),
         )
-        for row in _mappings(rows)
+        for row in _objects_in(rows)
     )
 
 
-def _prefix(kind: str) -> str:
-    return {"objects": "object", "lines": "line", "contents": "content"}[kind]
+def _parse_part(kind: str, part: Mapping[str, Any], page: int) -> tuple[int, list[dict[str, Any]], int]:
+    """
+    Return the number of compared databases, the rows that differ, and the number of databases on all pages.
+    """
+    name = kind.removesuffix("s")
+    rows = _objects_in(part.get(f"{name}_compare_overview"))
+    count = part.get(f"{name}_compare_overview_count")
+    total = count if isinstance(count, int) else len(rows)
+    if kind == "objects" and page > 1:
+        # The overview of objects has no pages: every page contains all of it.
+        rows = []
+    compared = len(rows)
+    # The details of objects repeat the overview.
+    for database in _objects_in(part.get(f"{name}_compare_details")) if kind != "objects" else ():
+        # The table of the page and its example spell the key differently.
+        keys = (f"{name}_compare_detail", f"{name.title()}CompareDetail")
+        tables = next((database[key] for key in keys if key in database), None)
+        rows += [{"source_db_name": database.get("source_db_name"), **row} for row in _objects_in(tables)]
+    different = [row for row in rows if row.get(f"{name}_compare_result") != "CONSISTENT"]
+    return compared, [_redact(kind, row) for row in different], total
 
 
-def _overview(found: Mapping[str, Any], kind: str) -> tuple[list[Mapping[str, Any]], int]:
-    rows = list(_mappings(found.get(f"{_prefix(kind)}_compare_overview")))
-    total = found.get(f"{_prefix(kind)}_compare_overview_count")
-    return rows, total if isinstance(total, int) else len(rows)
+def _redact(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: redact_text(value) for key, value in row.items() if isinstance(value, str)}
+    return {"kind": kind, **row, **texts}
 
 
-def _details(found: Mapping[str, Any], kind: str) -> Iterable[Mapping[str, Any]]:
-    """Return the rows about single tables; those about objects repeat what the overview says."""
-    if kind == "objects":
-        return
-    for database in _mappings(found.get(f"{_prefix(kind)}_compare_details")):
-        # The page's table spells the key in another way than its example does.
-        keys = (f"{_prefix(kind)}_compare_detail", f"{_prefix(kind).title()}CompareDetail")
-        for row in _mappings(next((database[key] for key in keys if key in database), None)):
-            yield {"source_db_name": database.get("source_db_name"), **row}
-
-
-def _is_different(kind: str, row: Mapping[str, Any]) -> bool:
-    return row.get(f"{_prefix(kind)}_compare_result") != CONSISTENT
-
-
-def _difference(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        **{key: redact_text(value) if isinstance(value, str) else value for key, value in row.items()},
-    }
-
-
-def _mappings(rows: object) -> Iterable[Mapping[str, Any]]:
-    return (row for row in rows if isinstance(row, Mapping)) if isinstance(rows, list) else ()
+def _objects_in(rows: object) -> list[Mapping[str, Any]]:
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []

@@ -1,15 +1,16 @@
-"""Ordering comparisons of data, and reading what they have found."""
+"""Start comparisons of data and read their results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+
+from msgspec.structs import replace
 
 from airflow_provider_drs.protocol.comparisons.messages import (
     Comparison,
     ComparisonResult,
+    ComparisonSpec,
     ComparisonTask,
-    Order,
     build_comparison,
     build_comparison_result,
     parse_comparison,
@@ -23,53 +24,53 @@ from airflow_provider_drs.protocol.jobs.preconditions import RULES
 
 
 def create_comparisons(
-    limits: Limits, job_ids: Iterable[str], order: Order, *, adopt_running: bool = False
+    limits: Limits, job_ids: Iterable[str], spec: ComparisonSpec, *, adopt_running: bool = False
 ) -> Conversation[Answers[Comparison]]:
     """
-    Compare the data of MySQL disaster recovery jobs; a comparison of objects that is running is adopted.
+    Compare the data of source and destination of MySQL disaster recovery jobs.
 
-    One call a job, after one that asks which comparisons it has.
+    Sends one call per job, after reading the job's comparisons. If only objects are compared, a running
+    comparison of objects is adopted: it is used instead of a new one.
 
-    :param job_ids: any number of job ids; none at all is an error.
-    :param order: what to compare.
-    :param adopt_running: a comparison of data that is running counts as this one, e.g. when a task is tried
-        again. DRS does not tell which tables it compares.
+    :param job_ids: one or more job IDs.
+    :param spec: what to compare.
+    :param adopt_running: also adopt a running comparison of data, for example when a task is retried. DRS
+        does not return which tables it compares.
 
     Source: :drs:`public_api_management/creating_a_comparison_task`
     """
     details, refused = yield from review_for(limits, RULES["compare"], job_ids)
-    answers: Answers[Comparison] = {
-        job_id: answer for job_id, answer in refused.items() if isinstance(answer, DrsError)
-    }
+    answers: Answers[Comparison] = {}
     for job_id in details:
-        if job_id not in answers:
-            answers[job_id] = yield from _create(limits, job_id, order, adopt_running=adopt_running)
-    return {job_id: answers[job_id] for job_id in details}
+        error = refused.get(job_id)
+        creating = _create(limits, job_id, spec, adopt_running=adopt_running)
+        answers[job_id] = error if isinstance(error, DrsError) else (yield from creating)
+    return answers
 
 
 def _create(
-    limits: Limits, job_id: str, order: Order, *, adopt_running: bool
+    limits: Limits, job_id: str, spec: ComparisonSpec, *, adopt_running: bool
 ) -> Conversation[Comparison | DrsError]:
     before = yield from _read_tasks(limits, job_id)
     if isinstance(before, DrsError):
         return before
-    adopted = _find(job_id, order, [task for task in before if not task.is_done])
-    if adopted and (adopt_running or not order.data):
-        return adopted
+    running = _find(job_id, spec, [task for task in before if not task.is_done])
+    if running and (adopt_running or not spec.data):
+        return running
     known = {task.task_id for task in before}
 
-    def settle(fresh: Answers[Comparison], asked: Sequence[str]) -> Conversation[Answers[Comparison]]:
+    def settle(fresh: Answers[Comparison], requested: Sequence[str]) -> Conversation[Answers[Comparison]]:
         if fresh:
             return fresh
-        # Nobody knows whether the order arrived; a comparison that was not there before says that it did.
+        # The response was lost. If the list has new comparisons, the request was accepted.
         tasks = yield from _read_tasks(limits, job_id)
         if isinstance(tasks, DrsError):
             return {}
-        found = _find(job_id, order, [task for task in tasks if task.task_id not in known])
-        return {job_id: found} if found else {}
+        created = _find(job_id, spec, [task for task in tasks if task.task_id not in known])
+        return {job_id: created} if created else {}
 
     def build(batch: Sequence[str]) -> Request:
-        return build_comparison(batch[0], order)
+        return build_comparison(batch[0], spec)
 
     return (yield from write(limits, [job_id], build, parse_comparison, settle, size=1))[job_id]
 
@@ -79,43 +80,47 @@ def _read_tasks(limits: Limits, job_id: str) -> Conversation[tuple[ComparisonTas
     return result if isinstance(result, DrsError) else result.tasks
 
 
-def _find(job_id: str, order: Order, tasks: Sequence[ComparisonTask]) -> Comparison | None:
-    """Return the comparisons that an order asks for, if there is one of each kind."""
-    ids = {kind: task.task_id for kind in order.kinds for task in tasks if task.kind == kind}
-    return Comparison(job_id, ids, adopted=True) if len(ids) == len(order.kinds) else None
+def _find(job_id: str, spec: ComparisonSpec, tasks: Sequence[ComparisonTask]) -> Comparison | None:
+    """Return the tasks as the comparisons of a spec, if there is one of each kind."""
+    ids = {kind: task.task_id for kind in spec.kinds for task in tasks if task.kind == kind}
+    return Comparison(job_id, ids, adopted=True) if len(ids) == len(spec.kinds) else None
 
 
 def get_comparisons(
     limits: Limits, comparisons: Iterable[Comparison | Mapping[str, object]]
 ) -> Conversation[Answers[ComparisonResult]]:
     """
-    Read what comparisons have found so far, one call a job and page of a hundred databases.
+    Read the results of comparisons so far, with one call per job and page of 100 databases.
 
-    :param comparisons: what :meth:`create_comparisons` has returned, or its ``to_dict``.
+    :param comparisons: the values that :meth:`create_comparisons` returned, or their ``to_dict()``.
+    :raises DrsConfigError: a comparison is invalid.
 
     Source: :drs:`public_api_management/querying_comparison_results`
     """
     answers: Answers[ComparisonResult] = {}
-    for each in comparisons:
-        comparison = each if isinstance(each, Comparison) else Comparison.from_dict(each)
+    for value in comparisons:
+        comparison = value if isinstance(value, Comparison) else Comparison.from_dict(value)
         answers[comparison.job_id] = yield from _read_result(limits, comparison)
     return answers
 
 
-def _build_page(comparison: Comparison, page: int, batch: Sequence[str]) -> Request:
-    return build_comparison_result(batch[0], comparison.task_ids, page)
-
-
 def _read_result(limits: Limits, comparison: Comparison) -> Conversation[ComparisonResult | DrsError]:
-    whole: ComparisonResult | None = None
+    result: ComparisonResult | None = None
     page = 1
+
+    def build(batch: Sequence[str]) -> Request:
+        return build_comparison_result(batch[0], comparison.task_ids, page)
+
     while True:
-        build = partial(_build_page, comparison, page)
         answers = yield from read(limits, [comparison.job_id], build, parse_comparison_result)
         answer = answers[comparison.job_id]
         if isinstance(answer, DrsError):
             return answer
-        whole = answer.result if whole is None else whole.merge(answer.result)
-        if not answer.has_more:
-            return whole
+        found, has_more = answer
+        if result:
+            differences = result.differences + found.differences
+            found = replace(result, compared=result.compared + found.compared, differences=differences)
+        if not has_more:
+            return found
+        result = found
         page += 1
