@@ -1,1 +1,1 @@
-"""Switching virtual IP addresses over."""
+"""Switchovers of virtual IP addresses."""

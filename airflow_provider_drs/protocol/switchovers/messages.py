@@ -1,15 +1,12 @@
-"""The switch-over of virtual IP addresses, between self-built databases."""
+"""Requests that switch virtual IP addresses over between self-managed databases, and their responses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.batches import Answers
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import read_text, row_error
-from airflow_provider_drs.protocol.core.wire import Request, Response
+from airflow_provider_drs.protocol.core.values import Value
+from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 
 MODES = ("source", "target")
 STARTED = "SWITCH_VIP_START"
@@ -17,12 +14,11 @@ COMPLETE = "SWITCH_VIP_COMPLETE"
 FAILED = "SWITCH_VIP_FAILED"
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchOver:
+class SwitchOver(Value, frozen=True):
     """
-    Where the last switch-over of a job stands, in the service's word. The service keeps no other.
+    The status of a job's latest switchover, the only one that DRS stores.
 
-    :param adopted: it was there when another one was to be ordered, and counts as that.
+    :param adopted: the switchover already existed and is used instead of a new one.
     """
 
     job_id: str
@@ -31,23 +27,8 @@ class SwitchOver:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has ended, well or not; a word never seen before counts as not ended."""
+        """Whether the switchover is complete or has failed. Any other status counts as in progress."""
         return self.status in (COMPLETE, FAILED)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {"job_id": self.job_id, "status": self.status, "adopted": self.adopted}
-
-
-def check_mode(mode: str) -> str:
-    """
-    Return the mode if there is such a one.
-
-    :raises DrsConfigError: there is not.
-    """
-    if mode not in MODES:
-        raise DrsConfigError(f"mode: expected one of {', '.join(MODES)}, not {mode!r}.")
-    return mode
 
 
 def build_switch_over(job_id: str, mode: str) -> Request:
@@ -55,10 +36,8 @@ def build_switch_over(job_id: str, mode: str) -> Request:
     return build("SwitchVip", {"mode": mode}, [job_id])
 
 
-def parse_switch_over(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, SwitchOver | DrsError]:
-    """Read whether it was accepted."""
+def parse_switch_over(request: Request, document: Document, response: Response) -> Answers[SwitchOver]:
+    """Return the started switchover, or the error if DRS rejected it."""
     (job_id,) = request.job_ids
     error = row_error(document, request, response, job_id)
     read_text(document, "status")
@@ -66,14 +45,12 @@ def parse_switch_over(
 
 
 def build_switch_over_status(job_id: str) -> Request:
-    """Return the request for the result of the last switch-over (drs_03_0148)."""
+    """Return the request for the status of the latest switchover (drs_03_0148)."""
     return build("ShowSwitchVipStatus", None, [job_id])
 
 
-def parse_switch_over_status(
-    request: Request, document: Mapping[str, Any], response: Response
-) -> dict[str, SwitchOver | DrsError]:
-    """Read where it stands."""
+def parse_switch_over_status(request: Request, document: Document, response: Response) -> Answers[SwitchOver]:
+    """Return the status of the latest switchover."""
     (job_id,) = request.job_ids
     if document.get("error_code"):
         error = row_error(document, request, response, job_id)
