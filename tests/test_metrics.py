@@ -55,8 +55,7 @@ def stats(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 @pytest.mark.usefixtures("emulator")
-def test_every_call_is_counted_with_what_came_of_it(stats: Told, emulator: Emulator, hook: Any) -> None:
-    """Those of IAM, those that fail, and those that are sent once more; on both transports."""
+def test_calls_are_counted_by_outcome(stats: Told, emulator: Emulator, hook: Any) -> None:
     emulator.inject("status", status=503, operation="BatchListJobStatus", times=1)
     emulator.inject("reset_before", operation="BatchListJobStatus", times=1)
 
@@ -70,8 +69,7 @@ def test_every_call_is_counted_with_what_came_of_it(stats: Told, emulator: Emula
     assert len(stats.of("drs.call.duration")) == len(calls)
 
 
-def test_two_calls_of_the_same_kind_are_no_retry(stats: Told, emulator: Emulator) -> None:
-    """A batch more is another request."""
+def test_second_batch_is_not_a_retry(stats: Told, emulator: Emulator) -> None:
     with DrsHook() as hook:
         hook.get_job_statuses(emulator.job_ids)
         hook.get_job_statuses(emulator.job_ids)
@@ -79,10 +77,7 @@ def test_two_calls_of_the_same_kind_are_no_retry(stats: Told, emulator: Emulator
     assert stats.of("drs.retries") == []
 
 
-def test_a_pre_check_is_counted_when_it_is_judged(
-    stats: Told, emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """Its verdict, each item that did not pass, and how long the task has waited."""
+def test_prechecks_are_counted(stats: Told, emulator: Emulator, context: dict[str, Any]) -> None:
     good, bad = emulator.job_ids[:2]
     emulator.set_verdict(good, "alarm", items=["srcTriggerAndEventCheck"], duration_s=0)
     emulator.set_verdict(bad, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
@@ -99,8 +94,7 @@ def test_a_pre_check_is_counted_when_it_is_judged(
     assert len(stats.of("drs.precheck.duration")) == 1
 
 
-def test_an_item_that_nobody_knows_makes_no_series_of_its_own(stats: Told) -> None:
-    """DRS may say anything."""
+def test_unknown_item_is_counted_as_other(stats: Told) -> None:
     result = PrecheckResult("j", "j", 100, False, 0, items=(CheckItem("jb101-secret", "FAILED"),))
 
     metrics.count_prechecks([report_job("j", result, read_alarm_policy("allow"))])
@@ -108,10 +102,7 @@ def test_an_item_that_nobody_knows_makes_no_series_of_its_own(stats: Told) -> No
     assert stats.of("drs.precheck.failed_items") == [{"item": "other"}]
 
 
-def test_a_wait_that_is_given_up_is_told_as_such(
-    stats: Told, emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """And is no time that a pre-check took."""
+def test_timeout_is_counted(stats: Told, emulator: Emulator, context: dict[str, Any]) -> None:
     sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], timeout=0, poke_interval=0.01)
 
     with pytest.raises(AirflowSensorTimeout):
@@ -122,10 +113,9 @@ def test_a_wait_that_is_given_up_is_told_as_such(
 
 
 @pytest.mark.parametrize("kind", ["sensor", "operator"])
-def test_a_deferral_is_a_part_of_the_wait(
+def test_deferral_is_part_of_the_wait(
     stats: Told, emulator: Emulator, context: dict[str, Any], kind: str
 ) -> None:
-    """It is told once, from the begin in one process to the end in another."""
     job_ids = list(emulator.job_ids[:1])
     with DrsHook() as hook:
         hook.precheck_jobs(job_ids)
@@ -150,10 +140,9 @@ def test_a_deferral_is_a_part_of_the_wait(
     assert max(stats.seconds) >= 120
 
 
-def test_a_rescheduled_wait_begins_with_its_first_poll(
+def test_rescheduled_wait_starts_with_its_first_poll(
     stats: Told, emulator: Emulator, context: dict[str, Any]
 ) -> None:
-    """Airflow 3 is asked for it; Airflow 2 has it as the start of the task."""
     emulator.set_verdict(None, "pass", duration_s=0)
     with DrsHook() as hook:
         hook.precheck_jobs(emulator.job_ids[:1])
@@ -168,7 +157,6 @@ def test_a_rescheduled_wait_begins_with_its_first_poll(
         assert began_s == first.timestamp()
 
 
-def test_names_are_such_that_every_server_takes_them() -> None:
-    """Letters and dots; no name is the beginning of another one's part."""
+def test_metric_names_are_valid() -> None:
     assert all(name.replace(".", "").replace("_", "").isalpha() for name in metrics.METRICS)
     assert all(name.startswith("drs.") for name in metrics.METRICS)

@@ -50,8 +50,7 @@ def begun(running_site: Site) -> dict[str, Run]:
     }
 
 
-def test_what_a_person_approves_starts(begun: dict[str, Run]) -> None:
-    """The person sees job, item, reason, meaning and hint; until the answer nothing starts."""
+def test_approved_alarms_start_the_jobs(begun: dict[str, Run]) -> None:
     run = begun["approved"]
     control = _wait_for_question(run)
 
@@ -65,8 +64,7 @@ def test_what_a_person_approves_starts(begun: dict[str, Run]) -> None:
     assert run.starts == [1, 1]
 
 
-def test_what_a_person_rejects_does_not_start(begun: dict[str, Run]) -> None:
-    """And the run fails, so that somebody sees it."""
+def test_rejected_alarms_fail_the_run(begun: dict[str, Run]) -> None:
     run = begun["rejected"]
     _answer(run, "Reject")
 
@@ -74,18 +72,16 @@ def test_what_a_person_rejects_does_not_start(begun: dict[str, Run]) -> None:
     assert run.starts == [0, 0]
 
 
-def test_what_nobody_answers_does_not_start(begun: dict[str, Run]) -> None:
-    """The time for an answer is up."""
+def test_unanswered_approval_times_out(begun: dict[str, Run]) -> None:
     run = begun["unanswered"]
 
     assert (run.wait(), run.tasks["start"]) == ("failed", "upstream_failed")
     assert run.starts == [0, 0]
 
 
-def test_an_alarm_that_nobody_has_seen_starts_nothing(
+def test_new_alarm_after_approval_starts_nothing(
     begun: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pre-check was run again while the person thought about it."""
     run = begun["changed"]
     drs = run.site.drs
     _wait_for_question(run)
@@ -100,8 +96,7 @@ def test_an_alarm_that_nobody_has_seen_starts_nothing(
     assert run.starts == [0, 0]
 
 
-def test_without_alarms_nobody_is_asked(begun: dict[str, Run]) -> None:
-    """The jobs start by themselves."""
+def test_no_approval_without_alarms(begun: dict[str, Run]) -> None:
     run = begun["spotless"]
 
     assert run.wait() == "success", run.log()

@@ -30,8 +30,7 @@ def begun(running_site: Site) -> dict[str, Run]:
     return {run.run_id: run for run in runs}
 
 
-def test_a_dead_triggerer_loses_no_wait(begun: dict[str, Run]) -> None:
-    """Its successor goes on with the wait, and nothing is submitted or started again."""
+def test_wait_survives_killed_triggerer(begun: dict[str, Run]) -> None:
     run = begun["dead-triggerer"]
     airflow = run.site.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "precheck", ["deferred"])
@@ -51,8 +50,7 @@ def test_a_dead_triggerer_loses_no_wait(begun: dict[str, Run]) -> None:
     assert [f"{job_id} pre-check passed" in told for job_id in run.job_ids] == [True] * OURS
 
 
-def test_soft_fail_does_not_soften_a_verdict(begun: dict[str, Run]) -> None:
-    """The sensor fails, though it was told to skip, so that a lenient trigger rule starts nothing."""
+def test_soft_fail_does_not_skip_failed_verdict(begun: dict[str, Run]) -> None:
     run = begun["softened"]
 
     assert run.wait() == "failed"
@@ -63,8 +61,7 @@ def test_soft_fail_does_not_soften_a_verdict(begun: dict[str, Run]) -> None:
     assert {job["job_id"]: job["verdict"] for job in report}[run.job_ids[1]] == "failed"
 
 
-def test_cleared_tasks_adopt_what_was_started(begun: dict[str, Run]) -> None:
-    """Neither a cleared start nor a cleared wait starts a job again, and neither fails because of that."""
+def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
     run = begun["cleared"]
     airflow = run.site.airflow
     assert run.wait() == "success", run.log()
@@ -83,8 +80,7 @@ def test_cleared_tasks_adopt_what_was_started(begun: dict[str, Run]) -> None:
     assert [row["adopted"] for row in adopted] == [True] * OURS
 
 
-def test_airflow_keeps_no_secret(begun: dict[str, Run]) -> None:
-    """Since a wait in the triggerer has begun, neither the database nor a log has the password or a token."""
+def test_database_and_logs_have_no_secret(begun: dict[str, Run]) -> None:
     run = begun["dead-triggerer"]
     logs = run.site.airflow.home / "logs"
     run.site.airflow.until(

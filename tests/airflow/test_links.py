@@ -30,8 +30,7 @@ def _check(site: Site, run_id: str, task_id: str, map_index: int = -1, console: 
 
 
 @pytest.mark.parametrize("outcome", ["success", "failed"])
-def test_links_are_there_from_the_beginning_to_the_end(site: Site, outcome: str) -> None:
-    """While a task runs, is deferred, and when it is done or has failed; of mapped tasks each has its own."""
+def test_links_exist_in_every_task_state(site: Site, outcome: str) -> None:
     site.drs.set_verdict(None, "pass", duration_s=3600)
     if outcome == "failed":
         site.drs.set_verdict(site.drs.job_ids[1], "fail", duration_s=3600)

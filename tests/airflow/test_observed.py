@@ -27,8 +27,7 @@ def story(watched: Watched) -> Story:
     return watched.story
 
 
-def test_a_start_moves_data_from_the_sources_to_the_destinations(story: Story) -> None:
-    """Ten jobs between the same two servers are one dataset at each end."""
+def test_start_reports_sources_and_destinations(story: Story) -> None:
     (event,) = story.events(story.well, "start", "COMPLETE")
 
     assert [_name(each) for each in event["inputs"]] == [SOURCE]
@@ -46,8 +45,7 @@ def _assertions(dataset: dict[str, Any]) -> list[quality.Assertion]:
     return [quality.Assertion(**each) for each in facet["assertions"]]
 
 
-def test_a_pre_check_is_what_is_asserted_of_the_databases(story: Story) -> None:
-    """An item of the source says nothing of the destination; the verdict is about both."""
+def test_precheck_reports_assertions(story: Story) -> None:
     (event,) = story.events(story.well, "wait_until_passed", "COMPLETE")
 
     source, target = event["inputs"]
@@ -59,8 +57,7 @@ def test_a_pre_check_is_what_is_asserted_of_the_databases(story: Story) -> None:
     assert [each for each in _assertions(target) if each.assertion == alarm.assertion] == []
 
 
-def test_a_failed_pre_check_is_told_as_well(story: Story) -> None:
-    """The task has failed, and what it has found out is the reason."""
+def test_failed_precheck_reports_assertions(story: Story) -> None:
     (event,) = story.events(FAILED_RUN, "wait_until_passed", "FAIL")
 
     failed = [each for each in _assertions(event["inputs"][0]) if not each.success]
@@ -71,8 +68,7 @@ def test_a_failed_pre_check_is_told_as_well(story: Story) -> None:
     ]
 
 
-def test_no_event_has_a_credential(story: Story) -> None:
-    """Neither the password of the connection, nor a token, nor the user of a database."""
+def test_lineage_events_have_no_credentials(story: Story) -> None:
     told = story.lineage + "\n".join(story.metrics)
 
     assert told
@@ -81,8 +77,7 @@ def test_no_event_has_a_credential(story: Story) -> None:
     assert "db_user" not in told
 
 
-def test_metrics_are_those_that_the_documentation_lists(story: Story) -> None:
-    """With those tags, and no job's id anywhere."""
+def test_metrics_match_documentation(story: Story) -> None:
     ours = pick_ours(story.metrics)
 
     assert set(ours) == set(metrics.METRICS)
@@ -93,8 +88,7 @@ def test_metrics_are_those_that_the_documentation_lists(story: Story) -> None:
     assert not re.search(r"jb1[0-9]{2}", "\n".join(line for line in story.metrics if "drs." in line))
 
 
-def test_metrics_tell_what_happened(story: Story) -> None:
-    """Every call of tasks and of the triggerer, retries, verdicts, items, and how long the waits were."""
+def test_metrics_count_calls_waits_and_verdicts(story: Story) -> None:
     ours = pick_ours(story.metrics)
 
     assert Counter(line["operation"] for line in ours["drs.calls"]) == story.sent

@@ -40,8 +40,7 @@ def begun(running_site: Site) -> dict[str, Run]:
     return {run.run_id.partition("__")[0]: run for run in runs}
 
 
-def test_killed_waits_resume_and_nothing_is_done_twice(begun: dict[str, Run]) -> None:
-    """The worker dies in the middle of each wait; the next try goes on where DRS stands."""
+def test_killed_waits_resume(begun: dict[str, Run]) -> None:
     site = begun["scheduled"].site
     job_ids = [site.drs.seed_job() for _ in range(10)]
     for job_id in job_ids:
@@ -71,8 +70,7 @@ def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:
     os.kill(airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
 
 
-def test_the_story_on_its_schedule(begun: dict[str, Run]) -> None:
-    """The schedule makes the run; all pass, and each job is started once. Ten jobs cost one call a step."""
+def test_scheduled_run_starts_each_job_once(begun: dict[str, Run]) -> None:
     run = begun["scheduled"]
 
     assert run.wait() == "success", run.log("precheck")
@@ -86,8 +84,7 @@ def test_the_story_on_its_schedule(begun: dict[str, Run]) -> None:
     assert run.site.drs.connection["password"] not in run.log()
 
 
-def test_a_failed_check_holds_everything_back_and_is_explained(begun: dict[str, Run]) -> None:
-    """No start reaches DRS, and the log says what to mend."""
+def test_failed_precheck_starts_nothing_and_is_explained(begun: dict[str, Run]) -> None:
     run = begun["one-job-fails"]
 
     assert run.wait() == "failed"
@@ -104,8 +101,7 @@ def test_a_failed_check_holds_everything_back_and_is_explained(begun: dict[str, 
         assert part in log
 
 
-def test_rescheduled_waits_and_softened_time_outs(begun: dict[str, Run]) -> None:
-    """Mode reschedule comes to the same verdicts; soft_fail skips a time-out."""
+def test_reschedule_mode_and_soft_fail(begun: dict[str, Run]) -> None:
     run = begun["rescheduled"]
     run.site.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the hasty one waits on")
     assert run.tasks["patient"] in ("up_for_reschedule", "scheduled", "queued", "running")
@@ -124,8 +120,7 @@ def _calls(site: Site) -> Counter[str]:
     return Counter(entry["operation"] for entry in site.drs.journal())
 
 
-def test_mapped_groups_start_what_passed_and_report_the_rest(site: Site) -> None:
-    """A failure in one group holds back neither its neighbours nor the other groups."""
+def test_mapped_groups_are_independent(site: Site) -> None:
     bad = site.drs.job_ids[5]
     site.drs.set_verdict(bad, "fail")
     site.airflow.unpause(MAPPED)
@@ -138,8 +133,7 @@ def test_mapped_groups_start_what_passed_and_report_the_rest(site: Site) -> None
     assert bad in site.airflow.log(MAPPED, run_id, "report_the_rest")
 
 
-def test_dags_test_runs_the_story(site: Site) -> None:
-    """What a developer types before anything is deployed."""
+def test_dags_test_runs_the_example(site: Site) -> None:
     # Else the scheduler may take tasks of the run that the command makes.
     site.airflow.run("dags", "pause", STORY)
     site.airflow.run("dags", "test", STORY)
@@ -148,8 +142,7 @@ def test_dags_test_runs_the_story(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("command", "text"), [("list", "airflow-provider-drs"), ("hooks", "drs_conn_id")])
-def test_airflow_knows_the_provider(site: Site, command: str, text: str) -> None:
-    """And the connection type drs."""
+def test_airflow_lists_the_provider(site: Site, command: str, text: str) -> None:
     output = site.airflow.run("providers", command)
 
     line = next(line for line in output.splitlines() if text in line and "drs" in line)

@@ -65,8 +65,7 @@ def _status(site: Site, name: str) -> str:
     return str(_job(site, name)["status"])
 
 
-def test_every_story_side_by_side(fast: Site) -> None:
-    """Five DAGs at once: what each has done at DRS, and that no secret was kept anywhere."""
+def test_example_dags_run_concurrently(fast: Site) -> None:
     run_id = "whole"
     fast.drs.plan_job("catalogue-migration", verdict={"outcome": "alarm", "items": ["srcCollHasTtlIndex"]})
     fast.drs.seed_job(name="shop-dr", status="INCRE_TRANSFER_STARTED", **DR)
@@ -109,12 +108,7 @@ def test_every_story_side_by_side(fast: Site) -> None:
     assert PASSWORD not in str(fast.drs.journal())
 
 
-def test_hard_times(fast: Site) -> None:
-    """
-    Every third answer is lost, and a worker is killed while DRS starts its job: nothing is done twice.
-
-    Meanwhile, a difference stops a cut-over: nothing is switched, nothing is stopped.
-    """
+def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None:
     run_id = "hard"
     migration, cutover = "drs_mysql_migration", "drs_cutover"
     different = {"name": "shop-dr", "status": "INCRE_TRANSFER_STARTED", "differences": ["shop.orders"], **DR}

@@ -36,10 +36,7 @@ def events(context: dict[str, Any]) -> Events:
     return context["outlet_events"]
 
 
-def test_an_event_names_the_jobs_that_passed(
-    emulator: Emulator, context: dict[str, Any], events: Events
-) -> None:
-    """Of a batch that has passed in part, those that did."""
+def test_event_has_the_passed_jobs(emulator: Emulator, context: dict[str, Any], events: Events) -> None:
     good, bad = emulator.job_ids[:2]
     emulator.set_verdict(None, "pass", duration_s=0)
     emulator.set_verdict(bad, "fail", duration_s=0)
@@ -51,10 +48,9 @@ def test_an_event_names_the_jobs_that_passed(
     assert events[PASSED].extra == {"job_ids": [good]}
 
 
-def test_an_event_names_them_after_a_deferral(
+def test_event_has_the_jobs_after_a_deferral(
     emulator: Emulator, context: dict[str, Any], events: Events
 ) -> None:
-    """Of the sensor, and of the operator that waits itself."""
     job_ids = list(emulator.job_ids[:2])
     emulator.set_verdict(None, "pass", duration_s=0)
     for task in (
@@ -74,18 +70,14 @@ def test_an_event_names_them_after_a_deferral(
         assert events[PASSED].extra == {"job_ids": job_ids}
 
 
-def test_what_fails_names_nothing(emulator: Emulator, context: dict[str, Any], events: Events) -> None:
-    """Airflow has no event for it either."""
+def test_failed_task_has_no_event(emulator: Emulator, context: dict[str, Any], events: Events) -> None:
     with pytest.raises(Exception, match="pre-check"):
         DrsStartJobsOperator(task_id="s", job_ids=emulator.job_ids[:1], outlets=[PASSED]).execute(context)
 
     assert events == {}
 
 
-def test_a_wait_that_goes_on_names_nothing(
-    emulator: Emulator, context: dict[str, Any], events: Events
-) -> None:
-    """Not before it is over."""
+def test_deferred_task_has_no_event(emulator: Emulator, context: dict[str, Any], events: Events) -> None:
     sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], deferrable=True, outlets=[PASSED])
     with pytest.raises(TaskDeferred):
         sensor.execute(context)
@@ -93,10 +85,7 @@ def test_a_wait_that_goes_on_names_nothing(
     assert events == {}
 
 
-def test_an_alias_is_left_to_whoever_has_it(
-    emulator: Emulator, context: dict[str, Any], events: Events
-) -> None:
-    """It stands for assets that only the DAG knows."""
+def test_asset_alias_is_not_changed(emulator: Emulator, context: dict[str, Any], events: Events) -> None:
     emulator.set_verdict(None, "pass", duration_s=0)
     with DrsHook() as hook:
         hook.precheck_jobs(emulator.job_ids[:1])
@@ -109,8 +98,7 @@ def test_an_alias_is_left_to_whoever_has_it(
 
 
 @pytest.mark.parametrize("key", ["triggering_asset_events", "triggering_dataset_events"])
-def test_a_dag_reads_the_jobs_of_all_events(key: str) -> None:
-    """Each once, in their order; what names none is somebody else's."""
+def test_read_job_ids_merges_events(key: str) -> None:
     events = [SimpleNamespace(extra=extra) for extra in ({"job_ids": ["a", "b"]}, {"job_ids": ["b", "c"]})]
     others = [SimpleNamespace(extra=extra) for extra in (None, {}, {"rows": 5})]
 
@@ -119,16 +107,14 @@ def test_a_dag_reads_the_jobs_of_all_events(key: str) -> None:
     assert read_job_ids(context) == ["a", "b", "c"]
 
 
-def test_a_run_that_no_event_has_triggered_has_no_jobs() -> None:
-    """Somebody has triggered it by hand."""
+def test_manual_run_has_no_jobs() -> None:
     context: Any = {}
 
     assert read_job_ids(context) == []
 
 
 @pytest.mark.parametrize("uri", ["drs://drs_default/nightly", "drs://drs_default/nightly/"])
-def test_a_uri_has_one_form(uri: str) -> None:
-    """So that two DAGs mean the same."""
+def test_uri_is_normalized(uri: str) -> None:
     assert sanitize_uri(urlsplit(uri)).geturl() == "drs://drs_default/nightly"
     assert PASSED.uri == "drs://drs_default/nightly"
 
@@ -136,14 +122,12 @@ def test_a_uri_has_one_form(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri", ["drs:///nightly", "drs://drs_default", "drs://u:p@c/nightly", "drs://c/n?x=y", "drs://c/n#x"]
 )
-def test_another_uri_is_refused(uri: str) -> None:
-    """When the DAG is parsed; a secret in it would be seen by everybody."""
+def test_invalid_uri_is_rejected(uri: str) -> None:
     with pytest.raises(ValueError, match="expected drs://"):
         sanitize_uri(urlsplit(uri))
 
 
-def test_airflow_knows_the_scheme_under_both_names() -> None:
-    """Airflow 2 calls assets datasets."""
+def test_scheme_is_registered_for_assets_and_datasets() -> None:
     info = get_provider_info()
 
     assert info["asset-uris"] == info["dataset-uris"] != []

@@ -22,8 +22,7 @@ def _pass(drs: Drs, *job_ids: str) -> None:
     assert drs("precheck", *job_ids, "--wait").code == 0
 
 
-def test_a_check_that_passes(drs: Drs, emulator: Emulator) -> None:
-    """A line for each change, the summary, and 0."""
+def test_precheck_passes(drs: Drs, emulator: Emulator) -> None:
     first, second = emulator.job_ids[:2]
 
     done = drs("precheck", first, second, "--wait")
@@ -36,8 +35,7 @@ def test_a_check_that_passes(drs: Drs, emulator: Emulator) -> None:
     assert done.err == ""
 
 
-def test_a_check_that_fails(drs: Drs, emulator: Emulator) -> None:
-    """The same report as in a task's log, and 1."""
+def test_precheck_fails(drs: Drs, emulator: Emulator) -> None:
     emulator.set_verdict(emulator.job_ids[0], "fail", items=[BINLOG])
 
     done = drs("precheck", *emulator.job_ids[:2], "--wait")
@@ -48,8 +46,7 @@ def test_a_check_that_fails(drs: Drs, emulator: Emulator) -> None:
     assert done.out.endswith("2 jobs: 1 passed, 1 failed\n")
 
 
-def test_a_job_that_cannot_be_checked_is_reported_beside_the_others(drs: Drs, emulator: Emulator) -> None:
-    """It fails the command; the others are checked nevertheless."""
+def test_rejected_job_is_reported_with_the_others(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", emulator.job_ids[0], NOBODY, "--wait", "--json")
 
     assert done.code == 1
@@ -60,8 +57,7 @@ def test_a_job_that_cannot_be_checked_is_reported_beside_the_others(drs: Drs, em
     assert done.document["jobs"][1]["error"]["error_code"] == "DRS.M00289"
 
 
-def test_without_waiting_it_says_what_was_accepted(drs: Drs, emulator: Emulator) -> None:
-    """One that is running already is adopted."""
+def test_precheck_without_wait_lists_accepted_jobs(drs: Drs, emulator: Emulator) -> None:
     assert drs("precheck", emulator.job_ids[0]).code == 0
 
     done = drs("precheck", *emulator.job_ids[:2], "--json")
@@ -70,8 +66,7 @@ def test_without_waiting_it_says_what_was_accepted(drs: Drs, emulator: Emulator)
     assert len(emulator.journal("BatchCheckJobs")) == 2
 
 
-def test_the_time_is_up(drs: Drs, emulator: Emulator) -> None:
-    """Jobs that are still checked are no failure of theirs: 3."""
+def test_precheck_times_out(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
 
     assert done.code == 3
@@ -79,8 +74,7 @@ def test_the_time_is_up(drs: Drs, emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize(("alarms", "code"), [("allow", 0), ("fail", 1), ([TRIGGERS], 0), (["other"], 1)])
-def test_alarms(drs: Drs, emulator: Emulator, tmp_path: Path, alarms: Any, code: int) -> None:
-    """As with the sensor; a list comes from a file."""
+def test_alarms_option(drs: Drs, emulator: Emulator, tmp_path: Path, alarms: Any, code: int) -> None:
     emulator.set_verdict(emulator.job_ids[0], "alarm", items=[TRIGGERS])
     if isinstance(alarms, list):
         (tmp_path / "waivers.yaml").write_text("\n".join(f"- {name}" for name in alarms))
@@ -92,8 +86,7 @@ def test_alarms(drs: Drs, emulator: Emulator, tmp_path: Path, alarms: Any, code:
     assert ("unknown check item other" in done.out) is (alarms.endswith("yaml") and code == 1)
 
 
-def test_results_are_read_and_nothing_is_begun(drs: Drs, emulator: Emulator) -> None:
-    """A job that still is checked has not passed: 1."""
+def test_results_start_no_precheck(drs: Drs, emulator: Emulator) -> None:
     drs("precheck", emulator.job_ids[0])
     emulator.advance(1)
 
@@ -107,7 +100,6 @@ def test_results_are_read_and_nothing_is_begun(drs: Drs, emulator: Emulator) -> 
 
 
 def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
-    """Of a job that copies, and of one that nobody has."""
     _pass(drs, emulator.job_ids[0])
     assert drs("start", emulator.job_ids[0], "--wait").code == 0
 
@@ -121,8 +113,7 @@ def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
     assert progress.document["jobs"][0]["percent"] >= 0
 
 
-def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
-    """One job that has not holds back the others, which are named."""
+def test_start_refuses_unchecked_jobs(drs: Drs, emulator: Emulator) -> None:
     first, second = emulator.job_ids[:2]
     _pass(drs, first)
 
@@ -146,8 +137,7 @@ def test_only_what_has_passed_is_started(drs: Drs, emulator: Emulator) -> None:
         ("soon", "--at: "),
     ],
 )
-def test_an_instant_that_is_none(drs: Drs, emulator: Emulator, instant: str, text: str) -> None:
-    """Without a time zone, has passed, or no date: wrong use, and nothing is started."""
+def test_invalid_start_time_is_rejected(drs: Drs, emulator: Emulator, instant: str, text: str) -> None:
     _pass(drs, emulator.job_ids[0])
 
     done = drs("start", emulator.job_ids[0], "--at", instant)
@@ -157,16 +147,14 @@ def test_an_instant_that_is_none(drs: Drs, emulator: Emulator, instant: str, tex
     assert emulator.journal("BatchStartJobs") == []
 
 
-def test_a_start_in_the_future(drs: Drs, emulator: Emulator) -> None:
-    """Is ordered, and DRS keeps it."""
+def test_scheduled_start(drs: Drs, emulator: Emulator) -> None:
     _pass(drs, emulator.job_ids[0])
 
     assert drs("start", emulator.job_ids[0], "--at", "2099-01-01T00:00:00+01:00").code == 0
     assert "WAITING_FOR_START" in drs("status", emulator.job_ids[0]).out
 
 
-def test_an_instant_that_is_over_does_not_matter_to_jobs_that_run(drs: Drs, emulator: Emulator) -> None:
-    """A command that is given again adopts them, as a task does that is tried again."""
+def test_past_start_time_adopts_running_jobs(drs: Drs, emulator: Emulator) -> None:
     _pass(drs, emulator.job_ids[0])
     drs("start", emulator.job_ids[0])
 
@@ -177,8 +165,7 @@ def test_an_instant_that_is_over_does_not_matter_to_jobs_that_run(drs: Drs, emul
     assert senseless.code == 2
 
 
-def test_a_wait_for_a_start_in_the_future_begins_with_it(drs: Drs, emulator: Emulator) -> None:
-    """The time-out counts from there, else every such wait would be given up."""
+def test_timeout_counts_from_start_time(drs: Drs, emulator: Emulator) -> None:
     _pass(drs, emulator.job_ids[0])
     at = datetime.fromtimestamp(emulator.now + 60, UTC).isoformat()
 
@@ -188,7 +175,6 @@ def test_a_wait_for_a_start_in_the_future_begins_with_it(drs: Drs, emulator: Emu
 
 
 def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list of them, as other commands print it."""
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(emulator.job_ids[:3])))
 
     done = drs("status", "-", "--json")
@@ -209,8 +195,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
         (["dance"], "dance"),
     ],
 )
-def test_wrong_use(drs: Drs, emulator: Emulator, arguments: list[str], text: str) -> None:
-    """A sentence that says what to change, no traceback, and 2."""
+def test_invalid_arguments(drs: Drs, emulator: Emulator, arguments: list[str], text: str) -> None:
     done = drs(*arguments)
 
     assert done.code == 2
@@ -228,10 +213,9 @@ def test_wrong_use(drs: Drs, emulator: Emulator, arguments: list[str], text: str
         ({"kind": "no_permission"}, 2),
     ],
 )
-def test_faults_of_the_service(
+def test_unavailable_service(
     drs: Drs, emulator: Emulator, connect: Any, fault: dict[str, Any], code: int
 ) -> None:
-    """It cannot be reached, or does not let us: a sentence, and a document for scripts."""
     connect({"retry_timeout": 0.2})
     emulator.inject(operation="BatchListJobStatus", times=10_000, **fault)
 
@@ -243,7 +227,6 @@ def test_faults_of_the_service(
 
 
 def test_wrong_credentials(drs: Drs, emulator: Emulator, connect: Any) -> None:
-    """Are for the caller to mend: 2, and the password is nowhere."""
     connect(password="canary-not-real-31")
 
     done = drs("status", emulator.job_ids[0], "--json")
@@ -252,8 +235,7 @@ def test_wrong_credentials(drs: Drs, emulator: Emulator, connect: Any) -> None:
     assert "canary-not-real-31" not in done.out + done.err
 
 
-def test_a_fault_that_passes_does_not_end_a_wait(drs: Drs, emulator: Emulator) -> None:
-    """It is a line, and the wait goes on."""
+def test_transient_error_does_not_end_the_wait(drs: Drs, emulator: Emulator) -> None:
     drs("precheck", emulator.job_ids[0])
     emulator.advance(1)
     # After the read of what there was. Nothing waits that long for one call.
@@ -266,9 +248,7 @@ def test_a_fault_that_passes_does_not_end_a_wait(drs: Drs, emulator: Emulator) -
     assert "Polling DRS failed (transient, will retry)" in done.out
 
 
-def test_ctrl_c(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ends the watching and says that the checks go on: 130."""
-
+def test_ctrl_c_ends_the_wait(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -281,8 +261,7 @@ def test_ctrl_c(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -
     assert "Jobs in DRS continue" in done.err
 
 
-def test_text_of_the_service_moves_no_cursor(drs: Drs, emulator: Emulator) -> None:
-    """Escape sequences, and characters that turn the direction, are shown as what they are."""
+def test_control_characters_are_escaped(drs: Drs, emulator: Emulator) -> None:
     evil = "\x1b]0;owned\x07\x1b[2J[bold]\u202efdp.exe"
     emulator.inject(
         "job_error",
@@ -299,8 +278,7 @@ def test_text_of_the_service_moves_no_cursor(drs: Drs, emulator: Emulator) -> No
     assert r"\x1b]0;owned\x07\x1b[2J[bold]\u202efdp.exe" in done.out
 
 
-def test_doctor_on_a_good_connection(drs: Drs) -> None:
-    """Each step, and that it works."""
+def test_doctor_on_valid_connection(drs: Drs) -> None:
     done = drs("doctor")
 
     assert done.code == 0
@@ -308,8 +286,7 @@ def test_doctor_on_a_good_connection(drs: Drs) -> None:
     assert done.out.endswith("Connection 'drs_default' works.\n")
 
 
-def test_doctor_names_the_first_thing_to_mend(drs: Drs, connect: Any) -> None:
-    """With 3 where there is no way to the service, and 2 where it says no."""
+def test_doctor_names_the_first_thing_to_fix(drs: Drs, connect: Any) -> None:
     connect(password="wrong-not-real")
     refused = drs("doctor", "--json")
     connect(host="http://127.0.0.1:1")
@@ -322,8 +299,7 @@ def test_doctor_names_the_first_thing_to_mend(drs: Drs, connect: Any) -> None:
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_each_command_explains_itself(drs: Drs, command: str) -> None:
-    """Every argument has a help text, without a word that argparse would fill in wrongly."""
+def test_every_argument_has_help(drs: Drs, command: str) -> None:
     done = drs(command, "--help")
 
     assert done.code == 0

@@ -26,17 +26,15 @@ def _variables(emulator: Emulator) -> dict[str, str]:
     return extra | fields
 
 
-def test_every_field_of_the_form_is_a_variable() -> None:
-    """And nothing else but host, login and password."""
+def test_every_connection_field_is_a_variable() -> None:
     fields = {f"DRS_{name.upper()}" for name in CONNECTION_FIELDS}
 
     assert VARIABLES.keys() == fields | {"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"}
 
 
-def test_variables_go_before_the_default_connection(
+def test_variables_override_the_default_connection(
     drs: Drs, emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And an id on the command line before them."""
     connect(host="http://127.0.0.1:1", extra={"retry_timeout": 1})
     for name, value in _variables(emulator).items():
         monkeypatch.setenv(name, value)
@@ -46,7 +44,6 @@ def test_variables_go_before_the_default_connection(
 
 
 def test_variables_of_every_kind_are_read() -> None:
-    """Numbers and flags are texts there."""
     settings = find_settings(
         None,
         {
@@ -64,8 +61,7 @@ def test_variables_of_every_kind_are_read() -> None:
     assert (settings.read_timeout_s, settings.batch_size, settings.verify) == (7.0, 20, False)
 
 
-def test_what_is_wrong_is_called_by_the_variable() -> None:
-    """Not by the field of a connection that nobody has."""
+def test_error_names_the_variable() -> None:
     with pytest.raises(DrsConfigError, match="DRS_REGION is missing") as caught:
         find_settings(None, {"DRS_LOGIN": "user", "DRS_PASSWORD": SECRET, "DRS_DOMAIN_NAME": "domain"})
 
@@ -73,8 +69,7 @@ def test_what_is_wrong_is_called_by_the_variable() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_uri_is_read_by_airflow(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As every other form that Airflow knows."""
+def test_connection_uri(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     from urllib.parse import quote, urlencode
 
     fields = emulator.connection
@@ -86,8 +81,7 @@ def test_a_uri_is_read_by_airflow(drs: Drs, emulator: Emulator, monkeypatch: pyt
 
 
 @pytest.mark.system
-def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) -> None:
-    """Added with ``airflow connections add``, found by its id."""
+def test_connection_in_airflow_database(tmp_path: Any, emulator: Emulator) -> None:
     import os
 
     environment = {
@@ -116,8 +110,7 @@ def test_a_connection_of_airflows_database(tmp_path: Any, emulator: Emulator) ->
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"extra": "{"}', "drs://host:port-not-real/"])
-def test_a_variable_that_is_no_connection(drs: Drs, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Is named, and its text, which has the password in it, is not shown."""
+def test_invalid_connection_variable(drs: Drs, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BAD", text)
 
     done = drs("status", "x", "--conn-id", "bad")

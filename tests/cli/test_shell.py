@@ -58,8 +58,7 @@ def _without_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-def test_a_live_table_on_a_terminal(emulator: Emulator, environment: dict[str, str]) -> None:
-    """Bars that move, and the report in colours below; ids are whole at 80 columns."""
+def test_live_table_in_terminal(emulator: Emulator, environment: dict[str, str]) -> None:
     emulator.set_pace(4)
     emulator.set_verdict(emulator.job_ids[1], "fail")
     command = ["drs", "precheck", *emulator.job_ids[:3], "--wait", "--interval", "0.01"]
@@ -74,8 +73,7 @@ def test_a_live_table_on_a_terminal(emulator: Emulator, environment: dict[str, s
     assert "3 jobs: 2 passed, 1 failed" in text
 
 
-def test_more_jobs_than_lines() -> None:
-    """The table stays on the screen and counts the others."""
+def test_table_fits_the_terminal() -> None:
     from rich.console import Console
 
     from airflow_provider_drs.cli.screen import TerminalScreen
@@ -91,8 +89,7 @@ def test_more_jobs_than_lines() -> None:
     assert "and 6 more" in _without_colours(written)
 
 
-def test_no_colours_where_nobody_wants_them(emulator: Emulator, environment: dict[str, str]) -> None:
-    """``NO_COLOR`` turns a terminal into lines."""
+def test_no_color_disables_the_table(emulator: Emulator, environment: dict[str, str]) -> None:
     written = _on_terminal(
         ["drs", "status", emulator.job_ids[0]], {**environment, "NO_COLOR": "1"}, columns=80, rows=24
     )
@@ -102,8 +99,7 @@ def test_no_colours_where_nobody_wants_them(emulator: Emulator, environment: dic
 
 
 @pytest.mark.parametrize(("line", "expected"), [("drs pre", "precheck"), ("drs status --conn", "--conn-id")])
-def test_completion_in_bash(environment: dict[str, str], line: str, expected: str) -> None:
-    """What ``drs completion bash`` prints completes commands and arguments."""
+def test_bash_completion(environment: dict[str, str], line: str, expected: str) -> None:
     script = f"""
         eval "$(drs completion bash)"
         COMP_WORDS=({line}) COMP_CWORD={len(line.split()) - 1} COMP_TYPE=9
@@ -120,8 +116,7 @@ def test_completion_in_bash(environment: dict[str, str], line: str, expected: st
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_has_its_completion(environment: dict[str, str], shell: str) -> None:
-    """As a script that asks argcomplete."""
+def test_completion_of_every_shell(environment: dict[str, str], shell: str) -> None:
     done = subprocess.run(
         ["drs", "completion", shell], env=environment, capture_output=True, text=True, check=True
     )
@@ -129,8 +124,7 @@ def test_every_shell_has_its_completion(environment: dict[str, str], shell: str)
     assert "_ARGCOMPLETE" in done.stdout
 
 
-def test_help_loads_nothing_that_takes_time() -> None:
-    """Neither Airflow nor an HTTP library; a completion in a shell would wait for them."""
+def test_help_imports_no_airflow_and_http_library() -> None:
     code = (
         "import sys\n"
         "from airflow_provider_drs.cli.__main__ import main\n"
@@ -144,8 +138,7 @@ def test_help_loads_nothing_that_takes_time() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_command_does_without_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
-    """Where the connection is a variable with JSON, Airflow is not even imported."""
+def test_command_does_not_import_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
     code = (
         "import sys\n"
         "from airflow_provider_drs.cli.__main__ import main\n"
@@ -160,8 +153,7 @@ def test_a_command_does_without_airflow(emulator: Emulator, environment: dict[st
     assert done.stdout.splitlines()[-1] == "0 False"
 
 
-def test_below_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
-    """``airflow drs`` does the same, where Airflow takes commands from providers."""
+def test_airflow_drs_command(emulator: Emulator, environment: dict[str, str]) -> None:
     from airflow import __version__
 
     if tuple(map(int, __version__.split(".")[:2])) < (3, 2):
@@ -185,8 +177,7 @@ def test_below_airflow(emulator: Emulator, environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["status", "x"], ["precheck", "x", "--wait"], ["--help"]])
-def test_no_secret_is_shown(emulator: Emulator, environment: dict[str, str], arguments: list[str]) -> None:
-    """Neither of a connection that works, nor of one that is refused."""
+def test_output_has_no_secret(emulator: Emulator, environment: dict[str, str], arguments: list[str]) -> None:
     connection = emulator.connection_json.replace(emulator.connection["password"], SECRET)
     for text in (connection, connection[:-1]):
         done = subprocess.run(

@@ -18,5 +18,4 @@ SEED = int(os.environ.get("DRS_CLUSTER_SEED", "1"))
     ids=["airflow-3", "airflow-2"],
 )
 def test_every_job_is_started_exactly_once(line: str, size: Size) -> None:
-    """Whatever dies: all jobs are checked, then started, none twice and none too early."""
     assert run(line, size, SEED)

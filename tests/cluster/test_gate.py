@@ -9,8 +9,7 @@ from airflow_provider_drs.emulator import Emulator
 from dev.cluster.gate import Gate
 
 
-def test_a_shut_gate_breaks_connections_and_refuses_new_ones() -> None:
-    """And lets them through again, on the same port, as often as it is asked to."""
+def test_closed_proxy_breaks_and_rejects_connections() -> None:
     with Emulator(clock="manual") as emulator, Gate(emulator.url) as gate, requests.Session() as session:
         session.trust_env = False
         for _ in range(3):

@@ -104,8 +104,7 @@ def _be_refused(journal: Journal, world: World) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda journal, world: None, _wait, _check_again, _be_refused])
-def test_a_good_run_is_proved(change: Callable[[Journal, World], None]) -> None:
-    """What DRS did not act on, or refused, breaks nothing."""
+def test_valid_run_passes(change: Callable[[Journal, World], None]) -> None:
     journal, world = _good()
     change(journal, world)
     assert _broken(journal, world) == set()
@@ -128,8 +127,7 @@ def test_a_good_run_is_proved(change: Callable[[Journal, World], None]) -> None:
         (_touch_a_stranger, "jobs that nobody should have touched"),
     ],
 )
-def test_a_broken_run_is_not(change: Callable[[Journal, World], None], line: str) -> None:
-    """Each thing that must not happen breaks a line, which names the job."""
+def test_invalid_run_fails(change: Callable[[Journal, World], None], line: str) -> None:
     journal, world = _good()
     change(journal, world)
     assert line in _broken(journal, world)
@@ -138,8 +136,7 @@ def test_a_broken_run_is_not(change: Callable[[Journal, World], None], line: str
     assert "BROKEN" in str(found)
 
 
-def test_the_journal_of_a_real_emulator_is_understood() -> None:
-    """What it writes down, and what it says of its jobs, is what the proof reads."""
+def test_journal_of_emulator_is_read() -> None:
     world = make_world(7, 2)
     with Emulator(clock="manual", world=world) as emulator:
         durations_s = {job["job_id"]: job["verdict"]["duration_s"] for job in world["jobs"]}
@@ -149,7 +146,6 @@ def test_the_journal_of_a_real_emulator_is_understood() -> None:
 
 
 def test_calls_are_counted() -> None:
-    """Per operation: how many, and what came of them."""
     journal, _ = _good()
     journal[0] |= {"status": None, "faults": ["reset_before"]}
     first = count_calls(journal)[0]
@@ -158,8 +154,7 @@ def test_calls_are_counted() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_plan_is_that_of_its_seed(seed: int) -> None:
-    """It is the same each time, hits every part, and brings every kind of fault."""
+def test_plan_is_deterministic(seed: int) -> None:
     plan = make_plan(seed, COMPONENTS, rounds=2)
     assert plan == make_plan(seed, COMPONENTS, rounds=2)
     assert plan != make_plan(seed + 1, COMPONENTS, rounds=2)
@@ -177,8 +172,7 @@ class _Wound:
         self.hits = set(hits)
 
 
-def test_what_nothing_has_hit_is_named() -> None:
-    """Not what was hit at least once; a blow that has done no harm, or was never struck, does not count."""
+def test_components_without_faults_are_named() -> None:
     plan = make_plan(1, COMPONENTS, rounds=2)
     chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
     for blow in plan:
@@ -190,8 +184,7 @@ def test_what_nothing_has_hit_is_named() -> None:
     assert chaos.spared == ["fault throttling", "kill scheduler"]
 
 
-def test_a_worker_that_an_ambush_has_killed_was_not_spared() -> None:
-    """Whoever it was died with work in hand."""
+def test_worker_killed_by_ambush_counts() -> None:
     plan = [Blow(0.1, "kill", "worker-1", 1), Blow(0.2, "ambush", "a worker", 1)]
     chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
     chaos.struck.append(Struck(plan[1], _Wound(plan[1].name, "kill worker-1"), 0.0, ""))  # type: ignore[arg-type]
@@ -199,8 +192,7 @@ def test_a_worker_that_an_ambush_has_killed_was_not_spared() -> None:
     assert chaos.spared == []
 
 
-def test_a_blow_with_nothing_to_hit_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waits for its chance; what is due after it falls meanwhile."""
+def test_fault_without_victim_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
     idle, struck = {"worker-1"}, []
 
     class Wound(_Wound):
@@ -238,16 +230,14 @@ def test_a_blow_with_nothing_to_hit_holds_up_nobody(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_an_emulator_takes_every_fault_of_a_plan(seed: int) -> None:
-    """A misspelt one would only show in the middle of a run."""
+def test_emulator_accepts_every_planned_fault(seed: int) -> None:
     with Emulator(clock="manual") as emulator:
         for blow in make_plan(seed, COMPONENTS, rounds=2):
             if blow.fault:
                 emulator.remove_fault(emulator.inject(**blow.fault))
 
 
-def test_a_world_is_that_of_its_seed() -> None:
-    """Every job is another, and takes from ten seconds to a minute."""
+def test_world_is_deterministic() -> None:
     world = make_world(3, 50)
     assert world == make_world(3, 50)
     assert len({job["job_id"] for job in world["jobs"]}) == 50

@@ -49,10 +49,7 @@ def _grant(body: dict[str, Any], settings: Settings | None = None, **headers: st
         ({"project_id": "p"}, {"name": "d"}, {"id": "p"}),
     ],
 )
-def test_the_request_for_a_token(
-    extra: dict[str, Any], domain: dict[str, str], project: dict[str, Any]
-) -> None:
-    """Password login, project scope, without the catalog."""
+def test_token_request(extra: dict[str, Any], domain: dict[str, str], project: dict[str, Any]) -> None:
     request = build_token(_settings(extra))
 
     user = {"name": "user", "password": "not-real", "domain": domain}
@@ -65,8 +62,7 @@ def test_the_request_for_a_token(
     }
 
 
-def test_a_token_says_its_project_and_its_life() -> None:
-    """From IAM's own clock; renewed five minutes before the end."""
+def test_token_has_project_and_lifetime() -> None:
     grant = _grant(TOKEN)
 
     assert (grant.token, grant.project_id, grant.lifetime_s) == ("tok", "p1", 86_400)
@@ -75,13 +71,11 @@ def test_a_token_says_its_project_and_its_life() -> None:
 
 
 @pytest.mark.parametrize(("lifetime_s", "useful_s"), [(100.0, 89.0), (0.5, 0.0), (None, float("inf"))])
-def test_short_lives_are_renewed_at_nine_tenths(lifetime_s: float | None, useful_s: float) -> None:
-    """And a token of unknown life until it is refused."""
+def test_short_lived_token_is_renewed_early(lifetime_s: float | None, useful_s: float) -> None:
     assert Grant("t", "p", lifetime_s).useful_s == useful_s
 
 
-def test_a_token_without_issue_date_lives_until_it_is_refused() -> None:
-    """Its life cannot be told without trusting two clocks."""
+def test_token_without_issue_date_has_no_lifetime() -> None:
     token = {**TOKEN["token"], "expires_at": "2026-01-02T00:00:00"}
     del token["issued_at"]
 
@@ -97,21 +91,18 @@ def test_a_token_without_issue_date_lives_until_it_is_refused() -> None:
         {"token": {"expires_at": "2026-01-01T00:00:00Z"}},
     ],
 )
-def test_an_answer_that_is_no_token_is_an_error(body: dict[str, Any]) -> None:
-    """No token, no date, no project."""
+def test_invalid_token_response_is_an_error(body: dict[str, Any]) -> None:
     with pytest.raises(DrsResponseError):
         _grant(body)
 
 
-def test_a_connection_with_project_needs_none_from_iam() -> None:
-    """extra.project_id is the scope."""
+def test_project_id_of_connection_is_used() -> None:
     token = {**TOKEN["token"], "project": None}
 
     assert _grant({"token": token}, _settings({"project_id": "mine"})).project_id == "mine"
 
 
-def test_a_refusal_names_who_and_where() -> None:
-    """In full, without the password."""
+def test_rejected_login_names_user_and_endpoint() -> None:
     refusal = answer({"error": {"code": 401, "message": "no", "title": "Unauthorized"}}, 401)
 
     with pytest.raises(DrsAuthError, match="user 'user' of domain 'd' for project 'eu-de'") as caught:
@@ -121,8 +112,7 @@ def test_a_refusal_names_who_and_where() -> None:
 
 
 @pytest.mark.parametrize("auth", ["password", "token", "aksk"])
-def test_a_request_goes_out_complete(auth: str) -> None:
-    """URL with the project, content type, language, and the credentials of its kind."""
+def test_request_has_url_headers_and_credentials(auth: str) -> None:
     settings = _settings({"auth": auth, "project_id": "p"})
     grant = own_grant(settings) if auth != "password" else Grant("tok", "p", None)
 
@@ -137,8 +127,7 @@ def test_a_request_goes_out_complete(auth: str) -> None:
     assert "tok" not in repr(outgoing)
 
 
-def test_iam_gets_no_token() -> None:
-    """It gets the credentials in the body."""
+def test_iam_request_has_no_token() -> None:
     outgoing = authorize(_settings(), None, build_token(_settings()), AT)
 
     assert outgoing.url == "https://iam.eu-de.otc.t-systems.com/v3/auth/tokens?nocatalog=true"
@@ -146,8 +135,7 @@ def test_iam_gets_no_token() -> None:
 
 
 @pytest.mark.parametrize(("auth", "text"), [("token", "new token"), ("aksk", "clock")])
-def test_own_credentials_that_are_refused_say_what_to_do(auth: str, text: str) -> None:
-    """Nobody can renew them but the user."""
+def test_rejected_credentials_have_a_remedy(auth: str, text: str) -> None:
     error = rejected_credentials_error(_settings({"auth": auth, "project_id": "p"}), "BatchStartJobs")
 
     assert text in str(error)

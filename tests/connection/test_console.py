@@ -28,14 +28,12 @@ def _read(**extra: str) -> Settings:
         (["something new"], ""),
     ],
 )
-def test_jobs_of_one_kind_lead_to_the_list_of_that_kind(uses: list[str], page: str) -> None:
-    """Where its address is known; else to the first page."""
+def test_jobs_of_one_kind_link_to_their_list(uses: list[str], page: str) -> None:
     assert find_page("https://c.example", "eu-de", uses) == f"https://c.example/drs/?region=eu-de{page}"
 
 
 @pytest.mark.parametrize(("region", "query"), [("", ""), ("a&b", "?region=a%26b")])
-def test_a_region_is_a_part_of_the_query(region: str, query: str) -> None:
-    """And of nothing else."""
+def test_region_is_in_the_query(region: str, query: str) -> None:
     assert find_page("https://c.example", region) == f"https://c.example/drs/{query}"
 
 
@@ -48,22 +46,17 @@ def test_a_region_is_a_part_of_the_query(region: str, query: str) -> None:
         ({"console_url": "https://cloud.example/console"}, "https://cloud.example/console"),
     ],
 )
-def test_the_console_is_that_of_the_cloud_or_what_the_connection_says(
-    extra: dict[str, str], url: str
-) -> None:
-    """A console elsewhere is given by its base URL."""
+def test_console_url_of_connection_overrides_the_cloud(extra: dict[str, str], url: str) -> None:
     assert _read(**extra).console_url == url
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a@b.example", "https://c.example/?x=y"])
-def test_what_is_no_base_url_is_refused(url: str) -> None:
-    """It becomes a link that people follow."""
+def test_invalid_console_url_is_rejected(url: str) -> None:
     with pytest.raises(DrsConfigError, match="console_url"):
         _read(console_url=url)
 
 
-def test_a_kind_that_is_no_word_is_passed_over() -> None:
-    """Details with nonsense in them are details all the same."""
+def test_invalid_kind_is_ignored() -> None:
     row = {"id": "a", "status": "CONFIGURATION", "db_use_type": ["migration"]}
     talk = get_job_details(limits := Limits(10, 50, 300.0), ["a"])
 

@@ -17,8 +17,7 @@ def _read(extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
     return read_settings("my_drs", extra={**EXTRA, **(extra or {})}, overrides=overrides, **given)
 
 
-def test_the_defaults_follow_from_the_region() -> None:
-    """Open Telekom Cloud, the region as project, the documented limits."""
+def test_defaults_from_region() -> None:
     settings = _read()
 
     assert settings.auth is Auth.PASSWORD
@@ -34,8 +33,7 @@ def test_the_defaults_follow_from_the_region() -> None:
     )
 
 
-def test_huawei_cloud_has_its_own_endpoints() -> None:
-    """By extra.cloud."""
+def test_huawei_cloud_endpoints() -> None:
     settings = _read({"cloud": "huaweicloud", "region": "eu-west-101"})
 
     assert settings.drs_url == "https://drs.eu-west-101.myhuaweicloud.com"
@@ -55,26 +53,22 @@ def test_huawei_cloud_has_its_own_endpoints() -> None:
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
     ],
 )
-def test_a_host_may_be_written_in_many_ways(fields: dict[str, Any], url: str) -> None:
-    """URL or host[:port]; plain http to this machine only."""
+def test_host_formats(fields: dict[str, Any], url: str) -> None:
     assert _read(**fields).drs_url == url
 
 
-def test_http_elsewhere_must_be_allowed() -> None:
-    """Credentials would travel unprotected."""
+def test_http_requires_allow_http() -> None:
     assert _read({"allow_http": "true"}, host="http://drs.example").drs_url == "http://drs.example"
 
 
 @pytest.mark.parametrize("given", ["https://iam.example", "https://iam.example/", "https://iam.example/v3/"])
-def test_the_iam_endpoint_may_end_in_v3(given: str) -> None:
-    """Or not."""
+def test_iam_endpoint_with_v3(given: str) -> None:
     assert _read(
         {"iam_endpoint": given, "region": ""} | {"project_name": "p"}, host="drs.example"
     ).iam_url == ("https://iam.example")
 
 
-def test_arguments_go_before_the_connection() -> None:
-    """Region, project and language of the hook."""
+def test_arguments_override_the_connection() -> None:
     overrides = Overrides(project_id="other", region="eu-nl", language="ZH-CN")
 
     settings = _read({"project_id": "mine"}, overrides=overrides)
@@ -95,13 +89,11 @@ def test_arguments_go_before_the_connection() -> None:
         ("/ca.pem", "/ca.pem"),
     ],
 )
-def test_verify_is_a_flag_or_a_path(value: object, verify: bool | str) -> None:
-    """The form in the UI knows text only."""
+def test_verify_formats(value: object, verify: bool | str) -> None:
     assert _read({"verify": value}).verify == verify
 
 
-def test_keys_and_tokens_need_no_iam() -> None:
-    """They bring their project."""
+def test_keys_and_tokens_use_no_iam() -> None:
     for auth in ("aksk", "token"):
         settings = _read({"auth": auth, "project_id": "p", "domain_name": ""})
         assert (settings.iam_url, settings.project_id) == ("", "p")
@@ -143,10 +135,7 @@ def test_keys_and_tokens_need_no_iam() -> None:
         ({"poll_batch_size": 1.5}, {}, "extra.poll_batch_size"),
     ],
 )
-def test_a_bad_field_is_named_with_the_connection(
-    extra: dict[str, Any], fields: dict[str, Any], field: str
-) -> None:
-    """And the secret never is."""
+def test_error_names_connection_and_field(extra: dict[str, Any], fields: dict[str, Any], field: str) -> None:
     with pytest.raises(DrsConfigError) as caught:
         _read(extra, **fields)
 
@@ -155,8 +144,7 @@ def test_a_bad_field_is_named_with_the_connection(
     assert SECRET not in str(caught.value)
 
 
-def test_numbers_may_come_as_text() -> None:
-    """As forms and environment variables bring them."""
+def test_numbers_as_strings() -> None:
     settings = _read(
         {"batch_size": "4", "read_timeout": "2.5", "poll_batch_size": "", "proxy": "http://proxy:3128"}
     )
@@ -165,13 +153,11 @@ def test_numbers_may_come_as_text() -> None:
     assert settings.proxy == "http://proxy:3128"
 
 
-def test_an_identity_is_the_credentials_and_shows_none() -> None:
-    """A changed password is somebody else; a changed time-out is not."""
+def test_identity_depends_on_credentials_and_hides_them() -> None:
     assert _read().identity == _read({"read_timeout": 5}).identity
     assert _read().identity != _read(password="other-not-real").identity
     assert SECRET not in _read().identity
 
 
-def test_settings_never_show_a_secret() -> None:
-    """Nor the proxy, which may hold one."""
+def test_settings_repr_has_no_secret() -> None:
     assert SECRET not in repr(_read({"proxy": f"http://user:{SECRET}@proxy:3128"}))

@@ -52,8 +52,7 @@ def _row_error(code: str, *job_ids: str, status: int = 202, silent: bool = False
 
 
 @given(st.integers(1, 60), st.integers(1, 20))
-def test_n_jobs_cost_ceil_n_by_size_calls(count: int, size: int) -> None:
-    """And no batch is larger than it may be."""
+def test_batches_are_full(count: int, size: int) -> None:
     job_ids = [f"job-{n}" for n in range(count)]
     talk = Talk([_statuses] * 60)
 
@@ -65,8 +64,7 @@ def test_n_jobs_cost_ceil_n_by_size_calls(count: int, size: int) -> None:
 
 
 @given(st.integers(1, 12), st.lists(st.sampled_from(["ok", "lost", "busy", "never", "refused"]), max_size=6))
-def test_a_start_is_never_sent_for_a_job_that_is_known_started(count: int, fates: list[str]) -> None:
-    """Whatever the service does to the requests, no job is started twice by them."""
+def test_started_job_is_never_started_again(count: int, fates: list[str]) -> None:
     job_ids = [f"job-{n}" for n in range(count)]
     starts = dict.fromkeys(job_ids, 0)
     script = iter(fates)
@@ -99,8 +97,7 @@ def test_a_start_is_never_sent_for_a_job_that_is_known_started(count: int, fates
     assert all(isinstance(each, JobOutcome) for each in found.values())
 
 
-def test_bad_ids_are_refused_before_anything_is_sent() -> None:
-    """Nothing at all."""
+def test_invalid_ids_are_rejected_before_sending() -> None:
     talk = Talk([])
 
     with pytest.raises(DrsConfigError):
@@ -109,8 +106,7 @@ def test_bad_ids_are_refused_before_anything_is_sent() -> None:
     assert talk.steps == []
 
 
-def test_a_refused_read_of_one_job_stands_at_that_job() -> None:
-    """The halves are read down to the one that is to blame; sizes are not its fault."""
+def test_rejected_job_does_not_affect_its_batch() -> None:
     limits = _limits()
 
     def service(request: Request) -> Any:
@@ -127,8 +123,7 @@ def test_a_refused_read_of_one_job_stands_at_that_job() -> None:
     assert limits.read_batch == 50
 
 
-def test_a_read_that_stays_busy_reports_the_error_when_time_is_up() -> None:
-    """Not silence, and not for ever."""
+def test_busy_read_fails_after_retry_budget() -> None:
     talk = Talk([_row_error("DRS.M01504", "a")] * 9, seconds_per_step=0.5, jitter=1.0)
 
     found = talk.run(conversations.get_job_statuses(_limits(retry_timeout_s=2.0), ["a"]))
@@ -137,8 +132,7 @@ def test_a_read_that_stays_busy_reports_the_error_when_time_is_up() -> None:
     assert len(talk.requests) == 2
 
 
-def test_a_write_that_stays_busy_reports_the_error_when_time_is_up() -> None:
-    """The state was read, and it is not started."""
+def test_busy_write_fails_after_retry_budget() -> None:
     script = [_row_error("DRS.M01504", "a"), _statuses] * 5
 
     found = Talk(script, seconds_per_step=0.5, jitter=1.0).run(
@@ -148,8 +142,7 @@ def test_a_write_that_stays_busy_reports_the_error_when_time_is_up() -> None:
     assert found["a"].error_code == "DRS.M01504"  # type: ignore[union-attr]
 
 
-def test_a_job_that_a_write_is_silent_about_is_looked_up() -> None:
-    """It may have been started."""
+def test_state_of_missing_job_is_read() -> None:
     silent = answer({"results": []}, 202)
 
     found = Talk([silent, lambda request: _statuses(request, "STARTJOBING")]).run(
@@ -159,8 +152,7 @@ def test_a_job_that_a_write_is_silent_about_is_looked_up() -> None:
     assert found == {"a": JobOutcome("a", adopted=True, status="STARTJOBING")}
 
 
-def test_a_job_that_vanished_meanwhile_is_an_error() -> None:
-    """The state says that there is no such job."""
+def test_deleted_job_is_an_error() -> None:
     gone = answer({"results": [{"id": "a", "error_code": "DRS.M00289"}]}, 400)
 
     found = Talk([BROKEN, gone]).run(
@@ -170,8 +162,7 @@ def test_a_job_that_vanished_meanwhile_is_an_error() -> None:
     assert isinstance(found["a"], DrsJobNotFoundError)
 
 
-def test_a_state_that_cannot_be_read_leaves_the_outcome_open() -> None:
-    """The error of the start stands, not that of the reading; what was reported as done stays done."""
+def test_unreadable_state_keeps_the_error_of_the_write() -> None:
     login = DrsAuthError("no")
     found = Talk([BROKEN, login]).run(
         conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
@@ -185,8 +176,7 @@ def test_a_state_that_cannot_be_read_leaves_the_outcome_open() -> None:
     assert [type(each).__name__ for each in found.values()] == ["JobOutcome", "DrsJobStateError"]
 
 
-def test_a_second_try_that_is_refused_as_a_whole_keeps_what_the_first_one_did() -> None:
-    """Job a is started; b was busy, and then the account lost its rights."""
+def test_rejected_retry_keeps_earlier_results() -> None:
     script = [_row_error("DRS.M01504", "b"), _statuses, refusal("DRS.M00103", 401)]
 
     found = Talk(script).run(conversations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False))
@@ -195,16 +185,14 @@ def test_a_second_try_that_is_refused_as_a_whole_keeps_what_the_first_one_did() 
     assert found["b"].error_code == "DRS.M00103"  # type: ignore[union-attr]
 
 
-def test_an_error_of_the_account_in_the_first_batch_is_raised() -> None:
-    """Nothing was done, so there is nothing to keep."""
+def test_account_error_in_first_batch_is_raised() -> None:
     with pytest.raises(DrsError, match=r"DRS\.M00103"):
         Talk([refusal("DRS.M00103", 401)]).run(
             conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
         )
 
 
-def test_a_refusal_of_one_batch_does_not_stop_the_next() -> None:
-    """It is about its own jobs."""
+def test_rejected_batch_does_not_stop_the_next() -> None:
     talk = Talk([refusal("DRS.M00300"), _success])
 
     found = talk.run(
@@ -215,9 +203,7 @@ def test_a_refusal_of_one_batch_does_not_stop_the_next() -> None:
     assert found["b"] == JobOutcome("b")
 
 
-def test_forward_jobs_are_looked_for_on_every_page() -> None:
-    """Until there is no further page."""
-
+def test_forward_jobs_are_found_on_every_page() -> None:
     def page(request: Request) -> Any:
         assert request.body is not None
         number = request.body["cur_page"]

@@ -49,14 +49,12 @@ def _body(text: str | bytes) -> Response:
     ids=lambda body: repr(body[:50]),
 )
 @pytest.mark.parametrize("read", [read_json, read_prechecks])
-def test_what_can_be_read_in_two_ways_is_no_document(read: Any, body: bytes) -> None:
-    """A verdict hangs on it."""
+def test_ambiguous_json_is_rejected(read: Any, body: bytes) -> None:
     with pytest.raises(DrsResponseError, match="the body is no"):
         read(_body(body))
 
 
-def test_the_items_of_a_running_precheck_are_skipped() -> None:
-    """They are most of the bytes, and mean nothing before the end."""
+def test_items_of_running_precheck_are_skipped() -> None:
     running = {
         "precheck_id": "b",
         "process": "40%",
@@ -72,8 +70,7 @@ def test_the_items_of_a_running_precheck_are_skipped() -> None:
     assert (row.precheck_id, row.process) == ("b", "40%")
 
 
-def test_a_running_precheck_is_matched_by_its_id() -> None:
-    """As one that has ended is; that of a job nobody asked about is left out."""
+def test_running_precheck_is_matched_by_id() -> None:
     request = build_precheck_results(["job-a", "job-b"])
     rows = [{"precheck_id": "p", "process": "40%"}, {"id": "job-b", "process": "7"}, {"process": "1%"}]
     response = answer({"results": rows})
@@ -97,8 +94,7 @@ def test_a_running_precheck_is_matched_by_its_id() -> None:
         {"precheck_id": "a"},
     ],
 )
-def test_a_row_that_is_not_plainly_running_is_read_whole(row: dict[str, Any]) -> None:
-    """With everything that may matter in it."""
+def test_other_rows_are_decoded_completely(row: dict[str, Any]) -> None:
     full = row | {"precheck_result": [{"item": "x", "result": "FAILED"}], "odd": {"a": None}}
 
     assert read_prechecks(answer({"results": [full]})) == {"results": [full]}
@@ -115,8 +111,7 @@ def test_a_row_that_is_not_plainly_running_is_read_whole(row: dict[str, Any]) ->
         {"jobs": ["a"]},
     ],
 )
-def test_what_is_no_list_of_results_is_read_whole(document: dict[str, Any]) -> None:
-    """So that whoever asked can say what it is."""
+def test_other_documents_are_decoded_completely(document: dict[str, Any]) -> None:
     assert read_prechecks(answer(document)) == document
 
 
@@ -131,8 +126,7 @@ def test_what_is_no_list_of_results_is_read_whole(document: dict[str, Any]) -> N
         ),
     )
 )
-def test_both_readers_agree(row: dict[str, Any]) -> None:
-    """Whatever a row is, what is left out of it says nothing."""
+def test_readers_agree(row: dict[str, Any]) -> None:
     (whole,) = json.loads(json.dumps({"results": [row]}))["results"]
     document = read_prechecks(answer({"results": [row]}))
 

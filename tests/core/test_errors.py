@@ -23,8 +23,7 @@ from airflow_provider_drs.protocol.core.errors import (
 ALL_CLASSES = list(ERROR_CLASS_BY_NAME.values())
 
 
-def test_every_class_of_the_tree_is_known_by_name() -> None:
-    """A new class cannot be forgotten where errors cross processes."""
+def test_every_error_class_is_registered() -> None:
     found = {
         name
         for name, value in vars(errors).items()
@@ -36,7 +35,6 @@ def test_every_class_of_the_tree_is_known_by_name() -> None:
 
 @pytest.mark.parametrize("error_class", ALL_CLASSES)
 def test_errors_survive_pickle_copy_and_json(error_class: type[DrsError]) -> None:
-    """Nothing is lost on the way between processes."""
     error = error_class(
         "text",
         operation="X",
@@ -53,13 +51,11 @@ def test_errors_survive_pickle_copy_and_json(error_class: type[DrsError]) -> Non
         assert vars(twin) == vars(error)
 
 
-def test_errors_can_be_made_without_arguments() -> None:
-    """Defaults everywhere: pickle and subclasses of users rely on it."""
+def test_errors_have_defaults() -> None:
     assert all(str(error_class()) == "" for error_class in ALL_CLASSES)
 
 
-def test_from_dict_takes_an_unknown_type_for_a_plain_error() -> None:
-    """An event of a newer version still says its text."""
+def test_unknown_error_type_becomes_plain_error() -> None:
     error = DrsError.from_dict({"type": "DrsNewError", "message": "hello"})
 
     assert type(error) is DrsError
@@ -85,15 +81,13 @@ def test_from_dict_takes_an_unknown_type_for_a_plain_error() -> None:
         (None, None, DrsRequestError),
     ],
 )
-def test_the_code_decides_and_then_the_status(
+def test_error_code_overrides_http_status(
     status: int | None, code: str | None, expected: type[DrsError]
 ) -> None:
-    """The service's code says more than the HTTP status."""
     assert error_class_for(status, code) is expected
 
 
-def test_the_text_says_what_failed_in_whose_words_and_what_to_do() -> None:
-    """Three questions, answered in order."""
+def test_message_has_failure_reason_and_remedy() -> None:
     error = make_error("DRS refuses X", http_status=400, error_code="DRS.M00307", error_msg="Only subtasks.")
 
     assert str(error) == (

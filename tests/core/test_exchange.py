@@ -41,13 +41,11 @@ def _exchange(
 
 
 def test_backoff_is_exponential_with_full_jitter() -> None:
-    """A second, doubled each time, half a minute at most; jitter scales it down to nothing."""
     assert [backoff_s(attempt, 1.0) for attempt in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
     assert backoff_s(5, 0.0) == 0.0
 
 
-def test_waits_grow_within_the_budget() -> None:
-    """Then the last error is raised, not another request sent."""
+def test_backoff_stays_within_retry_budget() -> None:
     with pytest.raises(DrsUnavailableError):
         _exchange([NOT_SENT] * 99, limit_s=20.0, jitter=1.0)
 
@@ -65,34 +63,29 @@ def test_waits_grow_within_the_budget() -> None:
         ("", 0.0),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
-    """Or nothing that makes sense."""
+def test_retry_after_formats(value: str, seconds: float) -> None:
     assert read_retry_after_s(answer({}, 429, retry_after=value), 1_700_000_000.0) == seconds
 
 
-def test_retry_after_is_waited_for() -> None:
-    """Longer than the backoff would be."""
+def test_retry_after_header_is_honored() -> None:
     _, talk = _exchange([refusal("APIGW.0308", 429, retry_after="7"), answer({})])
 
     assert talk.pauses == [7.0]
 
 
-def test_a_throttling_gateway_code_passes_whatever_its_status() -> None:
-    """The code says more than the status."""
+def test_gateway_throttling_is_transient() -> None:
     _, talk = _exchange([refusal("APIGW.0308", 400), answer({})])
 
     assert len(talk.requests) == 2
 
 
-def test_each_send_gets_the_time_that_is_left() -> None:
-    """A slow answer leaves less for the next try."""
+def test_send_timeout_is_the_remaining_time() -> None:
     _, talk = _exchange([NOT_SENT, answer({})], limit_s=10.0, seconds_per_step=3.0, jitter=0.0)
 
     assert [step.timeout_s for step in talk.steps if isinstance(step, Send)] == [10.0, 7.0]
 
 
-def test_the_last_word_of_the_service_is_the_error() -> None:
-    """Not that the very last try had no time for an answer."""
+def test_last_response_is_the_error() -> None:
     timed_out = TransportFailure(FailureKind.TIMED_OUT)
 
     with pytest.raises(DrsThrottledError):
@@ -108,14 +101,12 @@ def test_the_last_word_of_the_service_is_the_error() -> None:
         (answer({}, 302, location="https://elsewhere.example"), "host of the connection"),
     ],
 )
-def test_what_only_the_connection_can_cure_is_final(failure: Any, text: str) -> None:
-    """The text names the field."""
+def test_connection_errors_are_permanent(failure: Any, text: str) -> None:
     with pytest.raises(DrsConfigError, match=text):
         _exchange([failure])
 
 
-def test_an_answer_that_is_too_large_is_not_asked_for_again() -> None:
-    """It would be as large; and a write that it follows may have been done."""
+def test_too_large_response_is_not_retried() -> None:
     too_large = TransportFailure(FailureKind.TOO_LARGE)
 
     with pytest.raises(DrsResponseError, match="larger than 32 MiB"):
@@ -124,34 +115,29 @@ def test_an_answer_that_is_too_large_is_not_asked_for_again() -> None:
     assert isinstance(result, OutcomeUnknown)
 
 
-def test_a_success_with_an_error_and_no_results_is_that_error() -> None:
-    """The appendix lists codes with HTTP 200 and 202."""
+def test_success_with_error_code_is_an_error() -> None:
     with pytest.raises(DrsRequestError, match=r"DRS\.M05066"):
         _exchange([refusal("DRS.M05066", 200)])
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
-def test_the_status_counts_though_the_body_is_html(status: int) -> None:
-    """A gateway's page may be labelled JSON."""
+def test_html_body_does_not_hide_the_status(status: int) -> None:
     with pytest.raises(DrsError):
         _exchange([answer(b"<html>", status)] * 99, limit_s=1.0)
 
 
-def test_an_unparsable_success_is_sent_again() -> None:
-    """And raised as what it is."""
+def test_unparsable_success_is_retried() -> None:
     with pytest.raises(DrsResponseError, match="no JSON object"):
         _exchange([answer(b"[1]")] * 99, limit_s=1.0, jitter=1.0)
 
 
-def test_a_write_whose_time_is_up_is_of_unknown_outcome() -> None:
-    """There was no time to ask; the caller must not take it for undone."""
+def test_write_without_response_has_unknown_outcome() -> None:
     result, _ = _exchange([BROKEN], request=_START, limit_s=0.1, jitter=1.0)
 
     assert isinstance(result, OutcomeUnknown)
 
 
-def test_a_transport_that_says_nothing_is_at_fault() -> None:
-    """An outcome is a response or a failure, never nothing."""
+def test_transport_without_outcome_is_a_bug() -> None:
     conversation = exchange(build_job_statuses(["a"]), Budget(1.0), lambda document, response: document)
     assert isinstance(next(conversation), Send)
 
@@ -159,22 +145,19 @@ def test_a_transport_that_says_nothing_is_at_fault() -> None:
         conversation.send(Observation(None, 0.0, 0.0))
 
 
-def test_a_write_among_the_reads_is_never_taken_for_undone() -> None:
-    """Whoever sends one as repeatable gets the error, not a value."""
+def test_repeatable_write_with_unknown_outcome_is_an_error() -> None:
     conversation = exchange_repeatable(_START, Budget(0.1), lambda document, response: document)
 
     with pytest.raises(DrsUnavailableError):
         Talk([BROKEN], jitter=1.0).run(conversation)
 
 
-def test_errors_of_the_transports_side_pass_through() -> None:
-    """A login that failed is thrown into the conversation."""
+def test_login_error_is_raised() -> None:
     with pytest.raises(DrsAuthError):
         _exchange([DrsAuthError("no")])
 
 
-def test_a_pause_is_a_step() -> None:
-    """Nothing sleeps in here."""
+def test_pause_step() -> None:
     _, talk = _exchange([NOT_SENT, answer({})], jitter=0.5)
 
     assert [type(step) for step in talk.steps] == [Send, Pause, Send]

@@ -14,34 +14,29 @@ JOB_IDS = st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True)
 
 
 @given(st.lists(JOB_IDS, min_size=1))
-def test_check_job_ids_keeps_order_and_drops_repeats(job_ids: list[str]) -> None:
-    """Every id comes back once, where it first stood."""
+def test_check_job_ids_keeps_order_and_drops_duplicates(job_ids: list[str]) -> None:
     assert list(check_job_ids(job_ids)) == list(dict.fromkeys(job_ids))
 
 
-def test_check_job_ids_takes_one_id_as_text() -> None:
-    """A single id is not taken apart into letters."""
+def test_check_job_ids_accepts_one_id() -> None:
     assert check_job_ids("140b5236-88ad-43c8-811c-1268453jb101") == ("140b5236-88ad-43c8-811c-1268453jb101",)
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a/b", "x" * 65, "ä", "a\n", None, 7, ["a"]])
-def test_check_job_ids_names_what_cannot_be_an_id(bad: object) -> None:
-    """The error quotes the value and names the field."""
+def test_check_job_ids_names_invalid_id(bad: object) -> None:
     with pytest.raises(DrsConfigError, match="job_ids") as caught:
         check_job_ids([bad])
 
     assert repr(bad) in str(caught.value)
 
 
-def test_check_job_ids_refuses_an_empty_list() -> None:
-    """No job at all is a mistake, not a success."""
+def test_check_job_ids_rejects_empty_list() -> None:
     with pytest.raises(DrsConfigError, match="empty"):
         check_job_ids([])
 
 
 @given(st.lists(JOB_IDS))
-def test_read_job_ids_understands_rendered_lists(job_ids: list[str]) -> None:
-    """A list that templating turned into text, JSON or Python, is the list."""
+def test_read_job_ids_parses_rendered_lists(job_ids: list[str]) -> None:
     assert read_job_ids(json.dumps(job_ids)) == job_ids
     assert read_job_ids(repr(job_ids)) == job_ids
     assert read_job_ids(repr(tuple(job_ids))) == job_ids
@@ -51,21 +46,18 @@ def test_read_job_ids_understands_rendered_lists(job_ids: list[str]) -> None:
     ("value", "expected"),
     [("one", ["one"]), (" one ", ["one"]), ("", []), ("  ", []), (("a", "b"), ["a", "b"]), ({"a"}, ["a"])],
 )
-def test_read_job_ids_takes_ids_as_they_come(value: object, expected: list[str]) -> None:
-    """One id, none, and any iterable of ids."""
+def test_read_job_ids_accepts_ids_and_iterables(value: object, expected: list[str]) -> None:
     assert read_job_ids(value) == expected
 
 
 @pytest.mark.parametrize("value", [None, 3, {"a": 1}, b"a", "[1, 2", "[a, b]", "(1)"])
-def test_read_job_ids_refuses_what_is_no_list(value: object) -> None:
-    """An XCom that is missing, or text that only starts like a list, names the field."""
+def test_read_job_ids_rejects_other_values(value: object) -> None:
     with pytest.raises(DrsConfigError, match="job_ids"):
         read_job_ids(value)
 
 
 @given(st.lists(st.integers()), st.integers(min_value=1, max_value=7))
-def test_split_loses_nothing(items: list[int], size: int) -> None:
-    """Batches put together are the input, and ceil(N / size) of them are enough."""
+def test_split_keeps_all_items(items: list[int], size: int) -> None:
     batches = list(split(items, size))
 
     assert [item for batch in batches for item in batch] == items
@@ -73,13 +65,11 @@ def test_split_loses_nothing(items: list[int], size: int) -> None:
     assert all(len(batch) <= size for batch in batches)
 
 
-def test_find_duplicates_names_each_once() -> None:
-    """What is there three times is named once."""
+def test_find_duplicates_lists_each_once() -> None:
     assert find_duplicates(["a", "b", "a", "c", "a", "b"]) == ["a", "b"]
 
 
 @pytest.mark.parametrize("bad", ["two ids", "", " a", 7, None])
-def test_one_bad_id_among_good_ones_is_named(bad: object) -> None:
-    """Though all are looked at in one go."""
+def test_invalid_id_in_a_list_is_named(bad: object) -> None:
     with pytest.raises(DrsConfigError, match=re.escape(repr(bad))):
         check_job_ids(["good-1", bad, "good-2"])

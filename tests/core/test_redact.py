@@ -10,7 +10,6 @@ SECRET = "s3cret-not-real"
 
 
 def test_redact_masks_secret_fields_at_any_depth() -> None:
-    """Endpoints in lists in rows: wherever the service echoes a password."""
     row = {"id": "a", "source_sharding": [{"db_password": SECRET, "ip": "1"}], "ssl_cert_key": SECRET}
 
     assert redact(row) == {
@@ -20,8 +19,7 @@ def test_redact_masks_secret_fields_at_any_depth() -> None:
     }
 
 
-def test_redact_leaves_empty_secrets_empty() -> None:
-    """That there is no password is worth knowing."""
+def test_redact_keeps_empty_secrets() -> None:
     assert redact({"db_password": ""}) == {"db_password": ""}
 
 
@@ -33,8 +31,7 @@ def test_redact_leaves_empty_secrets_empty() -> None:
         ),
     )
 )
-def test_redact_is_stable_and_keeps_other_values(document: object) -> None:
-    """Doing it twice changes nothing more."""
+def test_redact_is_idempotent(document: object) -> None:
     assert redact(redact(document)) == redact(document)
 
 
@@ -50,14 +47,12 @@ def test_redact_is_stable_and_keeps_other_values(document: object) -> None:
         f"sslCertPassword: {SECRET}",
     ],
 )
-def test_redact_text_hides_the_value(text: str) -> None:
-    """Whatever way a library writes a secret."""
+def test_redact_text_masks_secrets(text: str) -> None:
     assert SECRET not in redact_text(text)
     assert MASK in redact_text(text)
 
 
-def test_redact_text_leaves_other_text_alone() -> None:
-    """A message without secrets stays readable."""
+def test_redact_text_keeps_other_text() -> None:
     text = "Unable to connect to DBMS: url=jdbc:mysql://172.22.74.56:3306?useSSL=false user=root"
 
     assert redact_text(text) == text

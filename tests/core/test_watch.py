@@ -8,9 +8,7 @@ from airflow_provider_drs.protocol.watches import (
 )
 
 
-def test_a_watch_has_plain_results_unless_it_knows_more() -> None:
-    """The ids."""
-
+def test_results_without_answers_have_the_ids() -> None:
     class Bare(SwitchOverWatch):
         results = Watch.results
 

@@ -32,10 +32,9 @@ def _read_table() -> dict[str, Counter[str]]:
 
 
 @pytest.mark.usefixtures("connect", "no_backoff")
-def test_each_step_costs_the_calls_that_the_documentation_names(
+def test_requests_per_task_match_documentation(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside one for a token, and one for each poll that is not the last."""
     for name, value in make_environment().items():
         monkeypatch.setenv(name, value)
     emulator.set_pace("at-once")

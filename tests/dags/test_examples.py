@@ -25,8 +25,7 @@ def _load(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
-def test_an_example_parses_on_this_airflow(path: Path) -> None:
-    """It holds one DAG of its own name, whose every task leads to another or is the last."""
+def test_example_parses(path: Path) -> None:
     dag = _load(path)
 
     assert dag.dag_id == path.stem
@@ -34,8 +33,7 @@ def test_an_example_parses_on_this_airflow(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
-def test_no_example_starts_what_was_not_checked(path: Path) -> None:
-    """Before every start there is a sensor for the pre-check, and before that the pre-check."""
+def test_examples_precheck_before_start(path: Path) -> None:
     if path.stem in CHECKED_ELSEWHERE:
         pytest.skip("another DAG checks, see the test below")
     dag = _load(path)
@@ -47,8 +45,7 @@ def test_no_example_starts_what_was_not_checked(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
-def test_an_example_has_marks_for_the_documentation(path: Path) -> None:
-    """The docs show what has run."""
+def test_example_has_documentation_marks(path: Path) -> None:
     text = path.read_text()
 
     assert f"[START {path.stem}]" in text
@@ -56,8 +53,7 @@ def test_an_example_has_marks_for_the_documentation(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CHECKED_ELSEWHERE))
-def test_what_starts_on_an_event_waits_for_that_of_a_sensor(name: str) -> None:
-    """No other task has the asset, so nothing else starts the jobs."""
+def test_asset_of_example_is_set_by_a_sensor(name: str) -> None:
     found = runpy.run_path(str(next(path for path in DAGS if path.stem == name)))
 
     checking = found["precheck"].dag

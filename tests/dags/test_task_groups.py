@@ -30,21 +30,18 @@ def _lay_out(group: Any, *arguments: Any, **options: Any) -> list[str]:
     return [name.rpartition(".")[2] for name in order]
 
 
-def test_a_migration_is_laid_out_in_the_documented_order() -> None:
-    """Up to where it has caught up, or to the end of the job."""
+def test_migration_has_the_documented_parts() -> None:
     middle = ["select_objects", "compare_parameters"]
 
     assert _lay_out(drs_migration, JOB, **ENDS) == READY + middle + START
     assert _lay_out(drs_migration, JOB, **ENDS, until="delete")[-2:] == ["stop", "delete"]
 
 
-def test_a_cluster_has_no_parameters_to_compare() -> None:
-    """MySQL has them."""
+def test_cluster_migration_compares_no_parameters() -> None:
     assert _lay_out(drs_migration, JOB, **ENDS, cluster_mode=True) == [*READY, "select_objects", *START]
 
 
-def test_a_synchronization_has_policies_and_rules_where_they_are_given() -> None:
-    """And no parameters."""
+def test_synchronization_has_policies_and_rules() -> None:
     rules = [{"tables": ["shop.orders"], "where": "id > 5"}]
 
     assert _lay_out(drs_synchronization, JOB, **ENDS) == [*READY, "select_objects", *START]
@@ -57,8 +54,7 @@ def test_a_synchronization_has_policies_and_rules_where_they_are_given() -> None
     ]
 
 
-def test_disaster_recovery_is_set_up_one_way_or_both() -> None:
-    """The backward jobs come after the forward ones have caught up."""
+def test_disaster_recovery_in_one_or_both_directions() -> None:
     back = ["backward_test_connections", "backward_configure", "backward_start", "backward_caught_up"]
 
     assert _lay_out(drs_disaster_recovery, JOB, **ENDS, until="delete") == [*READY, *START, "stop", "delete"]
@@ -71,8 +67,7 @@ def test_disaster_recovery_is_set_up_one_way_or_both() -> None:
     ]
 
 
-def test_a_part_can_be_left_out_or_replaced() -> None:
-    """By a function of the ids of the part before."""
+def test_parts_can_be_omitted_or_replaced() -> None:
     replace = {
         "create": lambda _: DrsListJobsOperator(task_id="find", db_use_type="migration"),
         "compare_parameters": None,
@@ -81,9 +76,7 @@ def test_a_part_can_be_left_out_or_replaced() -> None:
     assert _lay_out(drs_migration, JOB, **ENDS, replace=replace, until="configure") == ["find", *READY[1:]]
 
 
-def test_a_part_can_be_a_decorated_function() -> None:
-    """It stands for the job ids that it returns."""
-
+def test_part_can_be_a_decorated_function() -> None:
     @task
     def ask_a_person(job_ids: list[str]) -> list[str]:
         return job_ids
@@ -96,8 +89,7 @@ def test_a_part_can_be_a_decorated_function() -> None:
 
 
 @pytest.mark.parametrize("name", ["create", "backward_test_connections", "stop"])
-def test_a_replaced_part_of_a_pair_gets_the_ids_that_the_part_would_have_got(name: str) -> None:
-    """And the one that it replaces is not there: no other task creates jobs."""
+def test_replaced_part_gets_the_ids_of_its_pair(name: str) -> None:
     found: list[Any] = []
 
     def make(ids: Any) -> DrsListJobsOperator:
@@ -113,8 +105,7 @@ def test_a_replaced_part_of_a_pair_gets_the_ids_that_the_part_would_have_got(nam
     assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, JOB)]
 
 
-def test_a_part_of_a_pair_that_is_left_out_does_not_mix_up_its_jobs() -> None:
-    """It is the backward jobs' turn all the same; the forward ones are not configured the other way round."""
+def test_omitted_part_does_not_mix_up_jobs() -> None:
     replace = {"backward_test_connections": None}
     with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
         drs_disaster_recovery(JOB, **ENDS, dual_active=True, replace=replace, until="backward_configure")
@@ -127,14 +118,12 @@ def test_a_part_of_a_pair_that_is_left_out_does_not_mix_up_its_jobs() -> None:
 
 
 @pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])
-def test_a_part_that_there_is_not_is_refused_when_the_dag_is_parsed(options: dict[str, Any]) -> None:
-    """The text lists those that there are."""
+def test_unknown_part_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="dawn is not a part. Parts: create"):
         _lay_out(drs_migration, JOB, **ENDS, **options)
 
 
-def test_a_group_can_be_mapped_over_jobs() -> None:
-    """One group for each, decided when the DAG runs."""
+def test_group_can_be_mapped() -> None:
     assert _lay_out(drs_migration.partial(**ENDS).expand, jobs=[JOB, {**JOB, "name": "billing"}]) == [
         *READY,
         "select_objects",

@@ -51,8 +51,7 @@ def index(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_version_that_was_withdrawn_is_found(index: str, tmp_path: Path) -> None:
-    """And one that was not is not."""
+def test_yanked_version_is_found(index: str, tmp_path: Path) -> None:
     if environments.find_uv() is None:
         pytest.skip("uv cannot be had")
     pinned = tmp_path / "pinned.txt"
@@ -63,16 +62,14 @@ def test_a_version_that_was_withdrawn_is_found(index: str, tmp_path: Path) -> No
     assert line.startswith("`gone==1.0` is yanked")
 
 
-def test_a_vulnerability_is_told_with_what_mends_it() -> None:
-    """One line each."""
+def test_vulnerability_is_reported_with_its_fix() -> None:
     assert list(audit.list_vulnerabilities(ANSWER)) == ["bad 1.0 has CVE-1; mended in 1.1"]
     assert list(audit.list_unanswered(ANSWER)) == ["unheard"]
 
 
-def test_no_answer_leaves_all_packages_unaudited(
+def test_unavailable_index_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said in the output, and beside the outcome of the check."""
     monkeypatch.setattr(audit, "find_yanked", lambda _: [])
     monkeypatch.setattr(audit, "ask", lambda _: None)
     monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
@@ -84,8 +81,7 @@ def test_no_answer_leaves_all_packages_unaudited(
 
 
 @pytest.mark.parametrize("way", ["withdrawn", "vulnerable"])
-def test_what_is_found_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
-    """Somebody has to choose another version."""
+def test_finding_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
     monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
     monkeypatch.setattr(audit, "find_yanked", lambda _: ["`x==1` is yanked"] if way == "withdrawn" else [])
     monkeypatch.setattr(audit, "ask", lambda _: ANSWER if way == "vulnerable" else None)

@@ -22,14 +22,12 @@ from dev.docs import coverage_table, state_diagram
 from tests.contract.openapi import load_operations
 
 
-def test_every_documented_operation_is_known_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Hook, operator or sensor, emulator, SDK: 26 of 26."""
+def test_every_operation_is_covered(capsys: pytest.CaptureFixture[str]) -> None:
     assert coverage_table.main() == 0
     assert capsys.readouterr().out.count("  26  ") == 4
 
 
-def test_the_catalogue_calls_operations_as_the_document_says() -> None:
-    """Method, path and page of each."""
+def test_operations_match_the_api_document() -> None:
     documented = {name: row for name, row in load_operations().items() if not name.startswith("Keystone")}
 
     assert OPERATIONS.keys() == documented.keys()
@@ -38,8 +36,7 @@ def test_the_catalogue_calls_operations_as_the_document_says() -> None:
         assert (operation.method, operation.path, operation.page) == (method, path, facts["x-doc"])
 
 
-def test_the_diagram_has_every_status_and_every_way() -> None:
-    """As boxes and arrows that an SVG reader understands."""
+def test_diagram_has_every_status_and_transition() -> None:
     # Drawn by our own code a moment ago.
     root = ElementTree.fromstring(state_diagram.draw())  # noqa: S314
     texts = {"".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")}
@@ -49,8 +46,7 @@ def test_the_diagram_has_every_status_and_every_way() -> None:
     assert {f"{start} to {end}" for start, ends in NEXT.items() for end in ends} <= titles
 
 
-def test_the_code_of_the_readme_makes_dags() -> None:
-    """As it stands there, one block after the other."""
+def test_readme_code_creates_dags() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
 
@@ -63,8 +59,7 @@ def test_the_code_of_the_readme_makes_dags() -> None:
 
 
 @pytest.mark.system
-def test_the_example_of_a_ci_passes_as_it_stands(tmp_path: Path) -> None:
-    """What GitHub and GitLab are told to do, apart from the installation, with DAGs and tests alone."""
+def test_ci_example_passes(tmp_path: Path) -> None:
     examples = ROOT / "docs" / "examples"
     github = yaml.safe_load((examples / "github-actions.yml").read_text("utf-8"))["jobs"]["test"]
     gitlab = yaml.safe_load((examples / "gitlab-ci.yml").read_text("utf-8"))["test-dags"]

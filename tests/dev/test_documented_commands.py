@@ -98,16 +98,14 @@ def _run(examples: list[Example], folder: Path, emulator: Emulator, **environmen
 
 
 @pytest.mark.system
-def test_the_quick_start(tmp_path: Path) -> None:
-    """From the doctor to the check that fails, is understood, and is mended."""
+def test_quickstart_commands(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "dags", tmp_path / "dags")
     with Emulator(pace="at-once") as emulator:
         _run(_read_examples("docs/quickstart.rst"), tmp_path, emulator)
 
 
 @pytest.mark.system
-def test_the_command_line(tmp_path: Path) -> None:
-    """Every command of its page: pre-check, start, doctor, a pipeline, completion, and below ``airflow``."""
+def test_command_line_page(tmp_path: Path) -> None:
     waivers = [{"item": "srcUniqueKey", "jobs": "*", "reason": "known", "expires": "2999-12-31"}]
     (tmp_path / "waivers.yaml").write_text(json.dumps(waivers))
     (tmp_path / "tls").mkdir()
@@ -122,8 +120,7 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.rst", "docs/command_line.rst"])
-def test_what_is_not_run_makes_sense(page: str) -> None:
-    """Options are known, ``make`` has its targets, and files are there."""
+def test_other_commands_are_valid(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
 
@@ -142,8 +139,7 @@ def test_what_is_not_run_makes_sense(page: str) -> None:
         build_parser().parse_args(shlex.split(line, comments=True)[1:])
 
 
-def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
-    """The report of the job that fails, line by line, as every task and command prints it."""
+def test_readme_shows_the_output_of_the_demo(tmp_path: Path) -> None:
     (sample,) = re.findall(
         r"What the sensor says:\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
@@ -158,8 +154,7 @@ def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
         _run(examples, tmp_path, emulator)
 
 
-def test_the_examples_for_pytest_pass_as_they_stand(tmp_path: Path) -> None:
-    """Those of the emulator's page, in one file."""
+def test_pytest_examples_pass(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "emulator.rst").read_text("utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text)
     (tmp_path / "test_them.py").write_text("".join(textwrap.dedent(block) for block in blocks))

@@ -44,20 +44,17 @@ def _is_there(address: str) -> bool:
 
 
 @pytest.mark.parametrize("item", [*CHECKS, "aCheckThatIsNew"])
-def test_each_check_item_links_to_a_page_of_the_service(item: str) -> None:
-    """Where it says what to do."""
+def test_check_item_link_exists(item: str) -> None:
     assert _is_there(explain(item).url)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_operation_links_to_its_page(operation: str) -> None:
-    """From the table of coverage."""
+def test_operation_link_exists(operation: str) -> None:
     assert f"api-ref/api/{OPERATIONS[operation].address}.html" in PAGES
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_to_the_service_and_to_others(source: Path) -> None:
-    """In prose, docstrings and code: a page that there is, or a host that somebody has looked at."""
+def test_external_links_are_known(source: Path) -> None:
     text = source.read_text("utf-8")
     addresses = re.findall(r"https?://[A-Za-z0-9][\w./#%-]*", text)
     roles = re.findall(r":drs:`(?:[^`<]*<)?([\w/-]+)>?`", text)
@@ -69,8 +66,7 @@ def test_links_to_the_service_and_to_others(source: Path) -> None:
 
 
 @pytest.mark.parametrize("source", MARKDOWN, ids=lambda path: path.name)
-def test_links_to_files(source: Path) -> None:
-    """Of the project itself."""
+def test_file_links_exist(source: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", source.read_text("utf-8"))
 
     assert not [link for link in links if not (ROOT / link).exists()]

@@ -44,8 +44,7 @@ def _is_alive(pid: int) -> bool:
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
 
 
-def test_children_with_a_group_of_their_own_end_too() -> None:
-    """Once nobody holds the reaper's standard input any more, the whole session is ended."""
+def test_children_with_own_process_group_are_ended() -> None:
     component, child = _start(after="sys.stdin.read()\nchild.wait()")
     assert _is_alive(child)
 
@@ -55,8 +54,7 @@ def test_children_with_a_group_of_their_own_end_too() -> None:
     assert not _is_alive(child)
 
 
-def test_orphans_end_too() -> None:
-    """A child whose parent is gone still has its session."""
+def test_orphans_are_ended() -> None:
     component, child = _start(after="os._exit(0)")
     component.communicate(timeout=10)
     assert _is_alive(child)
@@ -66,8 +64,7 @@ def test_orphans_end_too() -> None:
     assert not _is_alive(child)
 
 
-def test_others_are_left_alone() -> None:
-    """Only the sessions that it was told of."""
+def test_other_sessions_are_not_ended() -> None:
     component, child = _start(after="child.wait()")
     try:
         _reap(2**22 + 1)
@@ -78,8 +75,7 @@ def test_others_are_left_alone() -> None:
         component.communicate(timeout=10)
 
 
-def test_one_that_ends_between_the_look_and_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is gone, which is what was wanted; the others of its session are told nevertheless."""
+def test_process_that_ends_before_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     component, child = _start(after="child.wait()")
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -114,8 +110,7 @@ def _interrupt(look: Callable[[], object], at: int) -> bool:
     return False
 
 
-def test_a_look_that_is_interrupted_anywhere_does_not_keep_anybody_from_waiting() -> None:
-    """Ctrl-C in the middle of ``poll`` can: then nobody could stop an Airflow any more."""
+def test_interrupted_poll_does_not_block_wait() -> None:
     found = []
     with subprocess.Popen(["sleep", "600"]) as process:
         lock = process._waitpid_lock  # type: ignore[attr-defined]
@@ -129,8 +124,7 @@ def test_a_look_that_is_interrupted_anywhere_does_not_keep_anybody_from_waiting(
     assert reaper.has_ended(process)
 
 
-def test_a_process_that_has_ended_is_seen_before_anybody_waits_for_it() -> None:
-    """And its exit code is still there."""
+def test_ended_process_is_detected_without_wait() -> None:
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
         while not reaper.has_ended(process):
             pass

@@ -140,7 +140,7 @@ class Caller:
         return str(self.rows("BatchListJobStatus", job_id)[0]["status"])
 
     def test_ends(self, job_id: str, *ends: str, **fields: Any) -> list[str | None]:
-        """Test connections of a job, and return the error of each."""
+        """Test both ends of a job, and return the error of each."""
         usual = {"net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
         rows = [
             {"id": job_id, "end_point_type": end, "db_password": "not-real", **usual, **fields}

@@ -23,36 +23,29 @@ def _get(emulator: Emulator, path: str, **headers: str) -> requests.Response:
 
 
 @pytest.mark.parametrize(("name", "ids"), [("eu-de", [PROJECT]), ("elsewhere", [])])
-def test_projects_are_listed_for_a_token(emulator: Emulator, call: Caller, name: str, ids: list[str]) -> None:
-    """By name, as those do who have no project id."""
+def test_list_projects(emulator: Emulator, call: Caller, name: str, ids: list[str]) -> None:
     response = _get(emulator, f"/v3/projects?name={name}", **call.headers)
 
     assert [project["id"] for project in response.json()["projects"]] == ids
 
 
-def test_projects_are_not_listed_for_nobody(emulator: Emulator) -> None:
-    """In IAM's own shape."""
+def test_list_projects_requires_a_token(emulator: Emulator) -> None:
     assert _get(emulator, "/v3/projects").json()["error"]["code"] == 401
 
 
 @pytest.mark.parametrize(
     ("project", "status"), [({"id": PROJECT}, 201), ({"id": "another"}, 401), ({"name": "us"}, 401)], ids=str
 )
-def test_a_token_is_for_a_project_that_the_user_has(
-    call: Caller, project: dict[str, str], status: int
-) -> None:
-    """By name or by id."""
+def test_token_requires_project_of_the_user(call: Caller, project: dict[str, str], status: int) -> None:
     assert call.login(project=project).status_code == status
 
 
-def test_a_domain_can_be_named_by_its_id(call: Caller) -> None:
-    """As IAM takes either."""
+def test_domain_by_id(call: Caller) -> None:
     assert call.login(domain={"id": identity.DOMAIN_ID}).status_code == 201
     assert call.login(domain={"id": "another"}).status_code == 401
 
 
-def test_tokens_can_be_as_large_as_real_ones(emulator: Emulator, call: Caller) -> None:
-    """And are good in that size, too."""
+def test_token_size(emulator: Emulator, call: Caller) -> None:
     emulator.set_iam(token_bytes=20_000)
     call.headers["X-Auth-Token"] = call.login().headers["X-Subject-Token"]
 
@@ -61,7 +54,6 @@ def test_tokens_can_be_as_large_as_real_ones(emulator: Emulator, call: Caller) -
 
 
 def test_tokens_are_revoked_and_accepted(emulator: Emulator, call: Caller) -> None:
-    """A change of the password kills them; another IAM's are good as long as it says."""
     emulator.revoke_tokens()
     seen = [call(READ, {"jobs": [emulator.job_ids[0]]}).status_code]
     emulator.accept_token(call.headers["X-Auth-Token"], expires_at=emulator.advance(0) + 60)
@@ -72,8 +64,7 @@ def test_tokens_are_revoked_and_accepted(emulator: Emulator, call: Caller) -> No
     assert seen == [403, 200, 403]
 
 
-def test_what_only_tells_can_be_asked_with_get(emulator: Emulator, call: Caller) -> None:
-    """From a browser or curl; what changes something takes POST."""
+def test_read_actions_accept_get(emulator: Emulator, call: Caller) -> None:
     call(READ, {"jobs": [emulator.job_ids[0]]})
 
     assert _get(emulator, "/_emulator/health").json()["answer"]["status"] == "ok"
@@ -83,8 +74,7 @@ def test_what_only_tells_can_be_asked_with_get(emulator: Emulator, call: Caller)
     assert _get(emulator, "/_emulator/no/such/thing").status_code == 404
 
 
-def test_the_journal_tells_what_was_done(emulator: Emulator, call: Caller) -> None:
-    """Refused requests are in it, and were not applied."""
+def test_journal_has_rejected_requests(emulator: Emulator, call: Caller) -> None:
     call(READ, {"jobs": list(emulator.job_ids)})
     call(READ, {"jobs": []})
 
@@ -101,8 +91,7 @@ def test_the_journal_tells_what_was_done(emulator: Emulator, call: Caller) -> No
     assert emulator.journal() == []
 
 
-def test_a_reset_begins_anew(emulator: Emulator, call: Caller) -> None:
-    """Jobs, faults, journal and tokens."""
+def test_reset(emulator: Emulator, call: Caller) -> None:
     emulator.seed_job()
     emulator.inject("status", times=None)
     emulator.reset()
@@ -127,18 +116,16 @@ def test_a_reset_begins_anew(emulator: Emulator, call: Caller) -> None:
         ("remove_fault", {"fault_id": 99}, "there is no fault 99"),
     ],
 )
-def test_instructions_without_sense_change_nothing(
+def test_invalid_actions_are_rejected(
     emulator: Emulator, method: str, arguments: dict[str, Any], reason: str
 ) -> None:
-    """They say what is wrong with them."""
     with pytest.raises(EmulatorError, match=reason):
         getattr(emulator, method)(**arguments)
 
     assert len(emulator.job_ids) == 10
 
 
-def test_a_world_brings_its_verdicts(call: Caller) -> None:
-    """And an emulator elsewhere is steered like one's own."""
+def test_world_with_verdicts(call: Caller) -> None:
     verdict = {"outcome": "fail", "items": ["srcBinlogFormatCheck"]}
     with Emulator(seeds=[{"name": "ledger", "verdict": verdict}], pace="at-once") as emulator:
         client, caller = EmulatorClient(emulator.url), Caller(emulator)
@@ -150,8 +137,7 @@ def test_a_world_brings_its_verdicts(call: Caller) -> None:
         caller.close()
 
 
-def test_an_emulator_can_be_started_again() -> None:
-    """On another port, with its jobs as they were in the beginning."""
+def test_restart() -> None:
     emulator = Emulator()
     for _ in range(2):
         with emulator:
@@ -162,20 +148,17 @@ def test_an_emulator_can_be_started_again() -> None:
 @pytest.mark.parametrize(
     "options", [{"pace": 0}, {"clock": "sun"}, {"speed": -1}, {"seeds": [{"x": 1}]}], ids=str
 )
-def test_options_without_sense_are_refused_before_the_start(options: dict[str, Any]) -> None:
-    """Where the mistake was made."""
+def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         Emulator(**options)
 
 
-def test_there_is_a_connection_for_each_way_to_log_in(emulator: Emulator) -> None:
-    """With a password, and with keys."""
+def test_connection_per_login_method(emulator: Emulator) -> None:
     assert json.loads(emulator.connection_json) == emulator.connection
     assert emulator.connection_with_keys["extra"]["auth"] == "aksk"
 
 
-def test_a_request_is_logged_on_a_line(emulator: Emulator, call: Caller) -> None:
-    """Without anything that a terminal would act on."""
+def test_request_log_line(emulator: Emulator, call: Caller) -> None:
     emulator.inject("too_frequent", operation=READ)
     call(READ, {"jobs": [emulator.job_ids[0]]})
     entry = emulator.journal(READ)[0] | {"path": "/v3/\x1b[2J"}

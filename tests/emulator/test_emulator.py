@@ -23,8 +23,7 @@ def _precheck(call: Caller, *job_ids: str) -> None:
     )
 
 
-def test_the_life_of_a_job(emulator: Emulator, call: Caller) -> None:
-    """Created, tested, configured, checked, started, stopped, deleted; every answer as documented."""
+def test_job_lifecycle(emulator: Emulator, call: Caller) -> None:
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
     seen = [_status(call, job_id)]
     emulator.advance(31)
@@ -64,8 +63,7 @@ def _status(call: Caller, job_id: str) -> str:
     return str(call("BatchListJobStatus", {"jobs": [job_id]}).json()["results"][0]["status"])
 
 
-def test_a_job_that_was_never_tested_fails_its_precheck(emulator: Emulator, call: Caller) -> None:
-    """The submission is accepted; the items tell."""
+def test_untested_job_fails_its_precheck(emulator: Emulator, call: Caller) -> None:
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
     emulator.advance(31)
     _precheck(call, job_id)
@@ -79,7 +77,6 @@ def test_a_job_that_was_never_tested_fails_its_precheck(emulator: Emulator, call
 
 
 def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
-    """A dual-active job is a parent with a forward and a backward job."""
     kind = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
     target = {"db_type": "mysql", "region": "eu-de", "inst_id": INSTANCE_ID}
     pair = NEW_JOB | {"name": "pair", "target_endpoint": target, **kind}
@@ -115,15 +112,13 @@ def test_names_are_unique_and_pairs_have_children(call: Caller) -> None:
         (b"[]", "DRS.M00007"),
     ],
 )
-def test_bad_bodies_are_refused_with_the_documented_code(call: Caller, body: Any, code: str) -> None:
-    """Missing, wrong, twice, or no JSON."""
+def test_invalid_bodies_are_rejected(call: Caller, body: Any, code: str) -> None:
     response = call("BatchCheckJobs", body)
 
     assert (response.status_code, response.json()["error_code"]) == (400, code)
 
 
 def test_unknown_fields_are_allowed(emulator: Emulator, call: Caller) -> None:
-    """As the service does."""
     assert call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]], "new": 1}).status_code == 200
 
 
@@ -141,17 +136,15 @@ def test_unknown_fields_are_allowed(emulator: Emulator, call: Caller) -> None:
         ({"project": "another"}, 403, "DRS.M00261"),
     ],
 )
-def test_bad_callers_are_refused(
+def test_invalid_callers_are_rejected(
     emulator: Emulator, call: Caller, change: dict[str, Any], status: int, code: str
 ) -> None:
-    """Token, content type, language, signature, project."""
     response = call("BatchListJobStatus", {"jobs": list(emulator.job_ids)}, **change)
 
     assert (response.status_code, response.json()["error_code"]) == (status, code)
 
 
-def test_tokens_expire_by_the_emulators_clock(emulator: Emulator, call: Caller) -> None:
-    """A day passes in no time."""
+def test_tokens_expire_with_the_clock(emulator: Emulator, call: Caller) -> None:
     emulator.advance(86_401)
 
     assert call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code == 403
@@ -160,19 +153,16 @@ def test_tokens_expire_by_the_emulators_clock(emulator: Emulator, call: Caller) 
 @pytest.mark.parametrize(
     "change", [{"password": "wrong"}, {"name": "nobody"}, {"domain": {"name": "Nowhere"}}]
 )
-def test_wrong_logins_are_refused_as_keystone_does(call: Caller, change: dict[str, Any]) -> None:
-    """In IAM's own shape."""
+def test_wrong_login_is_rejected(call: Caller, change: dict[str, Any]) -> None:
     assert call.login(**change).json()["error"]["code"] == 401
 
 
-def test_the_catalog_is_left_out_on_request(call: Caller) -> None:
-    """Any non-empty value does."""
+def test_nocatalog(call: Caller) -> None:
     assert "catalog" in call.login().json()["token"]
     assert "catalog" not in call.login("?nocatalog=1").json()["token"]
 
 
-def test_a_page_has_five_jobs_unless_asked(emulator: Emulator, call: Caller) -> None:
-    """0 is all, 100 the maximum, and there is nothing beyond the last page."""
+def test_default_page_size(emulator: Emulator, call: Caller) -> None:
     jobs = list(emulator.job_ids)
 
     def count(**page: int) -> int:
@@ -185,8 +175,7 @@ def test_a_page_has_five_jobs_unless_asked(emulator: Emulator, call: Caller) -> 
     assert call("BatchListJobStatus", {"jobs": jobs, "page_req": {"per_page": 101}}).status_code == 400
 
 
-def test_progress_of_a_precheck_over_time(emulator: Emulator, call: Caller) -> None:
-    """No permission before it has ended; one run at a time."""
+def test_precheck_progress(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _precheck(call, job_id)
     again = {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}
@@ -203,10 +192,9 @@ def test_progress_of_a_precheck_over_time(emulator: Emulator, call: Caller) -> N
 
 @pytest.mark.parametrize(("engine", "items"), [("mysql", 39), ("mongodb", 27), ("postgresql", 7)])
 @pytest.mark.parametrize(("outcome", "result"), [("pass", True), ("alarm", True), ("fail", False)])
-def test_each_engine_has_its_items(
+def test_items_by_engine(
     emulator: Emulator, call: Caller, engine: str, items: int, outcome: str, result: bool
 ) -> None:
-    """ALARM does not make the result false."""
     job_id = emulator.seed_job(engine_type=engine)
     emulator.set_verdict(job_id, outcome, duration_s=0)
     _precheck(call, job_id)
@@ -217,8 +205,7 @@ def test_each_engine_has_its_items(
 
 
 @pytest.mark.parametrize("kind", ["parent", "FULL_TRANSFER_STARTED"])
-def test_prechecks_in_the_wrong_place_are_refused(emulator: Emulator, call: Caller, kind: str) -> None:
-    """Parents and running jobs."""
+def test_precheck_of_parent_or_running_job_is_rejected(emulator: Emulator, call: Caller, kind: str) -> None:
     details = {"multi_write": True} if kind == "parent" else {"status": kind}
     job_id = emulator.seed_job(**details)
 
@@ -229,8 +216,7 @@ def test_prechecks_in_the_wrong_place_are_refused(emulator: Emulator, call: Call
     assert row["error_code"] == ("DRS.M00307" if kind == "parent" else "DRS.M00304")
 
 
-def test_what_there_is_not_says_so(emulator: Emulator, call: Caller) -> None:
-    """Unknown paths 404, wrong methods 405."""
+def test_unknown_path_and_method(emulator: Emulator, call: Caller) -> None:
     base = f"{emulator.url}/v3/{PROJECT}/jobs"
     get = requests.Session()
     get.trust_env = False
@@ -244,8 +230,7 @@ def test_what_there_is_not_says_so(emulator: Emulator, call: Caller) -> None:
     assert [answer.status_code for answer in answers] == [404, 405]
 
 
-def test_the_journal_holds_no_secret(emulator: Emulator, call: Caller) -> None:
-    """It says who called by which way, and about which jobs."""
+def test_journal_has_no_secret(emulator: Emulator, call: Caller) -> None:
     call("BatchListJobStatus", {"jobs": list(emulator.job_ids)})
 
     text = json.dumps(emulator.journal())
@@ -255,8 +240,7 @@ def test_the_journal_holds_no_secret(emulator: Emulator, call: Caller) -> None:
     assert emulator.journal("BatchListJobStatus")[0]["auth"] == "token"
 
 
-def test_faults_strike_when_they_are_told_to(emulator: Emulator, call: Caller) -> None:
-    """After so many, every so many, so often, for one operation."""
+def test_fault_schedule(emulator: Emulator, call: Caller) -> None:
     emulator.inject("status", status=503, operation="BatchListJobStatus", after=1, every=2, times=2)
 
     seen = [call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(7)]
@@ -275,30 +259,24 @@ def test_faults_strike_when_they_are_told_to(emulator: Emulator, call: Caller) -
         ("set_iam", {"colour": 1}),
     ],
 )
-def test_senseless_instructions_are_errors(
-    emulator: Emulator, method: str, arguments: dict[str, Any]
-) -> None:
-    """A test that misspells a fault must not pass."""
+def test_invalid_faults_are_rejected(emulator: Emulator, method: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(EmulatorError):
         getattr(emulator, method)(**arguments)
 
 
-def test_two_emulators_never_meet(emulator: Emulator) -> None:
-    """Every server owns its world."""
+def test_emulators_are_independent(emulator: Emulator) -> None:
     with Emulator() as other:
         other.seed_job()
 
         assert len(other.job_ids) == len(emulator.job_ids) + 1
 
 
-def test_a_taken_port_is_an_error(emulator: Emulator) -> None:
-    """It does not come up silently elsewhere."""
+def test_port_in_use(emulator: Emulator) -> None:
     with pytest.raises(OSError, match="address already in use"):
         Emulator(port=int(emulator.url.rpartition(":")[2])).start()
 
 
-def test_the_command_serves_and_explains_itself(tmp_path: Any) -> None:
-    """It prints the line to export, takes a world, and stops politely."""
+def test_command_serves(tmp_path: Any) -> None:
     world = tmp_path / "world.json"
     world.write_text(json.dumps({"jobs": [{"job_id": "a" * 36, "name": "mine"}]}))
     command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--world", str(world)]
@@ -324,8 +302,7 @@ def test_the_command_serves_and_explains_itself(tmp_path: Any) -> None:
         (["--world", "no-such-file"], "no-such-file"),
     ],
 )
-def test_the_command_line_helps(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """And refuses to serve others by accident."""
+def test_command_help(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
     from airflow_provider_drs.emulator.__main__ import main
 
     with pytest.raises(SystemExit):
@@ -335,8 +312,7 @@ def test_the_command_line_helps(arguments: list[str], text: str, capsys: pytest.
     assert text in output.out + output.err
 
 
-def test_time_can_run_faster() -> None:
-    """A real clock, a thousand times as fast."""
+def test_speed_option() -> None:
     with Emulator(speed=1000) as emulator:
         start = emulator.advance(0)
         time.sleep(0.05)
@@ -346,7 +322,6 @@ def test_time_can_run_faster() -> None:
         assert emulator.advance(0) == emulator.advance(0)
 
 
-def test_the_fixture_for_users(drs_emulator: Emulator) -> None:
-    """Ten jobs, and a connection to hand to Airflow."""
+def test_pytest_fixture(drs_emulator: Emulator) -> None:
     assert len(drs_emulator.job_ids) == 10
     assert json.loads(drs_emulator.connection_json)["conn_type"] == "drs"

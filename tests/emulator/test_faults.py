@@ -46,10 +46,7 @@ def _send_raw(emulator: Emulator, call: Caller) -> socket.socket:
 
 
 @pytest.mark.parametrize(("kind", "done"), [("reset_before", 0), ("reset_after", 1)])
-def test_a_reset_comes_before_or_after_the_work(
-    emulator: Emulator, call: Caller, kind: str, done: int
-) -> None:
-    """The caller cannot tell which; the journal can."""
+def test_reset_before_and_after(emulator: Emulator, call: Caller, kind: str, done: int) -> None:
     emulator.inject(kind, operation=CHECK)
 
     with pytest.raises(requests.ConnectionError):
@@ -61,8 +58,7 @@ def test_a_reset_comes_before_or_after_the_work(
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_a_hang_never_answers(emulator: Emulator, call: Caller, apply: bool) -> None:
-    """Whether or not the work was done."""
+def test_hang(emulator: Emulator, call: Caller, apply: bool) -> None:
     emulator.inject("hang", operation=CHECK, apply=apply)
 
     with pytest.raises(requests.ReadTimeout):
@@ -75,8 +71,7 @@ def test_a_hang_never_answers(emulator: Emulator, call: Caller, apply: bool) -> 
     ("kind", "beginning"),
     [("drip", b"HTTP/1.1 200 OK\r\n\r\n  "), ("drip_headers", b"HTTP/1.1 200 OK\r\nX-Drip:   ")],
 )
-def test_a_drip_never_ends(emulator: Emulator, call: Caller, kind: str, beginning: bytes) -> None:
-    """There is always another byte, and so never a read that times out."""
+def test_drip(emulator: Emulator, call: Caller, kind: str, beginning: bytes) -> None:
     emulator.inject(kind, operation=READ)
     with _send_raw(emulator, call) as client:
         received = b""
@@ -87,8 +82,7 @@ def test_a_drip_never_ends(emulator: Emulator, call: Caller, kind: str, beginnin
     assert emulator.journal(READ)[0]["applied"] is True
 
 
-def test_a_truncated_answer_breaks_off(emulator: Emulator, call: Caller) -> None:
-    """The connection ends before the content length is reached."""
+def test_truncated(emulator: Emulator, call: Caller) -> None:
     emulator.inject("truncated", operation=CHECK)
 
     with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.ConnectionError)):
@@ -97,8 +91,7 @@ def test_a_truncated_answer_breaks_off(emulator: Emulator, call: Caller) -> None
     assert _prechecks(emulator) == 1
 
 
-def test_a_truncated_answer_can_be_whole_for_http(emulator: Emulator, call: Caller) -> None:
-    """Then only the JSON ends in the middle."""
+def test_truncated_json(emulator: Emulator, call: Caller) -> None:
     emulator.inject("truncated", operation=CHECK, clean=True)
 
     response = _send_check(call, emulator.job_ids[0])
@@ -109,8 +102,7 @@ def test_a_truncated_answer_can_be_whole_for_http(emulator: Emulator, call: Call
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
-def test_html_comes_under_either_name(emulator: Emulator, call: Caller, content_type: str) -> None:
-    """A portal does not care what it was asked for."""
+def test_html(emulator: Emulator, call: Caller, content_type: str) -> None:
     emulator.inject("html", operation=CHECK, content_type=content_type, status=502)
 
     response = _send_check(call, emulator.job_ids[0])
@@ -135,10 +127,9 @@ def test_html_comes_under_either_name(emulator: Emulator, call: Caller, content_
         ("refuse_batch", {}, 400, "DRS.M00200"),
     ],
 )
-def test_refusals_do_nothing(
+def test_rejections(
     emulator: Emulator, call: Caller, kind: str, options: dict[str, Any], status: int, code: str
 ) -> None:
-    """They are documented answers, and the next request gets through."""
     one, other = emulator.job_ids[:2]
     emulator.inject(kind, operation=CHECK, **options)
 
@@ -152,8 +143,7 @@ def test_refusals_do_nothing(
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_a_status_comes_with_body_and_headers(emulator: Emulator, call: Caller, apply: bool) -> None:
-    """Whatever a gateway would say, before or after the work."""
+def test_status(emulator: Emulator, call: Caller, apply: bool) -> None:
     emulator.inject(
         "status", operation=CHECK, status=429, body="slow down", headers={"Retry-After": "7"}, apply=apply
     )
@@ -164,8 +154,7 @@ def test_a_status_comes_with_body_and_headers(emulator: Emulator, call: Caller, 
     assert _prechecks(emulator) == int(apply)
 
 
-def test_a_redirect_leads_elsewhere(emulator: Emulator, call: Caller) -> None:
-    """Who follows it hands over the token."""
+def test_redirect(emulator: Emulator, call: Caller) -> None:
     emulator.inject("redirect", operation=CHECK, location="http://192.0.2.1/")
 
     response = _send_check(call, emulator.job_ids[0])
@@ -175,8 +164,7 @@ def test_a_redirect_leads_elsewhere(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"results": [17]}, "text"], ids=str)
-def test_a_wrong_shape_is_whatever_a_test_says(emulator: Emulator, call: Caller, body: Any) -> None:
-    """Valid JSON, under the documented status, after the work."""
+def test_wrong_shape(emulator: Emulator, call: Caller, body: Any) -> None:
     emulator.inject("wrong_shape", operation=CHECK, body=json.dumps(body))
 
     response = _send_check(call, emulator.job_ids[0])
@@ -185,8 +173,7 @@ def test_a_wrong_shape_is_whatever_a_test_says(emulator: Emulator, call: Caller,
     assert _prechecks(emulator) == 1
 
 
-def test_a_top_level_error_stands_above_good_rows(emulator: Emulator, call: Caller) -> None:
-    """A success in HTTP, and in each row, and yet an error."""
+def test_top_level_error(emulator: Emulator, call: Caller) -> None:
     emulator.inject("top_level_error", operation=CHECK, code="DRS.M05066")
 
     document = _send_check(call, emulator.job_ids[0]).json()
@@ -194,8 +181,7 @@ def test_a_top_level_error_stands_above_good_rows(emulator: Emulator, call: Call
     assert (document["error_code"], document["results"][0]["status"]) == ("DRS.M05066", "success")
 
 
-def test_a_batch_is_refused_by_its_size_alone(emulator: Emulator, call: Caller) -> None:
-    """Half of it gets through, as often as one likes."""
+def test_refuse_batch(emulator: Emulator, call: Caller) -> None:
     emulator.inject("refuse_batch", max_jobs=5, times=None)
 
     seen = [call(READ, {"jobs": emulator.job_ids[:count]}).status_code for count in (10, 5, 6, 1)]
@@ -206,8 +192,7 @@ def test_a_batch_is_refused_by_its_size_alone(emulator: Emulator, call: Caller) 
 # Faults of single jobs.
 
 
-def test_a_busy_job_is_refused_alone(emulator: Emulator, call: Caller) -> None:
-    """The others of its batch are checked."""
+def test_busy(emulator: Emulator, call: Caller) -> None:
     one, other = emulator.job_ids[:2]
     emulator.inject("busy", operation=CHECK, job_id=other)
 
@@ -216,8 +201,7 @@ def test_a_busy_job_is_refused_alone(emulator: Emulator, call: Caller) -> None:
     assert call.precheck(other) == [None]
 
 
-def test_a_job_fails_with_any_error(emulator: Emulator, call: Caller) -> None:
-    """Code and text are the test's."""
+def test_job_error(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     emulator.inject("job_error", operation=CHECK, job_id=job_id, code="DRS.M06011", message="no RDS today")
 
@@ -227,8 +211,7 @@ def test_a_job_fails_with_any_error(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize("precheck_id", [None, "run-17"])
-def test_a_dropped_job_is_missing_and_done(emulator: Emulator, call: Caller, precheck_id: str | None) -> None:
-    """From the answer of a write and of a read, under whichever id."""
+def test_drop_job(emulator: Emulator, call: Caller, precheck_id: str | None) -> None:
     one, other = emulator.job_ids[:2]
     emulator.set_verdict(other, "pass", duration_s=0, precheck_id=precheck_id)
     emulator.inject("drop_job", job_id=other, times=2)
@@ -241,8 +224,7 @@ def test_a_dropped_job_is_missing_and_done(emulator: Emulator, call: Caller, pre
     assert _prechecks(emulator) == 2
 
 
-def test_good_and_bad_rows_can_come_under_400(emulator: Emulator, call: Caller) -> None:
-    """The vendor's tools read them so."""
+def test_batch_400(emulator: Emulator, call: Caller) -> None:
     one, other = emulator.job_ids[:2]
     call.precheck(one)
     emulator.inject("batch_400", operation=CHECK)
@@ -268,17 +250,15 @@ def test_good_and_bad_rows_can_come_under_400(emulator: Emulator, call: Caller) 
     ],
     ids=str,
 )
-def test_faults_keep_to_their_schedule(
+def test_times_after_and_every(
     emulator: Emulator, call: Caller, schedule: dict[str, Any], seen: list[int]
 ) -> None:
-    """Once, unless told otherwise; after so many; every so many."""
     emulator.inject("status", status=503, operation=READ, **schedule)
 
     assert [call(READ, {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(6)] == seen
 
 
-def test_faults_wait_for_their_operation_and_their_job(emulator: Emulator, call: Caller) -> None:
-    """Others pass untouched."""
+def test_operation_and_job_filter(emulator: Emulator, call: Caller) -> None:
     one, other = emulator.job_ids[:2]
     emulator.inject("status", status=503, operation=READ, job_id=other)
 
@@ -286,23 +266,20 @@ def test_faults_wait_for_their_operation_and_their_job(emulator: Emulator, call:
     assert [call(READ, {"jobs": [each]}).status_code for each in (one, other, other)] == [200, 503, 200]
 
 
-def test_faults_take_turns(emulator: Emulator, call: Caller) -> None:
-    """One whole-request fault spoils a request; the next waits for the next."""
+def test_one_fault_per_request(emulator: Emulator, call: Caller) -> None:
     emulator.inject("status", status=502)
     emulator.inject("too_frequent")
 
     assert [call(READ, {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(3)] == [502, 400, 200]
 
 
-def test_the_login_can_be_spoiled_too(emulator: Emulator, call: Caller) -> None:
-    """IAM is a service like any other."""
+def test_faults_of_the_login(emulator: Emulator, call: Caller) -> None:
     emulator.inject("status", status=503, operation="KeystoneCreateUserTokenByPassword")
 
     assert [call.login().status_code for _ in range(2)] == [503, 201]
 
 
 def test_faults_are_counted_and_removed(emulator: Emulator, call: Caller) -> None:
-    """One by one, or all."""
     first = emulator.inject("status", times=None)
     second = emulator.inject("busy", job_id=emulator.job_ids[0], operation=CHECK)
     call(READ, {"jobs": [emulator.job_ids[0]]})
@@ -329,10 +306,9 @@ def test_faults_are_counted_and_removed(emulator: Emulator, call: Caller) -> Non
         ("status", {"after": -1}, "after must be"),
     ],
 )
-def test_a_misspelt_fault_is_an_error(
+def test_unknown_fault_is_rejected(
     emulator: Emulator, kind: str, options: dict[str, Any], reason: str
 ) -> None:
-    """Else it would strike nothing, and the test that wants it would pass."""
     with pytest.raises(EmulatorError, match=reason):
         emulator.inject(kind, **options)
 
@@ -340,8 +316,7 @@ def test_a_misspelt_fault_is_an_error(
 
 
 @pytest.mark.parametrize("kind", ["hang", "drip", "drip_headers"])
-def test_an_emulator_stops_in_the_middle_of_a_fault(kind: str) -> None:
-    """Nobody has to wait for an answer that never comes."""
+def test_stop_during_a_fault(kind: str) -> None:
     with Emulator() as emulator:
         caller = Caller(emulator)
         emulator.inject(kind, operation=READ)

@@ -87,10 +87,9 @@ def _run(emulator: Emulator, call: Caller, **details: Any) -> str:
     ],
     ids=str,
 )
-def test_an_operation_is_done(
+def test_operation_succeeds(
     emulator: Emulator, call: Caller, operation: str, details: dict[str, Any]
 ) -> None:
-    """For a job that is as the page wants it."""
     assert _do(call, operation, emulator.seed_job(**details)) is None
 
 
@@ -123,16 +122,14 @@ def test_an_operation_is_done(
     ],
     ids=str,
 )
-def test_a_precondition_is_kept(
+def test_precondition_is_enforced(
     emulator: Emulator, call: Caller, operation: str, details: dict[str, Any], code: str
 ) -> None:
-    """With the documented code, in the row of the job."""
     assert _do(call, operation, emulator.seed_job(**details)) == code
 
 
 @pytest.mark.parametrize("operation", FIELDS)
-def test_an_unknown_job_is_an_error_of_its_row(call: Caller, operation: str) -> None:
-    """Not of the request."""
+def test_unknown_job_is_an_error_of_its_row(call: Caller, operation: str) -> None:
     assert _do(call, operation, UNKNOWN) == "DRS.M00289"
 
 
@@ -147,25 +144,20 @@ def test_an_unknown_job_is_an_error_of_its_row(call: Caller, operation: str) -> 
     ],
     ids=str,
 )
-def test_windows_of_speed_do_not_overlap(
-    emulator: Emulator, call: Caller, windows: list[Any], code: str | None
-) -> None:
-    """What was set is shown, and nothing lifts the limit."""
+def test_flow_control_windows(emulator: Emulator, call: Caller, windows: list[Any], code: str | None) -> None:
     job_id = emulator.job_ids[0]
 
     assert _do(call, "BatchSetSpeed", job_id, speed_limit=windows) == code
     assert call.rows("BatchListJobDetails", job_id)[0]["speed_limit"] == (windows if code is None else [])
 
 
-def test_a_table_has_one_rule(emulator: Emulator, call: Caller) -> None:
-    """The second one exists already."""
+def test_one_rule_per_table(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.seed_job(**SYNC)
 
     assert [_do(call, "BatchChangeData", job_id) for _ in range(2)] == [None, "DRS.M07000"]
 
 
-def test_a_name_is_not_taken_twice(emulator: Emulator, call: Caller) -> None:
-    """Not by a change of it either."""
+def test_names_are_unique(emulator: Emulator, call: Caller) -> None:
     taken = emulator.jobs[1]["name"]
 
     assert call.rows("BatchUpdateJob", emulator.job_ids[0], name=taken)[0]["error_code"] == "DRS.M00277"
@@ -182,14 +174,12 @@ def test_a_name_is_not_taken_twice(emulator: Emulator, call: Caller) -> None:
     ],
     ids=str,
 )
-def test_a_creation_has_what_belongs_together(call: Caller, change: dict[str, Any], code: str) -> None:
-    """What one field says can make another one mandatory, or wrong."""
+def test_dependent_fields_of_creation(call: Caller, change: dict[str, Any], code: str) -> None:
     assert _code(call, "BatchCreateJobs", {"jobs": [NEW_JOB | change]}) == code
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mysql-to-taurus", "cloudDataGuard-mysql"])
-def test_an_engine_is_not_for_every_kind_of_job(call: Caller, engine: str) -> None:
-    """Only what the service offers over its API."""
+def test_engines_by_kind(call: Caller, engine: str) -> None:
     made = call("BatchCreateJobs", {"jobs": [NEW_JOB | {"engine_type": engine}]})
 
     assert made.json()["results"][0]["error_code"] == "DRS.M00302"
@@ -203,8 +193,7 @@ def _update(call: Caller, job_id: str, key: str, value: str) -> dict[str, Any]:
     return dict(call("UpdateParams", body, job_id=job_id).json())
 
 
-def test_parameters_are_read_then_changed(emulator: Emulator, call: Caller) -> None:
-    """What was changed is what is shown from then on."""
+def test_parameters_are_changed(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     seen = [_code(call, "BatchShowParams", {"jobs": [job_id], "refresh": "0"})]
     seen.append(_update(call, job_id, "binlog_cache_size", "8192")["error_code"])
@@ -225,8 +214,7 @@ def test_parameters_are_read_then_changed(emulator: Emulator, call: Caller) -> N
         ("binlog_cache_size", "9" * 5000),
     ],
 )
-def test_a_parameter_is_within_its_range(emulator: Emulator, call: Caller, key: str, value: str) -> None:
-    """However the text looks that is none."""
+def test_parameter_range(emulator: Emulator, call: Caller, key: str, value: str) -> None:
     call("BatchShowParams", {"jobs": [emulator.job_ids[0]], "refresh": 1})
 
     assert _update(call, emulator.job_ids[0], key, value)["success"] is False
@@ -243,10 +231,9 @@ def test_a_parameter_is_within_its_range(emulator: Emulator, call: Caller, key: 
         ("incremental", 60, "INCRE_TRANSFER_FAILED", "INCRE_TRANSFER_STARTED"),
     ],
 )
-def test_a_failed_job_is_retried(
+def test_failed_job_is_retried(
     emulator: Emulator, call: Caller, phase: str, after_s: int, failed: str, then: str
 ) -> None:
-    """It fails once, in the phase that was chosen."""
     job_id = _run(emulator, call, fails_in=[phase])
     emulator.advance(after_s)
 
@@ -256,8 +243,7 @@ def test_a_failed_job_is_retried(
     assert call.status(job_id) == then
 
 
-def test_a_creation_can_fail(emulator: Emulator, call: Caller) -> None:
-    """As it was planned for its name; then it can only be deleted."""
+def test_planned_creation_failure(emulator: Emulator, call: Caller) -> None:
     emulator.plan_job("DRS-*", fails_in=["create"])
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
     emulator.advance(31)
@@ -267,8 +253,7 @@ def test_a_creation_can_fail(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize(("kind", "last"), [("terminate", "FAILED"), ("force_terminate", "COMPLETE")])
-def test_a_stop_can_fail_unless_it_is_forced(emulator: Emulator, call: Caller, kind: str, last: str) -> None:
-    """And works when what was wrong is put right."""
+def test_forced_stop(emulator: Emulator, call: Caller, kind: str, last: str) -> None:
     job_id = emulator.seed_job(fails_in=["stop"], **RUNNING)
     call.delete(job_id, kind)
     emulator.advance(11)
@@ -280,8 +265,7 @@ def test_a_stop_can_fail_unless_it_is_forced(emulator: Emulator, call: Caller, k
     assert call.status(job_id) == "RELEASE_RESOURCE_COMPLETE"
 
 
-def test_a_running_job_can_be_told_to_fail(emulator: Emulator, call: Caller) -> None:
-    """In the phase in which it is."""
+def test_planned_failure_of_running_job(emulator: Emulator, call: Caller) -> None:
     job_id = _run(emulator, call)
     emulator.set_job(job_id, fails_in=["full"])
     emulator.advance(16)
@@ -289,8 +273,7 @@ def test_a_running_job_can_be_told_to_fail(emulator: Emulator, call: Caller) -> 
     assert call.status(job_id) == "FULL_TRANSFER_FAILED"
 
 
-def test_the_time_of_a_pause_does_not_count(emulator: Emulator, call: Caller) -> None:
-    """The copy goes on where it was."""
+def test_pause_does_not_count(emulator: Emulator, call: Caller) -> None:
     job_id = _run(emulator, call)
     emulator.advance(15)
     _do(call, "BatchStopJobs", job_id)
@@ -305,8 +288,7 @@ def test_the_time_of_a_pause_does_not_count(emulator: Emulator, call: Caller) ->
     assert call.status(job_id) == "INCRE_TRANSFER_STARTED"
 
 
-def test_a_pause_does_not_cure(emulator: Emulator, call: Caller) -> None:
-    """A job that is to fail does so after it, too, instead of standing still for ever."""
+def test_planned_failure_survives_pause(emulator: Emulator, call: Caller) -> None:
     job_id = _run(emulator, call, fails_in=["full"])
     _do(call, "BatchStopJobs", job_id)
     _do(call, "BatchRestoreTask", job_id)
@@ -315,8 +297,7 @@ def test_a_pause_does_not_cure(emulator: Emulator, call: Caller) -> None:
     assert call.status(job_id) == "FULL_TRANSFER_FAILED"
 
 
-def test_waiting_for_a_retry_does_not_count_as_copying(emulator: Emulator, call: Caller) -> None:
-    """Half of it is done, however long nobody looked."""
+def test_failed_time_does_not_count(emulator: Emulator, call: Caller) -> None:
     job_id = _run(emulator, call, fails_in=["full"])
     emulator.advance(1000)
     _do(call, "BatchRestoreTask", job_id)
@@ -328,8 +309,7 @@ def test_waiting_for_a_retry_does_not_count_as_copying(emulator: Emulator, call:
 # Delay, clusters, comparisons and switch-overs.
 
 
-def test_the_delay_falls(emulator: Emulator, call: Caller) -> None:
-    """From half a minute to nothing, or as a test wants it."""
+def test_lag_decreases(emulator: Emulator, call: Caller) -> None:
     usual, own = _run(emulator, call), _run(emulator, call, delay=[[0, 90], [20, 5]])
     emulator.advance(33)
 
@@ -341,8 +321,7 @@ def test_the_delay_falls(emulator: Emulator, call: Caller) -> None:
     assert (first, read(own), read(usual)) == (90, 5, 0)
 
 
-def test_a_backward_job_waits_for_a_small_delay(emulator: Emulator, call: Caller) -> None:
-    """Under a minute."""
+def test_backward_start_requires_small_lag(emulator: Emulator, call: Caller) -> None:
     pair = {**DR, "multi_write": True}
     parent = emulator.seed_job(**pair)
     emulator.seed_job(parent_id=parent, delay=[[0, 60], [10, 59]], **pair, **RUNNING)
@@ -353,8 +332,7 @@ def test_a_backward_job_waits_for_a_small_delay(emulator: Emulator, call: Caller
     assert (first, call.start(down)) == (["DRS.M00305"], [None])
 
 
-def test_the_parts_of_a_cluster_follow_it(emulator: Emulator, call: Caller) -> None:
-    """They are listed under it, and take no orders."""
+def test_cluster_subtasks_follow_the_parent(emulator: Emulator, call: Caller) -> None:
     parent = emulator.seed_job(name="docs", engine_type="mongodb", node_num=2, **RUNNING)
     parts = [job for job in emulator.jobs if job["parent_id"] == parent]
 
@@ -378,8 +356,7 @@ def test_the_parts_of_a_cluster_follow_it(emulator: Emulator, call: Caller) -> N
         json.dumps([{**CLUSTER, "ssllink": True}]),
     ],
 )
-def test_the_ends_of_a_cluster_are_described_in_full(emulator: Emulator, call: Caller, text: str) -> None:
-    """In JSON, within a text."""
+def test_cluster_property_is_validated(emulator: Emulator, call: Caller, text: str) -> None:
     job_id = emulator.seed_job(engine_type="mongodb", node_num=2)
 
     assert _do(call, "BatchValidateClustersConnections", job_id, property=text) in (
@@ -403,10 +380,7 @@ def _compared(call: Caller, job_id: str, **ids: str) -> Any:
 
 
 @pytest.mark.parametrize(("differences", "result"), [([], "CONSISTENT"), (["shop.orders"], "INCONSISTENT")])
-def test_a_comparison_runs_and_finds(
-    emulator: Emulator, call: Caller, differences: list[str], result: str
-) -> None:
-    """It waits for its turn, runs, and has details for each table."""
+def test_comparison(emulator: Emulator, call: Caller, differences: list[str], result: str) -> None:
     job_id = emulator.seed_job(differences=differences, **DR, **RUNNING)
     task_id = _compare(call, job_id)["compare_task_id"]
     seen = []
@@ -421,10 +395,7 @@ def test_a_comparison_runs_and_finds(
 
 
 @pytest.mark.parametrize(("policy", "statuses"), [("keep", 1), ("cancel", 2)])
-def test_one_comparison_of_data_at_a_time(
-    emulator: Emulator, call: Caller, policy: str, statuses: int
-) -> None:
-    """The one that runs is kept or cancelled."""
+def test_one_data_comparison_at_a_time(emulator: Emulator, call: Caller, policy: str, statuses: int) -> None:
     job_id = emulator.seed_job(**DR, **RUNNING)
     _compare(call, job_id)
     second = _compare(call, job_id, policy)
@@ -440,16 +411,14 @@ def test_one_comparison_of_data_at_a_time(
     [(RUNNING, "DRS.M00300"), (DR, "DRS.M00304"), ({**DR, **RUNNING, "multi_write": True}, "DRS.M00307")],
     ids=str,
 )
-def test_only_disaster_recovery_in_progress_is_compared(
+def test_comparison_requires_running_disaster_recovery(
     emulator: Emulator, call: Caller, details: dict[str, Any], code: str
 ) -> None:
-    """A refusal is that of the whole request."""
     assert _compare(call, emulator.seed_job(**details))["error_code"] == code
 
 
 @pytest.mark.parametrize(("fails", "last"), [(False, "SWITCH_VIP_COMPLETE"), (True, "SWITCH_VIP_FAILED")])
-def test_a_switch_over_takes_its_time(emulator: Emulator, call: Caller, fails: bool, last: str) -> None:
-    """One at a time, and there is no status before the first."""
+def test_switchover(emulator: Emulator, call: Caller, fails: bool, last: str) -> None:
     job_id = emulator.seed_job(switch_fails=fails, **SYNC, **RUNNING)
     show = "ShowSwitchVipStatus"
     before = _code(call, show, b"", job_id=job_id)
@@ -461,8 +430,7 @@ def test_a_switch_over_takes_its_time(emulator: Emulator, call: Caller, fails: b
     assert (before, codes, seen) == ("DRS.M00002", [None, "DRS.M01504"], ["SWITCH_VIP_START", last])
 
 
-def test_what_takes_time_can_go_by_reads(emulator: Emulator, call: Caller) -> None:
-    """Comparisons, switch-overs and the delay, in a world whose time stands still."""
+def test_pace_by_reads(emulator: Emulator, call: Caller) -> None:
     emulator.set_pace(2)
     job_id, sync = emulator.seed_job(**DR, **RUNNING), emulator.seed_job(**SYNC, **RUNNING)
     slow = emulator.seed_job(delay=[[0, 90], [20, 5]], **RUNNING)
@@ -477,8 +445,7 @@ def test_what_takes_time_can_go_by_reads(emulator: Emulator, call: Caller) -> No
     assert (tasks[0]["compare_task_status"], switch, delay) == ("SUCCESSFUL", "SWITCH_VIP_COMPLETE", "5")
 
 
-def test_a_busy_job_is_no_success_of_a_whole_request(emulator: Emulator, call: Caller) -> None:
-    """The code's own status is one of success."""
+def test_busy_job_rejects_single_job_request(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.seed_job(**SYNC, **RUNNING)
     emulator.inject("busy", operation="SwitchVip", job_id=job_id)
 
@@ -489,8 +456,7 @@ def test_a_busy_job_is_no_success_of_a_whole_request(emulator: Emulator, call: C
 
 
 @pytest.mark.parametrize("operation", ["BatchResetPassword", "BatchValidateClustersConnections"])
-def test_a_secret_is_kept_nowhere(emulator: Emulator, call: Caller, operation: str) -> None:
-    """Neither in the journal nor in the details."""
+def test_secrets_are_not_stored(emulator: Emulator, call: Caller, operation: str) -> None:
     details = {"engine_type": "mongodb", "node_num": 2} if operation.endswith("Connections") else RUNNING
     job_id = emulator.seed_job(**details)
     assert _do(call, operation, job_id) is None
@@ -501,8 +467,7 @@ def test_a_secret_is_kept_nowhere(emulator: Emulator, call: Caller, operation: s
     )
 
 
-def test_saved_ends_are_shown_without_what_is_secret_or_unknown(emulator: Emulator, call: Caller) -> None:
-    """A misspelt secret would be unknown; a port that is none is refused."""
+def test_saved_endpoints_are_filtered(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     end = {
         "db_type": "mysql",
@@ -523,6 +488,5 @@ def test_saved_ends_are_shown_without_what_is_secret_or_unknown(emulator: Emulat
 
 
 @pytest.mark.parametrize("job_id", ["short", "x" * 37])
-def test_the_job_of_a_path_looks_like_one(call: Caller, job_id: str) -> None:
-    """As that of a body has to."""
+def test_job_id_in_path_is_validated(call: Caller, job_id: str) -> None:
     assert _code(call, "SwitchVip", {"mode": "source"}, job_id=job_id) == "DRS.M00202"

@@ -31,17 +31,15 @@ def _pass(emulator: Emulator, call: Caller, *job_ids: str) -> None:
 # Starting.
 
 
-def test_a_job_without_a_precheck_does_not_start(emulator: Emulator, call: Caller) -> None:
-    """The gate that the whole provider is about."""
+def test_start_requires_precheck(emulator: Emulator, call: Caller) -> None:
     assert call.start(emulator.job_ids[0]) == ["DRS.M00305"]
     assert call.status(emulator.job_ids[0]) == "CONFIGURATION"
 
 
 @pytest.mark.parametrize(("outcome", "error"), [("pass", None), ("alarm", None), ("fail", "DRS.M00305")])
-def test_the_verdict_decides_whether_a_job_starts(
+def test_start_requires_passed_precheck(
     emulator: Emulator, call: Caller, outcome: str, error: str | None
 ) -> None:
-    """An ALARM is for people to read, a FAILED item shuts the gate."""
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, outcome, duration_s=0)
     call.precheck(job_id)
@@ -49,15 +47,13 @@ def test_the_verdict_decides_whether_a_job_starts(
     assert call.start(job_id) == [error]
 
 
-def test_a_job_does_not_start_while_it_is_being_checked(emulator: Emulator, call: Caller) -> None:
-    """Another operation is being performed on it."""
+def test_start_during_precheck_is_rejected(emulator: Emulator, call: Caller) -> None:
     call.precheck(emulator.job_ids[0])
 
     assert call.start(emulator.job_ids[0]) == ["DRS.M01504"]
 
 
-def test_a_failed_rerun_takes_the_permission_away(emulator: Emulator, call: Caller) -> None:
-    """The latest pre-check counts, not the best."""
+def test_latest_precheck_counts(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     emulator.set_verdict(job_id, "fail", duration_s=0)
@@ -66,8 +62,7 @@ def test_a_failed_rerun_takes_the_permission_away(emulator: Emulator, call: Call
     assert call.start(job_id) == ["DRS.M00305"]
 
 
-def test_a_job_starts_once(emulator: Emulator, call: Caller) -> None:
-    """The second start comes in the wrong status."""
+def test_second_start_is_rejected(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
 
@@ -75,8 +70,7 @@ def test_a_job_starts_once(emulator: Emulator, call: Caller) -> None:
     assert emulator.jobs[0]["starts"] == 1
 
 
-def test_a_running_job_is_not_checked_for_a_start(emulator: Emulator, call: Caller) -> None:
-    """What has begun needs no permission to begin."""
+def test_precheck_of_running_job_is_rejected(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     call.start(job_id)
@@ -84,8 +78,7 @@ def test_a_running_job_is_not_checked_for_a_start(emulator: Emulator, call: Call
     assert call.precheck(job_id) == ["DRS.M00304"]
 
 
-def test_a_start_in_the_future_waits_for_it(emulator: Emulator, call: Caller) -> None:
-    """WAITING_FOR_START until then."""
+def test_scheduled_start_waits(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     begin_s = emulator.advance(0) + MINUTE_S
@@ -99,10 +92,9 @@ def test_a_start_in_the_future_waits_for_it(emulator: Emulator, call: Caller) ->
 @pytest.mark.parametrize(
     ("start_time", "error"), [("0", "DRS.M00305"), ("1500000000000", "DRS.M00305"), ("9" * 400, "DRS.M00202")]
 )
-def test_a_start_in_the_past_or_beyond_time_is_refused(
+def test_invalid_start_time_is_rejected(
     emulator: Emulator, call: Caller, start_time: str, error: str
 ) -> None:
-    """The job stays where it is."""
     _pass(emulator, call, emulator.job_ids[0])
 
     assert call.start(emulator.job_ids[0], start_time=start_time) == [error]
@@ -116,10 +108,9 @@ def test_a_start_in_the_past_or_beyond_time_is_refused(
         ("FULL_INCR_TRANS", "INCRE_TRANSFER_STARTED"),
     ],
 )
-def test_the_task_type_decides_where_a_job_ends_up(
+def test_task_type_determines_final_status(
     emulator: Emulator, call: Caller, task_type: str, last: str
 ) -> None:
-    """A full copy ends, changes are carried on."""
     job_id = emulator.seed_job(task_type=task_type)
     _pass(emulator, call, job_id)
     call.start(job_id)
@@ -129,8 +120,7 @@ def test_the_task_type_decides_where_a_job_ends_up(
     assert call.rows("BatchListProgresses", job_id)[0]["progress"] == "100"
 
 
-def test_some_jobs_of_a_batch_can_be_refused(emulator: Emulator, call: Caller) -> None:
-    """Under a success, each with its own error."""
+def test_partial_rejection(emulator: Emulator, call: Caller) -> None:
     ready, unchecked = emulator.job_ids[:2]
     _pass(emulator, call, ready)
 
@@ -140,8 +130,7 @@ def test_some_jobs_of_a_batch_can_be_refused(emulator: Emulator, call: Caller) -
 # Pre-checks.
 
 
-def test_a_precheck_before_any_has_no_result(emulator: Emulator, call: Caller) -> None:
-    """An error under the id that a result would have, in a refusal because there is nothing else in it."""
+def test_result_before_precheck_is_an_error(emulator: Emulator, call: Caller) -> None:
     response = call("BatchCheckResults", {"jobs": [emulator.job_ids[0]]})
 
     assert response.status_code == 400
@@ -149,8 +138,7 @@ def test_a_precheck_before_any_has_no_result(emulator: Emulator, call: Caller) -
     assert (row["precheck_id"], row["error_code"]) == (emulator.job_ids[0], "DRS.M00002")
 
 
-def test_good_and_bad_jobs_of_a_read_come_together(emulator: Emulator, call: Caller) -> None:
-    """With HTTP 200, as long as one of them could be read."""
+def test_partial_read(emulator: Emulator, call: Caller) -> None:
     response = call("BatchListJobStatus", {"jobs": [emulator.job_ids[0], UNKNOWN]})
 
     assert response.status_code == 200
@@ -166,10 +154,9 @@ def test_good_and_bad_jobs_of_a_read_come_together(emulator: Emulator, call: Cal
         ("BatchCheckResults", 400, "precheck_id", "error_msg"),
     ],
 )
-def test_a_read_of_unknown_jobs_alone_is_refused_in_rows(
+def test_read_of_unknown_jobs_is_rejected(
     call: Caller, operation: str, status: int, key: str, text: str
 ) -> None:
-    """Each operation has its own names for id and text."""
     response = call(operation, {"jobs": [UNKNOWN]})
 
     assert response.status_code == status
@@ -178,8 +165,7 @@ def test_a_read_of_unknown_jobs_alone_is_refused_in_rows(
     ]
 
 
-def test_a_result_has_no_job_id_and_may_have_an_id_of_its_own(emulator: Emulator, call: Caller) -> None:
-    """By default it equals the job's, and nothing promises that."""
+def test_result_ids(emulator: Emulator, call: Caller) -> None:
     one, other = emulator.job_ids[:2]
     emulator.set_verdict(other, "pass", precheck_id="run-17", duration_s=0)
     _pass(emulator, call, one)
@@ -192,10 +178,7 @@ def test_a_result_has_no_job_id_and_may_have_an_id_of_its_own(emulator: Emulator
 
 
 @pytest.mark.parametrize("stale", [{"stale_reads": 2}, {"stale_s": 5}], ids=str)
-def test_the_last_verdict_can_outlive_a_new_start(
-    emulator: Emulator, call: Caller, stale: dict[str, float]
-) -> None:
-    """For some reads or seconds, the answer is last night's."""
+def test_stale_verdict(emulator: Emulator, call: Caller, stale: dict[str, float]) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     emulator.set_verdict(job_id, "fail", duration_s=10, **stale)
@@ -208,8 +191,7 @@ def test_the_last_verdict_can_outlive_a_new_start(
     assert seen == ["100%", "100%", "60%"]
 
 
-def test_a_precheck_can_end_after_so_many_reads(emulator: Emulator, call: Caller) -> None:
-    """For tests that poll and cannot move time."""
+def test_precheck_by_reads(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", reads=3)
     call.precheck(job_id)
@@ -220,8 +202,7 @@ def test_a_precheck_can_end_after_so_many_reads(emulator: Emulator, call: Caller
     assert [row["result"] for row in seen] == [False, False, True, True]
 
 
-def test_the_result_can_be_left_out(emulator: Emulator, call: Caller) -> None:
-    """Then the rate and the items are all there is."""
+def test_result_can_be_omitted(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "fail", duration_s=0, without_result=True)
     call.precheck(job_id)
@@ -232,8 +213,7 @@ def test_the_result_can_be_left_out(emulator: Emulator, call: Caller) -> None:
     assert row["total_passed_rate"] == "97%"
 
 
-def test_items_are_as_a_test_wants_them(emulator: Emulator, call: Caller) -> None:
-    """By name with a reason made up, as whole rows, and ones that no page lists."""
+def test_custom_items(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     row = {
         "item": "srcDbConnection",
@@ -264,20 +244,14 @@ def test_items_are_as_a_test_wants_them(emulator: Emulator, call: Caller) -> Non
         ("INCRE_TRANSFER_FAILED", "forStartJob", "DRS.M00304"),
     ],
 )
-def test_the_mode_of_a_precheck_fits_the_status(
-    emulator: Emulator, call: Caller, status: str, mode: str, error: str | None
-) -> None:
-    """One mode before the start, the other for a job that has failed on its way."""
+def test_precheck_mode(emulator: Emulator, call: Caller, status: str, mode: str, error: str | None) -> None:
     assert call.precheck(emulator.seed_job(status=status), mode=mode) == [error]
 
 
 # Configuring.
 
 
-def test_an_end_that_cannot_be_reached_fails_its_test_and_the_precheck(
-    emulator: Emulator, call: Caller
-) -> None:
-    """The connection test says so under HTTP 200, the pre-check in its items."""
+def test_unreachable_database_fails_test_and_precheck(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.seed_job(unreachable=["ta"], is_tested=[])
     emulator.set_verdict(job_id, "pass", duration_s=0)
 
@@ -296,16 +270,14 @@ def test_an_end_that_cannot_be_reached_fails_its_test_and_the_precheck(
     ],
     ids=str,
 )
-def test_connections_are_described_in_full(call: Caller, fields: dict[str, Any], code: str) -> None:
-    """What one field says can make another one mandatory."""
+def test_dependent_fields_of_connection_test(call: Caller, fields: dict[str, Any], code: str) -> None:
     usual = {"net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
     row = {"id": UNKNOWN, "end_point_type": "so", "db_password": "not-real", **usual, **fields}
 
     assert call("BatchValidateConnections", {"jobs": [row]}).json()["error_code"] == code
 
 
-def test_one_end_is_tested_once_a_call(emulator: Emulator, call: Caller) -> None:
-    """Both ends of a job in one call are two things, the same end twice is not."""
+def test_duplicate_connection_test_is_rejected(emulator: Emulator, call: Caller) -> None:
     row = {"id": emulator.job_ids[0], "net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1"}
     row |= {"db_user": "root", "db_password": "not-real", "end_point_type": "so"}
 
@@ -322,17 +294,15 @@ def test_one_end_is_tested_once_a_call(emulator: Emulator, call: Caller) -> None
         ("RELEASE_RESOURCE_COMPLETE", {"name": "renamed"}, "DRS.M00304"),
     ],
 )
-def test_what_can_be_changed_depends_on_the_status(
+def test_modification_by_status(
     emulator: Emulator, call: Caller, status: str, fields: dict[str, Any], error: str | None
 ) -> None:
-    """Ends before the start only, names as long as there is a job."""
     job_id = emulator.seed_job(status=status)
 
     assert call.rows("BatchUpdateJob", job_id, **fields)[0].get("error_code") == error
 
 
-def test_a_modified_job_shows_what_was_set(emulator: Emulator, call: Caller) -> None:
-    """Name, description and task type."""
+def test_modification_is_shown(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     change = {"name": "renamed", "description": "for the audit", "task_type": "FULL_TRANS"}
     call.rows("BatchUpdateJob", job_id, **change)
@@ -350,8 +320,7 @@ def test_a_modified_job_shows_what_was_set(emulator: Emulator, call: Caller) -> 
     ],
     ids=str,
 )
-def test_a_job_is_created_with_what_belongs_together(call: Caller, change: dict[str, Any], code: str) -> None:
-    """The documented limits, and the fields that others demand."""
+def test_creation_limits(call: Caller, change: dict[str, Any], code: str) -> None:
     response = call("BatchCreateJobs", {"jobs": [NEW_JOB | change]})
 
     assert (response.status_code, response.json()["error_code"]) == (400, code)
@@ -360,8 +329,7 @@ def test_a_job_is_created_with_what_belongs_together(call: Caller, change: dict[
 # Stopping and deleting.
 
 
-def test_a_job_is_stopped_before_it_is_deleted(emulator: Emulator, call: Caller) -> None:
-    """Deleting a running job would leave its resources behind."""
+def test_delete_requires_stop(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
 
     assert call.delete(job_id, "delete") == "DRS.M00304"
@@ -372,8 +340,7 @@ def test_a_job_is_stopped_before_it_is_deleted(emulator: Emulator, call: Caller)
     assert call.delete(job_id, "delete") == "DRS.M00289"
 
 
-def test_a_stopped_job_never_starts(emulator: Emulator, call: Caller) -> None:
-    """What was to come is dropped with the stop."""
+def test_stopped_job_does_not_start(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     begin_s = emulator.advance(0) + MINUTE_S
@@ -388,8 +355,7 @@ def test_a_stopped_job_never_starts(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize("operation", ["precheck", "start", "test", "modify"])
-def test_a_parent_is_refused(emulator: Emulator, call: Caller, operation: str) -> None:
-    """Its children are the ones to act on."""
+def test_parent_is_rejected(emulator: Emulator, call: Caller, operation: str) -> None:
     parent, _, _ = _seed_pair(emulator)
     act = {
         "precheck": lambda: call.precheck(parent),
@@ -404,18 +370,16 @@ def test_a_parent_is_refused(emulator: Emulator, call: Caller, operation: str) -
 @pytest.mark.parametrize(
     ("forward", "error"), [("CONFIGURATION", "DRS.M00304"), ("INCRE_TRANSFER_STARTED", None)]
 )
-def test_a_backward_job_waits_for_the_forward_one(
+def test_backward_job_requires_forward_job(
     emulator: Emulator, call: Caller, forward: str, error: str | None
 ) -> None:
-    """Then it is tested and started, and needs no pre-check."""
     _, _, down = _seed_pair(emulator, status=forward)
 
     assert call.test_ends(down, "so") == [error]
     assert call.start(down) == [error]
 
 
-def test_the_details_tell_a_pair_apart(emulator: Emulator, call: Caller) -> None:
-    """Parent, forward and backward, by three fields."""
+def test_details_of_a_pair(emulator: Emulator, call: Caller) -> None:
     parent, up, down = _seed_pair(emulator)
 
     rows = call.rows("BatchListJobDetails", parent, up, down)
@@ -427,8 +391,7 @@ def test_the_details_tell_a_pair_apart(emulator: Emulator, call: Caller) -> None
     ]
 
 
-def test_a_parent_takes_its_children_along(emulator: Emulator, call: Caller) -> None:
-    """Stopped and deleted together."""
+def test_parent_stops_its_children(emulator: Emulator, call: Caller) -> None:
     parent, up, down = _seed_pair(emulator, status="INCRE_TRANSFER_STARTED")
 
     assert call.delete(parent, "terminate") is None
@@ -441,8 +404,7 @@ def test_a_parent_takes_its_children_along(emulator: Emulator, call: Caller) -> 
 # What is shown.
 
 
-def test_progress_follows_the_copy(emulator: Emulator, call: Caller) -> None:
-    """Bare digits for the whole, percent signs for the parts, -1 as long as no change is carried."""
+def test_progress_format(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     _pass(emulator, call, job_id)
     call.start(job_id)
@@ -464,15 +426,11 @@ def test_progress_follows_the_copy(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize(("status", "percent"), [("CONFIGURATION", "0"), ("INCRE_TRANSFER_STARTED", "100")])
-def test_progress_of_a_seeded_job_fits_its_status(
-    emulator: Emulator, call: Caller, status: str, percent: str
-) -> None:
-    """Although nobody has seen it start."""
+def test_progress_of_seeded_job(emulator: Emulator, call: Caller, status: str, percent: str) -> None:
     assert call.rows("BatchListProgresses", emulator.seed_job(status=status))[0]["progress"] == percent
 
 
-def test_details_can_echo_passwords(emulator: Emulator, call: Caller) -> None:
-    """The service's can, so that redaction has something to do."""
+def test_details_with_passwords(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.seed_job(echo_secrets=True)
     plain = emulator.job_ids[0]
 
@@ -482,8 +440,7 @@ def test_details_can_echo_passwords(emulator: Emulator, call: Caller) -> None:
     assert ["ssl_cert_password" in row["target_endpoint"] for row in rows] == [False, True]
 
 
-def test_details_say_when_things_happened(emulator: Emulator, call: Caller) -> None:
-    """Milliseconds in strings, and "0" for a start that is yet to come."""
+def test_details_timestamps(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
     before = call.rows("BatchListJobDetails", job_id)[0]
     _pass(emulator, call, job_id)
@@ -507,10 +464,9 @@ def test_details_say_when_things_happened(emulator: Emulator, call: Caller) -> N
         ("mongodb", "mongodb", "mongodb", 0),
     ],
 )
-def test_details_name_the_databases(
+def test_details_databases(
     emulator: Emulator, call: Caller, engine: str, source: str, target: str, port: int
 ) -> None:
-    """By the engine of the job; a MongoDB has its ports in its addresses."""
     row = call.rows("BatchListJobDetails", emulator.seed_job(engine_type=engine))[0]
 
     assert (row["source_endpoint"]["db_type"], row["target_endpoint"]["db_type"]) == (source, target)
@@ -530,8 +486,7 @@ def test_details_name_the_databases(
     ],
     ids=str,
 )
-def test_lists_are_filtered(emulator: Emulator, call: Caller, filters: dict[str, str], count: int) -> None:
-    """An empty filter is none."""
+def test_list_filters(emulator: Emulator, call: Caller, filters: dict[str, str], count: int) -> None:
     emulator.seed_job(engine_type="mongodb", net_type="vpn")
     emulator.seed_job(status="FULL_TRANSFER_STARTED")
     body = {"cur_page": 1, "per_page": 100, "db_use_type": "migration", **filters}
@@ -540,8 +495,7 @@ def test_lists_are_filtered(emulator: Emulator, call: Caller, filters: dict[str,
 
 
 @pytest.mark.parametrize(("page", "size", "shown"), [(1, 4, 4), (3, 4, 2), (4, 4, 0), (0, 4, 10), (1, 0, 10)])
-def test_lists_come_in_pages(call: Caller, page: int, size: int, shown: int) -> None:
-    """Page 0, or of size 0, is all of it; beyond the last there is nothing."""
+def test_list_pages(call: Caller, page: int, size: int, shown: int) -> None:
     answer = call("ShowJobList", {"cur_page": page, "per_page": size, "db_use_type": "migration"}).json()
 
     assert (len(answer["jobs"]), answer["total_record"]) == (shown, 10)
@@ -550,8 +504,7 @@ def test_lists_come_in_pages(call: Caller, page: int, size: int, shown: int) -> 
 # Pace.
 
 
-def test_phases_can_take_no_time(emulator: Emulator, call: Caller) -> None:
-    """From creation to the last status without a clock."""
+def test_pace_at_once(emulator: Emulator, call: Caller) -> None:
     emulator.set_pace("at-once")
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
     seen = [call.status(job_id)]
@@ -566,8 +519,7 @@ def test_phases_can_take_no_time(emulator: Emulator, call: Caller) -> None:
     assert seen == ["CONFIGURATION", "INCRE_TRANSFER_STARTED", "RELEASE_RESOURCE_COMPLETE"]
 
 
-def test_a_time_to_start_is_kept_in_every_pace(emulator: Emulator, call: Caller) -> None:
-    """What takes no time still begins when it was told to."""
+def test_scheduled_start_in_every_pace(emulator: Emulator, call: Caller) -> None:
     emulator.set_pace("at-once")
     job_id = emulator.job_ids[0]
     call.precheck(job_id)
@@ -581,8 +533,7 @@ def test_a_time_to_start_is_kept_in_every_pace(emulator: Emulator, call: Caller)
     assert seen == ["WAITING_FOR_START", "INCRE_TRANSFER_STARTED"]
 
 
-def test_phases_can_go_by_reads(emulator: Emulator, call: Caller) -> None:
-    """Each ends with the second look at the job."""
+def test_phases_by_reads(emulator: Emulator, call: Caller) -> None:
     emulator.set_pace(2)
     job_id = emulator.job_ids[0]
     call.precheck(job_id)

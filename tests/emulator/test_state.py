@@ -42,8 +42,7 @@ def _run(file: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Emu
         process.kill()
 
 
-def test_a_killed_process_has_forgotten_its_tokens_and_nothing_else(file: Path) -> None:
-    """What DRS has done it has done; the journal goes on; whoever calls has to log in again."""
+def test_killed_process_loses_tokens_only(file: Path) -> None:
     with _run(file, "--clock", "manual") as (process, emulator):
         call = Caller(emulator)
         job_id, other_id = emulator.job_ids[:2]
@@ -69,8 +68,7 @@ def test_a_killed_process_has_forgotten_its_tokens_and_nothing_else(file: Path) 
             each.close()
 
 
-def test_what_was_done_before_a_lost_answer_is_kept(file: Path) -> None:
-    """A process that dies between the work and the answer has done the work."""
+def test_completed_work_is_stored_before_the_response(file: Path) -> None:
     with _run(file, "--precheck-seconds", "0") as (process, emulator):
         call = Caller(emulator)
         job_id = emulator.job_ids[0]
@@ -90,8 +88,7 @@ def test_what_was_done_before_a_lost_answer_is_kept(file: Path) -> None:
         assert (entry["applied"], entry["status"]) == (True, None)
 
 
-def test_an_emulator_in_a_test_goes_on_as_well(file: Path) -> None:
-    """Where it reads count, they are kept; a reset holds for the file, too."""
+def test_state_of_in_process_emulator(file: Path) -> None:
     with Emulator(pace=2, state=file) as emulator:
         call = Caller(emulator)
         job_id = emulator.job_ids[0]
@@ -109,8 +106,7 @@ def test_an_emulator_in_a_test_goes_on_as_well(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("clock", "passed_s"), [(Clock(speed=10), 600), (Clock(manual=True), 0)])
-def test_time_passes_while_nobody_serves(clock: Clock, passed_s: int) -> None:
-    """As in a cloud whose front door is shut for a minute; but a clock that stands still stands still."""
+def test_clock_continues_while_stopped(clock: Clock, passed_s: int) -> None:
     kept = clock.__getstate__()
     later = Clock()
     later.__setstate__(kept | {"at_s": kept["at_s"] - 60})
@@ -118,8 +114,7 @@ def test_time_passes_while_nobody_serves(clock: Clock, passed_s: int) -> None:
     assert later.now() - kept["now_s"] == pytest.approx(passed_s, abs=60 if passed_s else 0)
 
 
-def test_only_its_owner_may_read_a_state(file: Path) -> None:
-    """A seeded job knows the passwords of its databases."""
+def test_state_file_permissions(file: Path) -> None:
     with Emulator(state=file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -133,10 +128,9 @@ def test_only_its_owner_may_read_a_state(file: Path) -> None:
         (pickle.dumps({1}), "another version has written this"),
     ],
 )
-def test_what_is_no_state_is_refused_by_name(
+def test_invalid_state_file_is_rejected(
     content: bytes, words: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And nothing that is in it is carried out."""
     file.write_bytes(content)
     with pytest.raises(SystemExit) as ended:
         main(["--state", str(file)])
@@ -148,8 +142,7 @@ def test_what_is_no_state_is_refused_by_name(
     assert file.read_bytes() == content
 
 
-def test_a_state_of_another_version_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rather than half understood."""
+def test_state_of_other_version_is_rejected(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Server(state=file)
     monkeypatch.setattr(state, "_VERSION", "0.0.0")
 
@@ -157,10 +150,7 @@ def test_a_state_of_another_version_is_refused(file: Path, monkeypatch: pytest.M
         Server(state=file)
 
 
-def test_a_file_that_cannot_be_written_is_found_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Not with the first request."""
+def test_unwritable_state_file_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--state", str(tmp_path / "missing" / "state")])
 

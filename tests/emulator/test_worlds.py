@@ -27,8 +27,7 @@ def _create(call: Caller, name: str) -> str:
     return str(call("BatchCreateJobs", {"jobs": [NEW_JOB | {"name": name}]}).json()["results"][0]["id"])
 
 
-def test_a_world_has_jobs_faults_and_a_pace(sample: Emulator) -> None:
-    """In the order of the file; a job that is created is ready at once."""
+def test_world_file(sample: Emulator) -> None:
     call = Caller(sample)
     statuses = [job["status"] for job in sample.jobs]
 
@@ -38,8 +37,7 @@ def test_a_world_has_jobs_faults_and_a_pace(sample: Emulator) -> None:
     call.close()
 
 
-def test_plans_are_for_the_jobs_to_come(sample: Emulator) -> None:
-    """A pattern is for all names that begin so."""
+def test_plans_by_pattern(sample: Emulator) -> None:
     call = Caller(sample)
     job_id = _create(call, "stock-1")
     call.test_ends(job_id, "so", "ta")
@@ -51,8 +49,7 @@ def test_plans_are_for_the_jobs_to_come(sample: Emulator) -> None:
     call.close()
 
 
-def test_a_reset_restores_the_world(sample: Emulator) -> None:
-    """Jobs and faults alike."""
+def test_reset_restores_the_world(sample: Emulator) -> None:
     sample.seed_job()
     sample.clear_faults()
     sample.reset()
@@ -81,17 +78,13 @@ def test_a_reset_restores_the_world(sample: Emulator) -> None:
     ],
     ids=str,
 )
-def test_what_is_wrong_with_a_world_is_named(world: dict[str, Any], reason: str) -> None:
-    """Before anything listens."""
+def test_invalid_world_is_named(world: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Emulator(world=world)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"colour": 1}', '{"faults": [{"kind": "nope"}]}'])
-def test_the_command_refuses_a_bad_file(
-    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With status 2, and the name of the file."""
+def test_command_rejects_invalid_world(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad-world.json"
     path.write_text(text)
 
@@ -102,7 +95,6 @@ def test_the_command_refuses_a_bad_file(
     assert "bad-world.json" in capsys.readouterr().err
 
 
-def test_a_world_and_seeds_are_one_too_many() -> None:
-    """Nobody could say which of them holds."""
+def test_world_and_seeds_are_exclusive() -> None:
     with pytest.raises(ValueError, match="brings its own"):
         Emulator(world=json.loads(SAMPLE.read_text()), seeds=[])

@@ -36,10 +36,9 @@ def _move_our_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("skew_s", [-HOUR_S, HOUR_S])
-def test_a_token_is_as_good_as_iam_says_whatever_our_clock_does(
+def test_token_lifetime_ignores_the_local_clock(
     hook: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, skew_s: int
 ) -> None:
-    """It lives for half an hour: by our clock it is long dead, or lives on and on."""
     emulator.set_iam(lifetime_s=HOUR_S / 2)
     _move_our_clock(monkeypatch, skew_s)
 
@@ -50,8 +49,7 @@ def test_a_token_is_as_good_as_iam_says_whatever_our_clock_does(
     assert {entry["status"] for entry in emulator.journal("BatchListJobStatus")} == {200}
 
 
-def test_a_token_that_dies_early_is_renewed_once_for_all_waits(emulator: Emulator) -> None:
-    """Ten triggers share it, and its successor."""
+def test_revoked_token_is_renewed_once_for_all_waits(emulator: Emulator) -> None:
     emulator.set_verdict(None, "pass", reads=3)
     with DrsHook() as hook:
         hook.precheck_jobs(emulator.job_ids)
@@ -88,10 +86,9 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize("moment", NIGHTS.values(), ids=NIGHTS)
-def test_a_wait_is_as_long_in_the_night_the_clocks_change(
+def test_deadline_ignores_daylight_saving_time(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, moment: datetime.datetime
 ) -> None:
-    """Deadlines are seconds since the epoch, which know of no summer."""
     emulator.set_verdict(None, "pass", duration_s=2 * HOUR_S)
     with DrsHook() as hook:
         hook.precheck_jobs(emulator.job_ids)
@@ -116,8 +113,7 @@ def test_a_wait_is_as_long_in_the_night_the_clocks_change(
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize("moment", NIGHTS.values(), ids=NIGHTS)
-def test_a_start_is_scheduled_for_the_instant_that_is_meant(moment: datetime.datetime) -> None:
-    """The window opens an hour after the change, whatever the clock on the wall says then."""
+def test_scheduled_start_across_daylight_saving_time(moment: datetime.datetime) -> None:
     start = pendulum.instance(moment).in_timezone("Europe/Berlin").add(hours=1, seconds=1)
     start_ms = int((moment.timestamp() + HOUR_S + 1) * 1000)
 

@@ -332,10 +332,9 @@ def patience(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Patience:
 
 @pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("mode", MODES)
-def test_whatever_breaks_in_whatever_order(
+def test_random_faults_break_no_invariant(
     emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, patience: Patience, mode: str
 ) -> None:
-    """Each sequence is one migration; a sequence that breaks an invariant is made as short as can be."""
     connect({"read_timeout": 0.2, "retry_timeout": 3})
     deaths = Deaths(monkeypatch)
     run_state_machine_as_test(

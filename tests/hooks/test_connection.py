@@ -17,8 +17,7 @@ from airflow_provider_drs.provider_info import CONNECTION_FIELDS, get_provider_i
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
 
-def test_a_good_connection_tests_well(emulator: Emulator) -> None:
-    """A look at the way there, then one token and one reading call."""
+def test_valid_connection_passes(emulator: Emulator) -> None:
     works, text = DrsHook().test_connection()
 
     assert works, text
@@ -36,8 +35,7 @@ def test_a_good_connection_tests_well(emulator: Emulator) -> None:
         ({"login": ""}, "login is empty"),
     ],
 )
-def test_a_bad_one_says_which_part_failed(connect: Any, change: dict[str, Any], text: str) -> None:
-    """And why."""
+def test_invalid_connection_names_the_failed_check(connect: Any, change: dict[str, Any], text: str) -> None:
     connect({"retry_timeout": 0.6}, **change)
 
     works, message = DrsHook().test_connection()
@@ -46,8 +44,7 @@ def test_a_bad_one_says_which_part_failed(connect: Any, change: dict[str, Any], 
     assert text in message
 
 
-def test_a_host_that_is_another_service_is_no_success(connect: Any, emulator: Emulator) -> None:
-    """A 404 without a code of DRS does not say that the job is unknown."""
+def test_other_service_fails_the_test(connect: Any, emulator: Emulator) -> None:
     connect(host=f"{emulator.url}/elsewhere")
 
     works, message = DrsHook().test_connection()
@@ -57,9 +54,7 @@ def test_a_host_that_is_another_service_is_no_success(connect: Any, emulator: Em
 
 
 @pytest.mark.parametrize("extra", ["[1]", "{"])
-def test_extra_must_be_an_object(extra: str) -> None:
-    """The text names the connection."""
-
+def test_extra_must_be_a_json_object(extra: str) -> None:
     class Connection:
         host = port = login = password = schema = None
 
@@ -68,14 +63,12 @@ def test_extra_must_be_an_object(extra: str) -> None:
         DrsHook()._read_settings(Connection())
 
 
-def test_arguments_go_before_the_connection(emulator: Emulator) -> None:
-    """Here, a project that the token is not for."""
+def test_arguments_override_the_connection(emulator: Emulator) -> None:
     with DrsHook(project_id="f" * 32) as hook, pytest.raises(Exception, match="IAM at"):
         hook.get_job_statuses(emulator.job_ids)
 
 
-def test_a_hook_can_be_used_after_it_was_closed(emulator: Emulator) -> None:
-    """It connects anew."""
+def test_closed_hook_can_be_used_again(emulator: Emulator) -> None:
     hook = DrsHook()
     with hook:
         hook.get_job_statuses(emulator.job_ids)
@@ -93,8 +86,7 @@ def _make_form(**stored: Any) -> Any:
     return form
 
 
-def test_the_form_has_every_field_of_the_connection() -> None:
-    """On Airflow 3.2 and later as data; before, the hook makes widgets that say the same."""
+def test_form_has_every_field() -> None:
     described = get_provider_info()["connection-types"][0]
     assert described["conn-fields"] == CONNECTION_FIELDS
     assert DrsHook.get_ui_field_behaviour() == {
@@ -117,8 +109,7 @@ def test_the_form_has_every_field_of_the_connection() -> None:
     }
 
 
-def test_choices_are_a_list_to_choose_from() -> None:
-    """Each with its name, and what is stored is chosen, however it is spelt; what it is called is escaped."""
+def test_choices_are_a_select_list() -> None:
     drawn = _make_form(auth="AKSK")["auth"]()
 
     assert drawn.startswith("<select ")
@@ -128,8 +119,7 @@ def test_choices_are_a_list_to_choose_from() -> None:
     assert '<option value="otc" selected>' in _make_form()["cloud"]()
 
 
-def test_a_stored_proxy_is_not_shown() -> None:
-    """It may have a password in it; the form has the word for which Airflow keeps what is stored."""
+def test_stored_proxy_is_hidden() -> None:
     pytest.importorskip("airflow.www.views")
 
     drawn = _make_form(proxy="http://user:canary-not-real@proxy.example")["proxy"]()
@@ -140,8 +130,7 @@ def test_a_stored_proxy_is_not_shown() -> None:
     assert "RATHER_LONG" not in _make_form()["proxy"]()
 
 
-def test_a_tick_is_sent_as_the_connection_reads_it() -> None:
-    """The Test button of Airflow 2 sends what is in the page, and not what the form makes of it."""
+def test_checkbox_value_is_read() -> None:
     drawn = _make_form(allow_http=True)["allow_http"]()
 
     assert 'type="checkbox"' in drawn
@@ -150,21 +139,18 @@ def test_a_tick_is_sent_as_the_connection_reads_it() -> None:
     assert "checked" not in _make_form()["allow_http"]()
 
 
-def test_the_form_shows_what_test_buttons_need() -> None:
-    """Without the extra that of Airflow 2.11 does nothing, and that of 3.3.2 wants a port."""
+def test_form_shows_extra_and_port() -> None:
     assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema"]
 
 
-def test_placeholders_are_for_fields_that_there_are() -> None:
-    """The form of Airflow 2 stops at the first one without a field."""
+def test_placeholders_match_fields() -> None:
     known = {"host", "port", "login", "password", *CONNECTION_FIELDS}
 
     assert DrsHook.get_ui_field_behaviour()["placeholders"].keys() <= known
 
 
 @pytest.mark.parametrize("extra", [{"region": ""}, {"verify": "/no/such/file"}])
-def test_an_answer_names_no_connection(connect: Any, extra: dict[str, Any]) -> None:
-    """Airflow tests a form under an id that it makes up, and that nobody knows."""
+def test_test_result_has_no_connection_id(connect: Any, extra: dict[str, Any]) -> None:
     connect(extra)
 
     works, message = DrsHook().test_connection()
@@ -173,8 +159,7 @@ def test_an_answer_names_no_connection(connect: Any, extra: dict[str, Any]) -> N
     assert "drs_default" not in message
 
 
-def test_a_password_that_a_form_does_not_send_is_to_be_typed_again(connect: Any) -> None:
-    """Airflow 2.11 neither shows nor sends what is stored."""
+def test_missing_password_of_form_is_explained(connect: Any) -> None:
     connect({"extra__drs__region": "eu-de"}, password="")
 
     works, message = DrsHook().test_connection()
@@ -184,8 +169,7 @@ def test_a_password_that_a_form_does_not_send_is_to_be_typed_again(connect: Any)
     assert message.endswith("enter it again to test it.")
 
 
-def test_airflow_finds_the_form() -> None:
-    """With each field; before 3.2 it takes the widgets of the hook's own class, and of no class above it."""
+def test_airflow_loads_the_form() -> None:
     pytest.importorskip("flask_appbuilder")
     from airflow.providers_manager import ProvidersManager
 
@@ -199,8 +183,7 @@ def _choices(field: Any) -> Any:
     return found[0] if found else None
 
 
-def test_every_field_of_the_form_is_read() -> None:
-    """And a wrong value in it is refused by its name; texts and clearings alike are what forms send."""
+def test_every_form_field_is_read() -> None:
     connection = {"host": "http://127.0.0.1:1", "port": None, "login": "user", "password": "not-real"}
     needed = {"region": "eu-de", "domain_name": "somebody", "iam_endpoint": "http://127.0.0.1:1"}
     empty = {name: "" for name in CONNECTION_FIELDS if name not in needed} | needed
@@ -221,8 +204,7 @@ def test_every_field_of_the_form_is_read() -> None:
             read_settings("drs_default", **connection, extra={**needed, name: ["no", "such", "value"]})
 
 
-def test_airflow_accepts_the_description() -> None:
-    """It validates against Airflow's own schema."""
+def test_provider_info_matches_the_schema() -> None:
     import json
     from importlib import resources
 

@@ -82,10 +82,9 @@ def _call(hook: Any, operation: str, job_ids: tuple[str, ...]) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("operation", [READ, PRECHECK, START])
-def test_a_refused_connection_is_tried_again(
+def test_refused_connection_is_retried(
     emulator: Emulator, hook: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
-    """Nothing was sent, so there is no state to read, not even for a start."""
     job_ids = _passed(emulator)
     with closing(Forwarder(emulator.url)) as service:
         connect(host=service.url)
@@ -113,10 +112,9 @@ def secure(tmp_path: Path) -> Iterator[Emulator]:
 
 @pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
 @pytest.mark.parametrize("operation", [READ, PRECHECK, START])
-def test_a_handshake_that_broke_off_is_tried_again(
+def test_broken_handshake_is_retried(
     secure: Emulator, hook: Any, connect: Any, operation: str, reset: bool
 ) -> None:
-    """Nothing was applied, so the second request is the only one."""
     connect(secure.connection["extra"], host=secure.url)
     job_ids = _passed(secure)
     with closing(Forwarder(secure.url, cuts=1, reset=reset)) as service:
@@ -132,8 +130,7 @@ def test_a_handshake_that_broke_off_is_tried_again(
 
 
 @pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
-def test_a_read_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
-    """Reading twice does no harm."""
+def test_read_is_retried(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     emulator.inject(operation=READ, **fault)
 
     answers = hook.get_job_statuses(emulator.job_ids)
@@ -143,10 +140,7 @@ def test_a_read_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, An
 
 
 @pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
-def test_a_precheck_is_sent_again_and_a_running_one_adopted(
-    emulator: Emulator, hook: Any, fault: dict[str, Any]
-) -> None:
-    """Whether or not the first request took effect, each job ends with one running pre-check."""
+def test_precheck_is_retried_or_adopted(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     emulator.inject(operation=PRECHECK, **fault)
 
     answers = hook.precheck_jobs(emulator.job_ids)
@@ -156,10 +150,9 @@ def test_a_precheck_is_sent_again_and_a_running_one_adopted(
 
 
 @pytest.mark.parametrize("fault", MAYBE_APPLIED, ids=_name)
-def test_a_start_of_unknown_outcome_reads_the_state_and_never_starts_twice(
+def test_start_with_unknown_outcome_reads_the_state(
     emulator: Emulator, hook: Any, fault: dict[str, Any]
 ) -> None:
-    """What took effect is adopted, what did not is sent again."""
     job_ids = _passed(emulator)
     emulator.inject(operation=START, **fault)
 
@@ -174,8 +167,7 @@ def test_a_start_of_unknown_outcome_reads_the_state_and_never_starts_twice(
 
 
 @pytest.mark.parametrize("fault", NOT_NOW, ids=_name)
-def test_a_start_that_was_put_off_is_sent_again(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
-    """Nothing was done, so there is no state to read."""
+def test_throttled_start_is_retried(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     job_ids = _passed(emulator)
     emulator.inject(operation=START, **fault)
 
@@ -185,8 +177,7 @@ def test_a_start_that_was_put_off_is_sent_again(emulator: Emulator, hook: Any, f
     assert _calls(emulator, READ) == 0
 
 
-def test_retry_after_is_obeyed(emulator: Emulator, hook: Any, connect: Any) -> None:
-    """A service that asks for more time than there is gets no second request."""
+def test_retry_after_beyond_the_budget_fails(emulator: Emulator, hook: Any, connect: Any) -> None:
     connect({"retry_timeout": 5})
     body = {"error_code": "APIGW.0308", "error_msg": "slow down"}
     emulator.inject(
@@ -200,8 +191,7 @@ def test_retry_after_is_obeyed(emulator: Emulator, hook: Any, connect: Any) -> N
 
 
 @pytest.mark.parametrize("operation", [READ, PRECHECK, START])
-def test_a_busy_job_alone_is_sent_again(emulator: Emulator, hook: Any, operation: str) -> None:
-    """The other nine are done with the first request."""
+def test_only_busy_job_is_retried(emulator: Emulator, hook: Any, operation: str) -> None:
     job_ids = _passed(emulator)
     busy = job_ids[3]
     emulator.inject("busy", operation=operation, job_id=busy)
@@ -213,8 +203,7 @@ def test_a_busy_job_alone_is_sent_again(emulator: Emulator, hook: Any, operation
     assert [entry["job_ids"] for entry in emulator.journal(operation)] == [list(job_ids), [busy]]
 
 
-def test_a_running_precheck_is_adopted(emulator: Emulator, hook: Any) -> None:
-    """A job that is busy because it is being checked already needs no second check."""
+def test_running_precheck_is_adopted(emulator: Emulator, hook: Any) -> None:
     hook.precheck_jobs(emulator.job_ids)
 
     answers = hook.precheck_jobs(emulator.job_ids)
@@ -223,8 +212,7 @@ def test_a_running_precheck_is_adopted(emulator: Emulator, hook: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["expire_token", "gateway_401"])
-def test_a_refused_token_is_renewed_once(emulator: Emulator, hook: Any, kind: str) -> None:
-    """403 with DRS.M00100, and 401 from the gateway."""
+def test_rejected_token_is_renewed_once(emulator: Emulator, hook: Any, kind: str) -> None:
     hook.get_job_statuses(emulator.job_ids)
     emulator.inject(kind, operation=READ)
 
@@ -234,8 +222,7 @@ def test_a_refused_token_is_renewed_once(emulator: Emulator, hook: Any, kind: st
 
 
 @pytest.mark.parametrize("kind", ["expire_token", "gateway_401"])
-def test_a_token_refused_again_is_an_error(emulator: Emulator, hook: Any, kind: str) -> None:
-    """One renewal, not a loop of them."""
+def test_token_rejected_twice_is_an_error(emulator: Emulator, hook: Any, kind: str) -> None:
     emulator.inject(kind, operation=READ, times=None)
 
     with pytest.raises(DrsAuthError):
@@ -245,8 +232,7 @@ def test_a_token_refused_again_is_an_error(emulator: Emulator, hook: Any, kind: 
     assert _calls(emulator, READ) == 2
 
 
-def test_a_missing_permission_is_not_taken_for_an_old_token(emulator: Emulator, hook: Any) -> None:
-    """401 with DRS.M00103 is final."""
+def test_missing_permission_renews_no_token(emulator: Emulator, hook: Any) -> None:
     emulator.inject("no_permission", operation=READ)
 
     with pytest.raises(DrsPermissionError, match="permission"):
@@ -256,8 +242,7 @@ def test_a_missing_permission_is_not_taken_for_an_old_token(emulator: Emulator, 
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422, 501])
-def test_any_other_refusal_is_final(emulator: Emulator, hook: Any, status: int) -> None:
-    """It stands at each job of the batch, in the service's words."""
+def test_other_rejections_are_permanent(emulator: Emulator, hook: Any, status: int) -> None:
     body = {"error_code": "DRS.M00300", "error_msg": "Invalid request, emulated"}
     emulator.inject("status", status=status, body=body, operation=START, times=None)
     job_ids = _passed(emulator)
@@ -269,8 +254,7 @@ def test_any_other_refusal_is_final(emulator: Emulator, hook: Any, status: int) 
     assert _calls(emulator, START) == 1
 
 
-def test_a_redirect_is_never_followed(emulator: Emulator, hook: Any) -> None:
-    """A token must not travel to another host."""
+def test_redirect_is_not_followed(emulator: Emulator, hook: Any) -> None:
     emulator.inject("redirect", operation=READ, location="http://127.0.0.1:9/other")
 
     with pytest.raises(DrsConfigError, match="host of the connection"):
@@ -288,10 +272,9 @@ def test_a_redirect_is_never_followed(emulator: Emulator, hook: Any) -> None:
     ],
     ids=_name,
 )
-def test_trying_again_ends_with_the_budget(
+def test_retries_end_with_the_budget(
     emulator: Emulator, hook: Any, connect: Any, fault: dict[str, Any], error_class: type[DrsError]
 ) -> None:
-    """What stays broken becomes an error that says what it was."""
     connect({"retry_timeout": 0.6})
     emulator.inject(operation=READ, times=None, **fault)
 
@@ -303,8 +286,7 @@ def test_trying_again_ends_with_the_budget(
 
 
 @pytest.mark.parametrize("kind", ["drip", "drip_headers", "hang"])
-def test_an_answer_that_never_ends_is_bounded(emulator: Emulator, hook: Any, connect: Any, kind: str) -> None:
-    """The budget bounds the whole call, not only the wait for the next byte."""
+def test_endless_response_times_out(emulator: Emulator, hook: Any, connect: Any, kind: str) -> None:
     connect({"retry_timeout": 0.4, "read_timeout": 0.3})
     emulator.inject(kind, operation=READ, times=None)
 
@@ -312,10 +294,7 @@ def test_an_answer_that_never_ends_is_bounded(emulator: Emulator, hook: Any, con
         hook.get_job_statuses(emulator.job_ids)
 
 
-def test_a_start_that_stays_unknown_is_an_error_of_each_job(
-    emulator: Emulator, hook: Any, connect: Any
-) -> None:
-    """It is not hidden, and not raised away from under other batches."""
+def test_start_with_unknown_outcome_is_an_error_per_job(emulator: Emulator, hook: Any, connect: Any) -> None:
     job_ids = _passed(emulator)
     connect({"retry_timeout": 0.2})
     emulator.inject("reset_before", operation=START, times=None)
@@ -326,10 +305,7 @@ def test_a_start_that_stays_unknown_is_an_error_of_each_job(
     assert [job["starts"] for job in emulator.jobs] == [0] * 10
 
 
-def test_nothing_more_is_sent_after_an_error_of_the_whole_account(
-    emulator: Emulator, hook: Any, connect: Any
-) -> None:
-    """The first batch counts as started, the rest says that it was not sent and why."""
+def test_account_error_stops_further_batches(emulator: Emulator, hook: Any, connect: Any) -> None:
     job_ids = _passed(emulator)
     connect({"batch_size": 4})
     emulator.inject("no_permission", operation=START, after=1, times=None)

@@ -55,8 +55,7 @@ def _details(hook: Any, job_id: str) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_created_once_however_often_it_is_asked_for(emulator: Emulator, hook: Any) -> None:
-    """The second time it is adopted."""
+def test_existing_job_is_adopted(emulator: Emulator, hook: Any) -> None:
     first = hook.create_jobs([SPEC])["orders"]
     again = hook.create_jobs(SPEC)["orders"]
 
@@ -66,8 +65,7 @@ def test_a_job_is_created_once_however_often_it_is_asked_for(emulator: Emulator,
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "html", "truncated"])
-def test_a_lost_answer_leaves_one_job(emulator: Emulator, hook: Any, fault: str) -> None:
-    """It is looked up by its name before it would be created again."""
+def test_lost_response_creates_one_job(emulator: Emulator, hook: Any, fault: str) -> None:
     emulator.inject(fault, operation="BatchCreateJobs")
 
     created = hook.create_jobs([SPEC, {**SPEC, "name": "orders-2"}])
@@ -76,15 +74,13 @@ def test_a_lost_answer_leaves_one_job(emulator: Emulator, hook: Any, fault: str)
     assert len(_named(emulator, "orders")) == len(_named(emulator, "orders-2")) == 1
 
 
-def test_a_creation_that_never_arrived_is_sent_again(emulator: Emulator, hook: Any) -> None:
-    """The look-up finds nothing."""
+def test_lost_request_is_retried(emulator: Emulator, hook: Any) -> None:
     emulator.inject("reset_before", operation="BatchCreateJobs")
 
     assert hook.create_jobs([SPEC])["orders"].adopted is False
 
 
-def test_a_name_that_somebody_took_meanwhile_is_looked_up(emulator: Emulator, hook: Any) -> None:
-    """Between our look and our request."""
+def test_name_taken_concurrently_is_looked_up(emulator: Emulator, hook: Any) -> None:
     emulator.inject("wrong_shape", operation="ShowJobList", body={"jobs": [], "total_record": 0})
     emulator.seed_job(name="orders")
 
@@ -99,10 +95,9 @@ def test_a_name_that_somebody_took_meanwhile_is_looked_up(emulator: Emulator, ho
         ({"status": "CREATE_FAILED"}, "Delete it"),
     ],
 )
-def test_a_name_that_stands_for_something_else_is_an_error(
+def test_name_of_another_job_is_an_error(
     emulator: Emulator, hook: Any, seed: dict[str, Any], text: str
 ) -> None:
-    """Another configuration, or a job that has ended."""
     emulator.seed_job(name="orders", **seed)
 
     answer = hook.create_jobs([SPEC, {**SPEC, "name": "orders-new"}])
@@ -112,8 +107,7 @@ def test_a_name_that_stands_for_something_else_is_an_error(
     assert answer["orders-new"].status == "CREATING"
 
 
-def test_the_jobs_of_a_pair_are_told_apart(emulator: Emulator, hook: Any) -> None:
-    """Forward and backward, also when the pair is adopted."""
+def test_jobs_of_a_pair_are_distinguished(emulator: Emulator, hook: Any) -> None:
     first = hook.create_jobs([PAIR])["orders"]
     again = hook.create_jobs([PAIR])["orders"]
 
@@ -127,18 +121,14 @@ def test_the_jobs_of_a_pair_are_told_apart(emulator: Emulator, hook: Any) -> Non
 
 
 @pytest.mark.parametrize("jobs", [[], [SPEC, SPEC], [{"name": "x"}], ["orders"]])
-def test_jobs_that_cannot_be_created_are_refused_before_anything_is_sent(
-    emulator: Emulator, hook: Any, jobs: Any
-) -> None:
-    """None, two of one name, incomplete ones."""
+def test_invalid_jobs_are_rejected_before_sending(emulator: Emulator, hook: Any, jobs: Any) -> None:
     with pytest.raises(DrsConfigError, match="jobs"):
         hook.create_jobs(jobs)
 
     assert emulator.journal() == []
 
 
-def test_a_job_that_vanishes_between_two_reads_is_an_error(emulator: Emulator, hook: Any) -> None:
-    """It was listed, and has no details."""
+def test_job_deleted_between_reads_is_an_error(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(name="orders")
     emulator.inject("job_error", operation="BatchListJobDetails", job_id=job_id, code="DRS.M00289")
 
@@ -149,8 +139,7 @@ def test_a_job_that_vanishes_between_two_reads_is_an_error(emulator: Emulator, h
 # -----------------------------------------------------------------------------------------------
 
 
-def test_both_ends_are_tested_in_a_call_each(emulator: Emulator, hook: Any) -> None:
-    """And a destination only where the source can be reached."""
+def test_source_then_destination_is_tested(emulator: Emulator, hook: Any) -> None:
     good, bad = emulator.job_ids[:2]
     emulator.set_job(bad, unreachable=["so"])
 
@@ -165,8 +154,7 @@ def test_both_ends_are_tested_in_a_call_each(emulator: Emulator, hook: Any) -> N
     assert SECRET not in str(emulator.journal()) + str(answers)
 
 
-def test_no_destination_is_tested_when_no_source_passes(emulator: Emulator, hook: Any) -> None:
-    """There is nobody left to ask for."""
+def test_failed_source_skips_the_destination(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_job(job_id, unreachable=["so"])
 
@@ -175,16 +163,14 @@ def test_no_destination_is_tested_when_no_source_passes(emulator: Emulator, hook
     assert len(emulator.journal("BatchValidateConnections")) == 1
 
 
-def test_connections_without_an_endpoint_are_refused(hook: Any) -> None:
-    """There is nothing to test."""
+def test_missing_endpoint_is_rejected(hook: Any) -> None:
     with pytest.raises(DrsConfigError, match="source, target"):
         hook.validate_connections(["a"])
     with pytest.raises(DrsConfigError, match="changes"):
         hook.modify_jobs(["a"])
 
 
-def test_a_cluster_is_tested_at_once(emulator: Emulator, hook: Any) -> None:
-    """By its parent; a subtask is refused before anything is sent."""
+def test_cluster_is_tested_in_one_call(emulator: Emulator, hook: Any) -> None:
     parent = emulator.seed_job(engine_type="mongodb", node_num=2)
     child = next(job["id"] for job in emulator.jobs if job["parent_id"] == parent)
     end = Endpoint("a:1,b:2", None, "root", SECRET)
@@ -196,8 +182,7 @@ def test_a_cluster_is_tested_at_once(emulator: Emulator, hook: Any) -> None:
     assert SECRET not in str(emulator.journal())
 
 
-def test_databases_are_saved_and_settings_shown(emulator: Emulator, hook: Any) -> None:
-    """What was set is what the details show; a password is not."""
+def test_databases_and_settings_are_saved(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
 
     for answers in (
@@ -217,8 +202,7 @@ def test_databases_are_saved_and_settings_shown(emulator: Emulator, hook: Any) -
     assert SECRET not in str(details)
 
 
-def test_a_running_job_can_be_renamed_and_is_configured_already(emulator: Emulator, hook: Any) -> None:
-    """A change of its name is sent; its databases are left as they are."""
+def test_running_job_can_be_renamed(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**REPLICATING)
 
     assert hook.modify_jobs([job_id], {"name": "new-name"})[job_id].adopted is False
@@ -226,8 +210,7 @@ def test_a_running_job_can_be_renamed_and_is_configured_already(emulator: Emulat
     assert _details(hook, job_id)["name"] == "new-name"
 
 
-def test_a_mongodb_job_says_nothing_of_definers(emulator: Emulator, hook: Any) -> None:
-    """They are MySQL's."""
+def test_mongodb_request_has_no_definers(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(engine_type="mongodb")
     end = Endpoint("a:1", None, "root", SECRET)
 
@@ -235,8 +218,7 @@ def test_a_mongodb_job_says_nothing_of_definers(emulator: Emulator, hook: Any) -
     assert isinstance(hook.set_definers([job_id])[job_id], DrsJobStateError)
 
 
-def test_synchronization_has_policies_and_rules(emulator: Emulator, hook: Any) -> None:
-    """A rule that exists already is adopted; a job that is refused holds back no other."""
+def test_synchronization_policies_and_rules(emulator: Emulator, hook: Any) -> None:
     sync, other = emulator.seed_job(db_use_type="sync"), emulator.job_ids[0]
     rules = [
         {"tables": ["shop.orders"], "where": "id > 5"},
@@ -257,7 +239,6 @@ def test_synchronization_has_policies_and_rules(emulator: Emulator, hook: Any) -
 
 
 def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> None:
-    """Only what differs is sent, by groups; the source's value is taken where none is given."""
     job_id = emulator.job_ids[0]
     before = hook.compare_parameters([job_id, emulator.seed_job(engine_type="mongodb")])
 
@@ -279,8 +260,7 @@ def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> N
     assert [each.key for each in hook.compare_parameters([job_id], refresh=False)[job_id].differences] == []
 
 
-def test_parameters_that_cannot_be_changed_are_refused(emulator: Emulator, hook: Any) -> None:
-    """Unknown here, or out of range there."""
+def test_invalid_parameters_are_rejected(emulator: Emulator, hook: Any) -> None:
     job_id, other = emulator.job_ids[0], emulator.seed_job(engine_type="mongodb")
 
     assert "no parameter colour" in str(hook.modify_parameters([job_id], {"colour": 1})[job_id])
@@ -293,8 +273,7 @@ def test_parameters_that_cannot_be_changed_are_refused(emulator: Emulator, hook:
         hook.modify_parameters([job_id], {})
 
 
-def test_parameters_that_one_job_is_refused_stand_at_that_job(emulator: Emulator, hook: Any) -> None:
-    """The service refuses the whole request, which is about one job."""
+def test_rejected_parameters_are_an_error_of_their_job(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     _refuse(emulator, "BatchShowParams", times=None)
 
@@ -306,8 +285,7 @@ def test_parameters_that_one_job_is_refused_stand_at_that_job(emulator: Emulator
 # --------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_paused_and_resumed(emulator: Emulator, hook: Any) -> None:
-    """Both are adopted the second time."""
+def test_pause_and_resume_are_idempotent(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**REPLICATING)
 
     assert [hook.pause_jobs([job_id], "all")[job_id].adopted for _ in range(2)] == [False, True]
@@ -318,10 +296,7 @@ def test_a_job_is_paused_and_resumed(emulator: Emulator, hook: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["BatchStopJobs", "BatchRestoreTask", "BatchDeleteJobs"])
-def test_a_lost_answer_is_not_followed_by_a_second_request(
-    emulator: Emulator, hook: Any, operation: str
-) -> None:
-    """The status says that it was done."""
+def test_lost_response_is_resolved_by_the_status(emulator: Emulator, hook: Any, operation: str) -> None:
     job_id = emulator.seed_job(status="PAUSING" if operation == "BatchRestoreTask" else REPLICATING["status"])
     emulator.inject("reset_after", operation=operation)
     method = {
@@ -334,16 +309,14 @@ def test_a_lost_answer_is_not_followed_by_a_second_request(
     assert len(emulator.journal(operation)) == 1
 
 
-def test_a_failed_job_is_retried(emulator: Emulator, hook: Any) -> None:
-    """And goes on where it was."""
+def test_failed_job_is_retried(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(status="FULL_TRANSFER_FAILED")
 
     assert hook.retry_jobs([job_id])[job_id].adopted is False
     assert hook.get_job_statuses([job_id])[job_id].status == "FULL_TRANSFER_STARTED"
 
 
-def test_jobs_are_stopped_and_deleted_once(emulator: Emulator, hook: Any) -> None:
-    """What is stopped, or gone, counts as stopped, or deleted, and says so."""
+def test_stop_and_delete_are_idempotent(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**REPLICATING)
 
     assert isinstance(hook.delete_jobs([job_id])[job_id], DrsJobStateError)
@@ -359,16 +332,14 @@ def test_jobs_are_stopped_and_deleted_once(emulator: Emulator, hook: Any) -> Non
     assert hook.stop_jobs([UNKNOWN])[UNKNOWN].status == "gone"
 
 
-def test_a_deletion_whose_answer_is_lost_is_done(emulator: Emulator, hook: Any) -> None:
-    """The job is not there any more."""
+def test_lost_response_of_delete_is_resolved(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(status="RELEASE_RESOURCE_COMPLETE")
     emulator.inject("reset_after", operation="BatchDeleteJobs")
 
     assert hook.delete_jobs([job_id])[job_id].status == "gone"
 
 
-def test_a_status_that_changed_under_our_hands_is_read_again(emulator: Emulator, hook: Any) -> None:
-    """DRS refuses what we had found allowed; the error says where the job stands."""
+def test_status_changed_concurrently_is_read_again(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**REPLICATING)
     emulator.inject("job_error", operation="BatchStopJobs", job_id=job_id, code="DRS.M00304")
 
@@ -378,8 +349,7 @@ def test_a_status_that_changed_under_our_hands_is_read_again(emulator: Emulator,
     assert "INCRE_TRANSFER_STARTED" in str(answer)
 
 
-def test_new_passwords_reach_both_ends(emulator: Emulator, hook: Any) -> None:
-    """One end a call, and never a log."""
+def test_passwords_of_both_databases_are_changed(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**REPLICATING)
     both = {"source_password": SECRET, "target_password": {job_id: SECRET}}
 
@@ -393,8 +363,7 @@ def test_new_passwords_reach_both_ends(emulator: Emulator, hook: Any) -> None:
         hook.change_passwords([job_id])
 
 
-def test_a_password_that_is_missing_is_named_and_nothing_is_sent(emulator: Emulator, hook: Any) -> None:
-    """One for each job means one for each job."""
+def test_missing_password_is_rejected_before_sending(emulator: Emulator, hook: Any) -> None:
     jobs = [emulator.seed_job(**REPLICATING) for _ in range(2)]
 
     with pytest.raises(DrsConfigError, match=f"target_password has no entry for job {jobs[1]}"):
@@ -403,8 +372,7 @@ def test_a_password_that_is_missing_is_named_and_nothing_is_sent(emulator: Emula
     assert emulator.journal("BatchResetPassword") == []
 
 
-def test_jobs_are_listed_by_kind_and_name(emulator: Emulator, hook: Any) -> None:
-    """With their children, as plain values for an XCom."""
+def test_list_jobs_filters(emulator: Emulator, hook: Any) -> None:
     parent = emulator.seed_job(engine_type="mongodb", node_num=2, name="catalogue")
 
     (found,) = hook.list_jobs("migration", name="catalogue", tags=[])
@@ -416,14 +384,12 @@ def test_jobs_are_listed_by_kind_and_name(emulator: Emulator, hook: Any) -> None
         hook.list_jobs("copy")
 
 
-def test_an_action_that_there_is_not_is_refused(hook: Any) -> None:
-    """The text lists those that there are."""
+def test_unknown_action_is_rejected(hook: Any) -> None:
     with pytest.raises(DrsConfigError, match="pause"):
         hook.review_jobs(["a"], "paint")
 
 
-def test_a_backward_job_is_reviewed_by_its_forward_one(emulator: Emulator, hook: Any) -> None:
-    """Its status, and for a start its delay, too."""
+def test_backward_job_depends_on_forward_job(emulator: Emulator, hook: Any) -> None:
     pair = {**DR, "multi_write": True}
     parent = emulator.seed_job(**pair)
     forward = emulator.seed_job(parent_id=parent, job_direction="up", **REPLICATING, **pair)
@@ -453,8 +419,7 @@ def _compare(emulator: Emulator, hook: Any, spec: ComparisonSpec, **seed: Any) -
 
 
 @pytest.mark.parametrize("data", ["lines", "contents"])
-def test_consistent_data_is_found_so(emulator: Emulator, hook: Any, data: str) -> None:
-    """Objects and data, and nothing differs."""
+def test_consistent_data(emulator: Emulator, hook: Any, data: str) -> None:
     made, watch = _compare(emulator, hook, ComparisonSpec(data=data, tables={"shop": ["orders"]}))
 
     assert set(made.task_ids) == {"objects", data}
@@ -464,8 +429,7 @@ def test_consistent_data_is_found_so(emulator: Emulator, hook: Any, data: str) -
 
 
 @pytest.mark.parametrize("data", ["lines", "contents"])
-def test_a_difference_is_named(emulator: Emulator, hook: Any, data: str) -> None:
-    """With the table, and how many rows there are."""
+def test_difference_is_named(emulator: Emulator, hook: Any, data: str) -> None:
     spec = ComparisonSpec(objects=False, data=data, tables={"shop": []})
     _, watch = _compare(emulator, hook, spec, differences=["shop.orders"])
 
@@ -475,14 +439,12 @@ def test_a_difference_is_named(emulator: Emulator, hook: Any, data: str) -> None
 
 
 def test_missing_objects_are_a_difference(emulator: Emulator, hook: Any) -> None:
-    """Without any comparison of data."""
     _, watch = _compare(emulator, hook, ComparisonSpec(), differences=["shop.orders"])
 
     assert "TABLE INCONSISTENT (2 and 1)" in str(next(iter(watch.failures.values())))
 
 
-def test_many_databases_are_read_page_by_page(emulator: Emulator, hook: Any) -> None:
-    """A difference on the second page is not lost."""
+def test_comparison_details_are_paginated(emulator: Emulator, hook: Any) -> None:
     databases = {f"db{n:03}": {"t": 1} for n in range(120)}
     spec = ComparisonSpec(objects=False, data="lines", tables=dict.fromkeys(databases, ()))
 
@@ -492,10 +454,7 @@ def test_many_databases_are_read_page_by_page(emulator: Emulator, hook: Any) -> 
     assert "db110.t" in str(next(iter(watch.failures.values())))
 
 
-def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
-    emulator: Emulator, hook: Any
-) -> None:
-    """One that has ended is not; the data may have changed since."""
+def test_running_comparison_is_adopted_by_a_retry(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     spec = ComparisonSpec(data="lines", tables={"shop": ["orders"]})
 
@@ -507,8 +466,7 @@ def test_a_comparison_that_runs_is_adopted_by_whoever_may_have_ordered_it(
     assert (third.adopted, third.task_ids == first.task_ids) == (False, False)
 
 
-def test_a_comparison_of_other_tables_is_not_taken_for_ours(emulator: Emulator, hook: Any) -> None:
-    """It would call consistent what nobody has compared; one of objects is always one of all of them."""
+def test_comparison_of_other_tables_is_not_adopted(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     hook.create_comparisons([job_id], ComparisonSpec(data="lines", tables={"shop": ["customers"]}))
 
@@ -523,10 +481,7 @@ def test_a_comparison_of_other_tables_is_not_taken_for_ours(emulator: Emulator, 
 
 
 @pytest.mark.parametrize(("fault", "calls"), [("reset_after", 1), ("reset_before", 2)])
-def test_a_lost_order_is_looked_for_before_it_is_sent_again(
-    emulator: Emulator, hook: Any, fault: str, calls: int
-) -> None:
-    """In the list of comparisons."""
+def test_lost_comparison_is_looked_up(emulator: Emulator, hook: Any, fault: str, calls: int) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     emulator.inject(fault, operation="CreateCompareTask")
 
@@ -534,8 +489,7 @@ def test_a_lost_order_is_looked_for_before_it_is_sent_again(
     assert len(emulator.journal("CreateCompareTask")) == calls
 
 
-def test_another_comparison_of_data_is_kept_or_cancelled(emulator: Emulator, hook: Any) -> None:
-    """Depending on conflict_policy; a canceled comparison is not consistent."""
+def test_conflict_policy_of_comparisons(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     first = hook.create_comparisons(
         [job_id], ComparisonSpec(objects=False, data="lines", tables={"shop": []})
@@ -552,8 +506,7 @@ def test_another_comparison_of_data_is_kept_or_cancelled(emulator: Emulator, hoo
     assert "lines CANCELLED" in str(watch.failures[job_id])
 
 
-def test_a_job_that_cannot_be_compared_says_so(emulator: Emulator, hook: Any) -> None:
-    """Another kind of job, an unknown one, a comparison that there is not."""
+def test_unsupported_comparison_is_rejected(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     answers = hook.create_comparisons([emulator.job_ids[0], UNKNOWN], ComparisonSpec())
     assert [type(each) for each in answers.values()] == [DrsJobStateError, DrsJobNotFoundError]
@@ -564,8 +517,7 @@ def test_a_job_that_cannot_be_compared_says_so(emulator: Emulator, hook: Any) ->
     assert hook.create_comparisons([job_id], ComparisonSpec())[job_id].error_code == "DRS.M00200"
 
 
-def test_an_order_that_stays_lost_is_an_error(emulator: Emulator, hook: Any, connect: Any) -> None:
-    """Neither sent nor found, within the time that there is."""
+def test_comparison_with_unknown_outcome_is_an_error(emulator: Emulator, hook: Any, connect: Any) -> None:
     connect({"retry_timeout": 1})
     job_id = emulator.seed_job(**DR, **REPLICATING)
     emulator.inject("reset_before", operation="CreateCompareTask", times=None)
@@ -574,8 +526,7 @@ def test_an_order_that_stays_lost_is_an_error(emulator: Emulator, hook: Any, con
     assert isinstance(hook.create_comparisons([job_id], ComparisonSpec())[job_id], DrsError)
 
 
-def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> None:
-    """One that runs is adopted; one that is complete only if wanted."""
+def test_switchover_is_watched(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
 
     first, second = (hook.switch_over([job_id])[job_id] for _ in range(2))
@@ -592,8 +543,7 @@ def test_a_switch_over_is_watched_to_its_end(emulator: Emulator, hook: Any) -> N
     assert len(emulator.journal("SwitchVip")) == 2
 
 
-def test_a_failed_switch_over_is_a_failure(emulator: Emulator, hook: Any) -> None:
-    """With what to look at."""
+def test_failed_switchover_is_a_failure(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(db_use_type="sync", switch_fails=True, **REPLICATING)
     hook.switch_over([job_id])
     emulator.advance(6)
@@ -604,8 +554,7 @@ def test_a_failed_switch_over_is_a_failure(emulator: Emulator, hook: Any) -> Non
     assert FAILED in str(watch.failures[job_id])
 
 
-def test_a_switch_over_whose_answer_is_lost_is_not_sent_again(emulator: Emulator, hook: Any) -> None:
-    """A second one would undo the first; where nobody can tell, the error says so."""
+def test_switchover_with_lost_response_is_not_retried(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
     emulator.inject("reset_after", operation="SwitchVip")
     assert hook.switch_over([job_id])[job_id].status == STARTED
@@ -618,16 +567,14 @@ def test_a_switch_over_whose_answer_is_lost_is_not_sent_again(emulator: Emulator
     assert len(emulator.journal("SwitchVip")) == 2
 
 
-def test_a_first_switch_over_that_never_arrived_is_sent_again(emulator: Emulator, hook: Any) -> None:
-    """There was none before, and there is none now."""
+def test_lost_first_switchover_is_retried(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
     emulator.inject("reset_before", operation="SwitchVip")
 
     assert hook.switch_over([job_id])[job_id].status == STARTED
 
 
-def test_an_instance_of_the_cloud_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
-    """Only self-built databases have virtual IP addresses; the emulator says so, too."""
+def test_cloud_instance_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
     place = {"target_endpoint": {"region": "eu-de", "inst_id": "in01"}}
     made = hook.create_jobs([{**SPEC, "db_use_type": "sync", "engine_type": "mysql", **place}])["orders"]
     emulator.set_job(made.job_id, **REPLICATING)
@@ -639,8 +586,7 @@ def test_an_instance_of_the_cloud_is_not_switched_over(emulator: Emulator, hook:
     assert hook.get_switch_overs([made.job_id])[made.job_id].error_code == "DRS.M00300"
 
 
-def test_a_part_of_a_job_across_zones_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
-    """Its parent is; the emulator says so, too."""
+def test_subtask_is_not_switched_over(emulator: Emulator, hook: Any) -> None:
     parent = emulator.seed_job(db_use_type="sync", **REPLICATING)
     part = emulator.seed_job(db_use_type="sync", parent_id=parent, **REPLICATING)
 
@@ -648,8 +594,7 @@ def test_a_part_of_a_job_across_zones_is_not_switched_over(emulator: Emulator, h
     assert hook.get_switch_overs([part])[part].error_code == "DRS.M00308"
 
 
-def test_a_job_that_cannot_be_switched_over_says_so(emulator: Emulator, hook: Any) -> None:
-    """Another kind, a refusal, a mode that there is not."""
+def test_unsupported_switchover_is_rejected(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
     assert isinstance(hook.switch_over([emulator.job_ids[0]])[emulator.job_ids[0]], DrsJobStateError)
     _refuse(emulator, "SwitchVip")

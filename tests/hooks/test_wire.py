@@ -28,21 +28,18 @@ def _sizes(emulator: Emulator, operation: str) -> list[int]:
     return [len(entry["job_ids"]) for entry in emulator.journal(operation)]
 
 
-def test_a_job_id_is_no_uuid(emulator: Emulator, hook: Any) -> None:
-    """Its tail is not hexadecimal."""
+def test_job_id_is_not_a_uuid(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job("140b5236-88ad-43c8-811c-1268453jb101")
 
     assert hook.get_job_statuses(job_id)[job_id].status == "CONFIGURATION"
 
 
 @pytest.mark.parametrize("method", ["get_job_statuses", "get_job_details"])
-def test_all_jobs_are_answered_though_a_page_has_five(emulator: Emulator, hook: Any, method: str) -> None:
-    """We ask for as many as we sent."""
+def test_page_size_covers_all_jobs(emulator: Emulator, hook: Any, method: str) -> None:
     assert list(getattr(hook, method)(emulator.job_ids)) == list(emulator.job_ids)
 
 
-def test_batches_are_no_larger_than_the_connection_says(emulator: Emulator, hook: Any, connect: Any) -> None:
-    """N jobs cost ceil(N / batch) calls, and come back in the order of the input."""
+def test_batch_size_of_connection_is_used(emulator: Emulator, hook: Any, connect: Any) -> None:
     connect({"batch_size": 4, "poll_batch_size": 3})
     job_ids = list(reversed(emulator.job_ids))
 
@@ -52,8 +49,7 @@ def test_batches_are_no_larger_than_the_connection_says(emulator: Emulator, hook
     assert _sizes(emulator, "BatchCheckResults") == [3, 3, 3, 1]
 
 
-def test_the_defaults_are_ten_and_fifty(emulator: Emulator, hook: Any) -> None:
-    """The service's advice for writing, half a page for reading; one token for all of it."""
+def test_default_batch_sizes(emulator: Emulator, hook: Any) -> None:
     job_ids = [*emulator.job_ids, *(emulator.seed_job() for _ in range(45))]
 
     hook.precheck_jobs(job_ids)
@@ -64,8 +60,7 @@ def test_the_defaults_are_ten_and_fifty(emulator: Emulator, hook: Any) -> None:
     assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) == 1
 
 
-def test_a_reading_batch_that_is_refused_is_halved_from_then_on(emulator: Emulator, hook: Any) -> None:
-    """The size that went through is remembered."""
+def test_rejected_read_batch_is_halved(emulator: Emulator, hook: Any) -> None:
     emulator.inject("refuse_batch", max_jobs=5, times=None)
 
     first = hook.get_job_statuses(emulator.job_ids)
@@ -75,8 +70,7 @@ def test_a_reading_batch_that_is_refused_is_halved_from_then_on(emulator: Emulat
     assert _sizes(emulator, "BatchListJobStatus") == [10, 5, 5, 5, 5]
 
 
-def test_results_are_matched_by_an_id_learned_at_submission(emulator: Emulator, hook: Any) -> None:
-    """A precheck_id need not be the job's id."""
+def test_results_are_matched_by_submission_id(emulator: Emulator, hook: Any) -> None:
     one, other = emulator.job_ids[:2]
     emulator.set_verdict(one, "fail", precheck_id="run-of-one", duration_s=0)
     emulator.set_verdict(other, "pass", precheck_id="run-of-other", duration_s=0)
@@ -88,8 +82,7 @@ def test_results_are_matched_by_an_id_learned_at_submission(emulator: Emulator, 
     assert _sizes(emulator, "BatchCheckResults") == [2]
 
 
-def test_results_of_unknown_runs_are_asked_for_alone(emulator: Emulator, hook: Any) -> None:
-    """Never by position: a hook that has not submitted them asks job by job, once."""
+def test_results_of_unknown_runs_are_read_alone(emulator: Emulator, hook: Any) -> None:
     from airflow_provider_drs.hooks.drs import DrsHook
 
     one, other = emulator.job_ids[:2]
@@ -105,8 +98,7 @@ def test_results_of_unknown_runs_are_asked_for_alone(emulator: Emulator, hook: A
     assert _sizes(emulator, "BatchCheckResults") == [2, 1, 1, 2]
 
 
-def test_per_job_errors_within_a_success_do_not_hide_the_others(emulator: Emulator, hook: Any) -> None:
-    """An unknown job among good ones, in a write and in a read."""
+def test_per_job_errors_do_not_hide_other_jobs(emulator: Emulator, hook: Any) -> None:
     job_ids = [emulator.job_ids[0], UNKNOWN, emulator.job_ids[1]]
 
     for answers in (hook.precheck_jobs(job_ids), hook.get_job_statuses(job_ids)):
@@ -118,8 +110,7 @@ def test_per_job_errors_within_a_success_do_not_hide_the_others(emulator: Emulat
         assert answers[UNKNOWN].job_ids == (UNKNOWN,)
 
 
-def test_a_400_with_results_still_counts_the_good_ones(emulator: Emulator, hook: Any) -> None:
-    """The status is for the request, the rows are for the jobs."""
+def test_http_400_with_results_is_parsed(emulator: Emulator, hook: Any) -> None:
     emulator.inject("batch_400", operation="BatchListJobStatus")
     job_ids = [emulator.job_ids[0], UNKNOWN]
 
@@ -129,8 +120,7 @@ def test_a_400_with_results_still_counts_the_good_ones(emulator: Emulator, hook:
     assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
 
 
-def test_a_400_that_names_only_the_bad_job_is_asked_again_for_the_rest(emulator: Emulator, hook: Any) -> None:
-    """Silence about good jobs beside a bad one is no answer for them."""
+def test_missing_jobs_of_http_400_are_read_again(emulator: Emulator, hook: Any) -> None:
     good = emulator.job_ids[0]
     emulator.inject("drop_job", operation="BatchListJobStatus", job_id=good)
 
@@ -140,8 +130,7 @@ def test_a_400_that_names_only_the_bad_job_is_asked_again_for_the_rest(emulator:
     assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
 
 
-def test_a_top_level_error_code_beside_results_does_not_discard_them(emulator: Emulator, hook: Any) -> None:
-    """The rows say more."""
+def test_results_override_the_top_level_error(emulator: Emulator, hook: Any) -> None:
     emulator.inject("top_level_error", operation="BatchCheckJobs")
 
     answers = hook.precheck_jobs(emulator.job_ids)
@@ -149,8 +138,7 @@ def test_a_top_level_error_code_beside_results_does_not_discard_them(emulator: E
     assert not any(isinstance(answer, DrsError) for answer in answers.values())
 
 
-def test_a_job_missing_from_a_read_is_an_error_of_that_job(emulator: Emulator, hook: Any) -> None:
-    """Silence is never success."""
+def test_missing_job_is_an_error_of_that_job(emulator: Emulator, hook: Any) -> None:
     missing = emulator.job_ids[4]
     emulator.inject("drop_job", operation="BatchListJobStatus", job_id=missing, times=None)
 
@@ -160,8 +148,7 @@ def test_a_job_missing_from_a_read_is_an_error_of_that_job(emulator: Emulator, h
     assert not any(isinstance(answer, DrsError) for answer in answers.values())
 
 
-def test_right_after_a_new_run_the_old_verdict_can_still_show(emulator: Emulator, hook: Any) -> None:
-    """The hook hands on what the service says; telling the runs apart is the operator's work."""
+def test_previous_verdict_is_returned_unchanged(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "fail", duration_s=0)
     hook.precheck_jobs([job_id])
@@ -174,8 +161,7 @@ def test_right_after_a_new_run_the_old_verdict_can_still_show(emulator: Emulator
     assert not second.is_complete
 
 
-def test_details_never_show_a_password(emulator: Emulator, hook: Any) -> None:
-    """The service may echo db_password and ssl_cert_password."""
+def test_details_mask_passwords(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_job(job_id, echo_secrets=True)
 
@@ -185,8 +171,7 @@ def test_details_never_show_a_password(emulator: Emulator, hook: Any) -> None:
     assert details.to_dict()["source_endpoint"]["db_password"] == "***"
 
 
-def test_delete_sends_its_body(emulator: Emulator, hook: Any) -> None:
-    """The jobs to stop are in the body of a DELETE; stopping twice succeeds."""
+def test_delete_has_a_body(emulator: Emulator, hook: Any) -> None:
     emulator.set_job(emulator.job_ids[0], status="INCRE_TRANSFER_STARTED")
 
     first, second = (hook.stop_jobs(emulator.job_ids[:1])[emulator.job_ids[0]] for _ in range(2))
@@ -195,8 +180,7 @@ def test_delete_sends_its_body(emulator: Emulator, hook: Any) -> None:
     assert emulator.journal("BatchDeleteJobs")[0]["method"] == "DELETE"
 
 
-def test_start_time_travels_as_milliseconds_in_a_string(emulator: Emulator, hook: Any) -> None:
-    """And the job waits for it."""
+def test_start_time_is_sent_in_milliseconds(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     hook.precheck_jobs([job_id])
@@ -210,18 +194,16 @@ def test_start_time_travels_as_milliseconds_in_a_string(emulator: Emulator, hook
 @pytest.mark.parametrize(
     "start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon", 12, True, "2099-01-01"]
 )
-def test_a_senseless_start_time_is_refused_before_anything_is_sent(
+def test_invalid_start_time_is_rejected_before_sending(
     emulator: Emulator, hook: Any, start_time: object
 ) -> None:
-    """In the past, without a time zone, or without meaning: the text names start_time."""
     with pytest.raises(DrsConfigError, match="start_time"):
         hook.start_jobs(emulator.job_ids, start_time)
 
     assert emulator.journal() == []
 
 
-def test_a_job_in_the_wrong_status_says_which(emulator: Emulator, hook: Any) -> None:
-    """The error has the status and what it means."""
+def test_wrong_status_is_named(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(status="RELEASE_RESOURCE_COMPLETE")
 
     answer = hook.start_jobs([job_id])[job_id]
@@ -230,15 +212,13 @@ def test_a_job_in_the_wrong_status_says_which(emulator: Emulator, hook: Any) -> 
     assert "RELEASE_RESOURCE_COMPLETE (stopped" in str(answer)
 
 
-def test_an_unchecked_start_is_refused_by_the_service_too(emulator: Emulator, hook: Any) -> None:
-    """Per job, inside a success."""
+def test_service_rejects_unchecked_start(emulator: Emulator, hook: Any) -> None:
     answers = hook.start_jobs(emulator.job_ids[:2])
 
     assert all(type(answer) is DrsRequestError for answer in answers.values())
 
 
-def test_progress_tells_percent_delay_and_parts(emulator: Emulator, hook: Any) -> None:
-    """Percent as bare digits, -1 for no delay, an object where the table says array."""
+def test_progress_has_percent_lag_and_parts(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     hook.precheck_jobs([job_id])
@@ -253,8 +233,7 @@ def test_progress_tells_percent_delay_and_parts(emulator: Emulator, hook: Any) -
     assert (replicating.percent, replicating.delay_s) == (100, 0)
 
 
-def test_dual_active_jobs_are_told_apart(emulator: Emulator, hook: Any) -> None:
-    """Parent refused, forward checked, backward excused once the forward job replicates."""
+def test_dual_active_jobs_are_distinguished(emulator: Emulator, hook: Any) -> None:
     pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
     parent = emulator.seed_job(**pair)
     forward = emulator.seed_job(parent_id=parent, job_direction="up", **pair)
@@ -269,8 +248,7 @@ def test_dual_active_jobs_are_told_apart(emulator: Emulator, hook: Any) -> None:
     assert alone == {backward: Review(Readiness.NOT_NEEDED, "CONFIGURATION")}
 
 
-def test_an_unknown_status_is_kept_as_it_came(emulator: Emulator, hook: Any) -> None:
-    """A service upgrade does not break a read."""
+def test_unknown_status_is_kept(emulator: Emulator, hook: Any) -> None:
     job_id = emulator.seed_job(status="BRAND_NEW_STATUS")
 
     status = hook.get_job_statuses([job_id])[job_id]
@@ -278,8 +256,7 @@ def test_an_unknown_status_is_kept_as_it_came(emulator: Emulator, hook: Any) -> 
     assert (status.status, status.phase) == ("BRAND_NEW_STATUS", Phase.UNKNOWN)
 
 
-def test_the_language_goes_with_every_call(emulator: Emulator, hook: Any, connect: Any) -> None:
-    """As X-Language."""
+def test_language_header_is_sent(emulator: Emulator, hook: Any, connect: Any) -> None:
     connect({"language": "zh-cn"})
 
     hook.get_job_statuses(emulator.job_ids)

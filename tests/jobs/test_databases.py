@@ -39,8 +39,7 @@ SECRET = "not-a-real-secret"
 SOURCE = Endpoint("192.0.2.1", 3306, "root", SECRET, name="connection 'shop'")
 
 
-def test_a_test_row_has_what_the_job_knows() -> None:
-    """Network, type and place come from the job, credentials from the endpoint."""
+def test_test_row_combines_job_and_endpoint() -> None:
     row = to_test_row(replace(SOURCE, region="eu-de"), "target", JOB)
 
     assert row == {
@@ -57,8 +56,7 @@ def test_a_test_row_has_what_the_job_knows() -> None:
     }
 
 
-def test_the_port_of_mongodb_stands_in_the_address() -> None:
-    """And is 0 where a port belongs (drs_03_0105)."""
+def test_mongodb_port_is_in_the_address() -> None:
     job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}})
     row = to_test_row(replace(SOURCE, ip="a, b", db_port=8635, db_name="admin"), "source", job)
 
@@ -66,8 +64,7 @@ def test_the_port_of_mongodb_stands_in_the_address() -> None:
     assert complete(replace(SOURCE, ip="a:1"), "source", job).ip == "a:1"
 
 
-def test_a_certificate_goes_with_its_check_sum() -> None:
-    """In base64, with the SHA-256 of its content; a missing one is an error."""
+def test_certificate_has_a_checksum() -> None:
     pem = "-----BEGIN CERTIFICATE-----"
     row = to_test_row(replace(SOURCE, ssl_cert=pem), "source", JOB)
 
@@ -78,8 +75,7 @@ def test_a_certificate_goes_with_its_check_sum() -> None:
         to_test_row(replace(SOURCE, ssl_link=True), "source", JOB)
 
 
-def test_a_cluster_is_tested_with_a_list_in_a_text() -> None:
-    """With the service's own spelling of each field, and shards as ls."""
+def test_cluster_property_is_json_in_a_string() -> None:
     job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}})
     ends = [("source", replace(SOURCE, ip="a:1", ssl_cert="pem")), ("shard", replace(SOURCE, ip="b:1"))]
 
@@ -91,22 +87,19 @@ def test_a_cluster_is_tested_with_a_list_in_a_text() -> None:
 
 
 @pytest.mark.parametrize("field", ["ip", "db_user", "db_password"])
-def test_an_endpoint_without_something_is_refused(field: str) -> None:
-    """The text names the connection and the field, and never the secret."""
+def test_incomplete_endpoint_is_rejected(field: str) -> None:
     with pytest.raises(DrsConfigError, match="connection 'shop'") as caught:
         to_saved_endpoint(replace(SOURCE, **{field: ""}), "source", JOB)
 
     assert SECRET not in str(caught.value) + repr(SOURCE)
 
 
-def test_an_instance_of_the_cloud_needs_its_region() -> None:
-    """The target of the job is one."""
+def test_cloud_instance_requires_region() -> None:
     with pytest.raises(DrsConfigError, match=r"extra\.region"):
         to_saved_endpoint(SOURCE, "target", JOB)
 
 
-def test_an_endpoint_for_each_job_has_to_be_there() -> None:
-    """By the job's id."""
+def test_missing_endpoint_of_a_job_is_an_error() -> None:
     assert endpoint_of({"a": SOURCE}, "a") is SOURCE
     with pytest.raises(DrsConfigError, match="b: no endpoint given"):
         endpoint_of({"a": SOURCE}, "b")

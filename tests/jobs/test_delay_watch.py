@@ -20,8 +20,7 @@ def _poll(watch: Watch, *answers: Any) -> list[str]:
     return Talk(answers).run(watch.poll(_limits()))
 
 
-def test_a_delay_is_close_only_when_all_are() -> None:
-    """Before the first poll nobody is."""
+def test_lag_must_be_small_for_all_jobs() -> None:
     watch = DelayWatch(["a"], 5)
     row = {"job_id": "a", "transfer_status": "INCRE_TRANSFER_STARTED", "incre_trans_delay": "1"}
 

@@ -69,8 +69,7 @@ def _parse(kind: str, job_ids: list[str], body: Any) -> Any:
     ("kind", "sample"),
     [("status", "status"), ("detail", "detail"), ("starting", "starting"), ("precheck", "precheck")],
 )
-def test_requests_are_those_of_the_pages(kind: str, sample: str) -> None:
-    """The documents' own examples, apart from the page size."""
+def test_requests_match_the_examples(kind: str, sample: str) -> None:
     expected = _sample(f"{sample}.request.json")
     job_ids = [job if isinstance(job, str) else job["job_id"] for job in expected["jobs"]]
     if "page_req" in expected:
@@ -79,8 +78,7 @@ def test_requests_are_those_of_the_pages(kind: str, sample: str) -> None:
     assert PARSERS[kind][0](job_ids).body == expected  # type: ignore[operator]
 
 
-def test_the_status_example() -> None:
-    """Two jobs, two words."""
+def test_status_example() -> None:
     rows = _sample("status.response.json")["results"]
 
     found = _parse("status", [row["id"] for row in reversed(rows)], {"results": rows})
@@ -90,8 +88,7 @@ def test_the_status_example() -> None:
     assert found[rows[0]["id"]].is_known
 
 
-def test_the_details_example() -> None:
-    """Names, directions and kinds; no secret."""
+def test_details_example() -> None:
     rows = _sample("detail.response.json")["results"]
 
     details = _parse("detail", [row["id"] for row in rows], {"results": rows})[rows[1]["id"]]
@@ -106,8 +103,7 @@ def test_the_details_example() -> None:
     assert details.to_dict()["inst_info"]["volume_size"] == 100
 
 
-def test_the_progress_examples() -> None:
-    """Percent with and without a sign, null and "-1" for none."""
+def test_progress_examples() -> None:
     rows = _sample("progress.response.full-and-incremental.json")["results"]
 
     replicating, copied = _parse("progress", [row["job_id"] for row in rows], {"results": rows}).values()
@@ -121,8 +117,7 @@ def test_the_progress_examples() -> None:
     assert copied.to_dict()["phases"] == {"struct": 94, "data": 100, "index": 100}
 
 
-def test_a_progress_map_may_be_an_array() -> None:
-    """As the table says; it names no parts."""
+def test_progress_map_can_be_an_array() -> None:
     row = {"job_id": "a", "transfer_status": "CREATING", "progress_map": [], "remaining_time": ""}
 
     progress = _parse("progress", ["a"], {"results": [row]})["a"]
@@ -131,7 +126,6 @@ def test_a_progress_map_may_be_an_array() -> None:
 
 
 def test_rows_are_never_matched_by_position() -> None:
-    """Two jobs asked for, two rows of unknown runs: no answer at all."""
     rows = [{"precheck_id": each, "process": "100%", "result": True} for each in ("run-1", "run-2")]
 
     assert _parse("precheck-result", [ONE, OTHER], {"results": rows}) == {}
@@ -153,21 +147,18 @@ def test_rows_are_never_matched_by_position() -> None:
         ("precheck-result", {"precheck_id": ONE, "process": "100%", "precheck_result": ["x"]}),
     ],
 )
-def test_a_row_of_another_shape_is_an_error(kind: str, row: dict[str, Any]) -> None:
-    """Never a guess."""
+def test_undocumented_row_is_an_error(kind: str, row: dict[str, Any]) -> None:
     with pytest.raises(DrsResponseError):
         _parse(kind, [ONE], {"results": [row]})
 
 
-def test_flags_may_come_as_text() -> None:
-    """As other pages of the service send them."""
+def test_flags_as_strings() -> None:
     row = {"id": ONE, "status": "X", "multi_write": "TRUE"}
 
     assert _parse("detail", [ONE], {"results": [row]})[ONE].is_dual_active_parent
 
 
-def test_a_failed_row_without_a_code_is_an_error_too() -> None:
-    """Status failed says enough; a row without any id says nothing about anybody."""
+def test_failed_row_without_code_is_an_error() -> None:
     rows = [{"id": ONE, "status": "failed"}, {"status": "success"}, {"id": "stranger", "status": "success"}]
 
     found = _parse("starting", [ONE, OTHER], {"results": rows})
@@ -177,8 +168,7 @@ def test_a_failed_row_without_a_code_is_an_error_too() -> None:
 
 
 @given(st.permutations(range(6)), st.sets(st.integers(0, 5)))
-def test_answers_come_in_the_order_asked(order: list[int], missing: set[int]) -> None:
-    """Whatever order and subset the rows come in."""
+def test_results_keep_the_order(order: list[int], missing: set[int]) -> None:
     job_ids = [f"job-{n}" for n in range(6)]
     rows = [{"id": job_ids[n], "status": "CONFIGURATION"} for n in order if n not in missing]
 
@@ -221,8 +211,7 @@ JSON = st.recursive(
 @given(
     st.sampled_from(sorted(PARSERS)), JSON | st.fixed_dictionaries({"results": st.lists(JSON, max_size=3)})
 )
-def test_garbage_never_escapes_as_another_exception(kind: str, body: Any) -> None:
-    """It is an answer, or a DrsError."""
+def test_garbage_raises_drs_errors_only(kind: str, body: Any) -> None:
     try:
         found = _parse(kind, [ONE, OTHER], body)
     except DrsError:
@@ -231,16 +220,14 @@ def test_garbage_never_escapes_as_another_exception(kind: str, body: Any) -> Non
 
 
 @given(st.binary(max_size=50))
-def test_bytes_that_are_no_json_object_are_an_error(raw: bytes) -> None:
-    """HTML, half a document, a list."""
+def test_non_json_body_is_an_error(raw: bytes) -> None:
     try:
         assert isinstance(read_json(answer(raw)), dict)
     except DrsResponseError as error:
         assert "bytes of" in str(error)
 
 
-def test_start_values_cross_xcom() -> None:
-    """Plain JSON."""
+def test_results_are_json() -> None:
     assert JobOutcome("a", adopted=True, status="STARTJOBING").to_dict() == {
         "job_id": "a",
         "adopted": True,
@@ -250,13 +237,11 @@ def test_start_values_cross_xcom() -> None:
 
 
 @pytest.mark.parametrize("value", [12, True, "20261231", 1.5, ["now"]])
-def test_a_start_time_without_meaning_is_refused(value: object) -> None:
-    """Seconds instead of milliseconds, too: they would be 1970."""
+def test_invalid_start_time_is_rejected(value: object) -> None:
     with pytest.raises(ValueError, match="start_time .* is invalid"):
         read_start_time_ms(value, now_s=0.0)
 
 
 @pytest.mark.parametrize("value", [1_900_000_000_000, "1900000000000", " 1900000000000 "])
-def test_a_start_time_can_be_epoch_milliseconds(value: object) -> None:
-    """As a number, or as the digits that a template renders."""
+def test_start_time_in_epoch_milliseconds(value: object) -> None:
     assert read_start_time_ms(value, now_s=1.0) == 1_900_000_000_000

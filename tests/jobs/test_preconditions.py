@@ -66,16 +66,14 @@ def _backward(status: str = "CONFIGURATION") -> JobDetails:
         ("test_cluster", ["CONFIGURATION"]),
     ],
 )
-def test_the_statuses_that_allow_an_operation_are_those_of_its_page(name: str, statuses: list[str]) -> None:
-    """No more, no fewer."""
+def test_allowed_statuses_match_the_documentation(name: str, statuses: list[str]) -> None:
     allowed = [word for word in STATUSES if review(RULES[name], _job(word)) is Readiness.READY]
 
     assert sorted(allowed) == sorted(statuses)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
-def test_a_rule_agrees_with_the_document(rule: Any) -> None:
-    """Its operation, its page and its statuses are those that the OpenAPI document names."""
+def test_rule_matches_the_api_document(rule: Any) -> None:
     _, _, facts = load_operations()[rule.operation]
 
     assert rule.page == facts["x-doc"] == OPERATIONS[rule.operation].page
@@ -107,8 +105,7 @@ def test_a_rule_agrees_with_the_document(rule: Any) -> None:
         ("precheck", _job("CREATING"), "Expected CONFIGURATION"),
     ],
 )
-def test_a_refusal_says_why_and_what_to_do(name: str, job: JobDetails, text: str) -> None:
-    """And where the service states it."""
+def test_rejection_has_reason_and_fix(name: str, job: JobDetails, text: str) -> None:
     found = review(RULES[name], job)
 
     assert isinstance(found, DrsJobStateError)
@@ -118,8 +115,7 @@ def test_a_refusal_says_why_and_what_to_do(name: str, job: JobDetails, text: str
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
-def test_the_parent_of_a_pair_is_refused_where_its_page_says_so(rule: Any) -> None:
-    """Only stopping and deleting take it, for both of its jobs."""
+def test_parent_of_a_pair_is_rejected(rule: Any) -> None:
     parent = _job(multi_write=True, db_use_type="cloudDataGuard", engine="cloudDataGuard-mysql")
     _, _, facts = load_operations()[rule.operation]
     refused = "parent of a dual-active pair" in str(review(rule, parent))
@@ -130,8 +126,7 @@ def test_the_parent_of_a_pair_is_refused_where_its_page_says_so(rule: Any) -> No
         assert not refused
 
 
-def test_a_backward_job_waits_for_its_forward_job() -> None:
-    """To be tested and started; its pre-check is not needed then."""
+def test_backward_job_requires_replicating_forward_job() -> None:
     replicating = Forward("INCRE_TRANSFER_STARTED", delay_s=59)
 
     assert needs_forward(RULES["start"], _backward())
@@ -147,27 +142,23 @@ def test_a_backward_job_waits_for_its_forward_job() -> None:
 
 
 @pytest.mark.parametrize(("delay_s", "text"), [(60, "is 60 s"), (None, "is unknown")])
-def test_a_backward_job_does_not_start_while_the_forward_one_is_late(delay_s: int | None, text: str) -> None:
-    """RPO and RTO have to be under 60 seconds."""
+def test_backward_job_requires_small_lag(delay_s: int | None, text: str) -> None:
     found = review(RULES["start"], _backward(), Forward("INCRE_TRANSFER_STARTED", delay_s))
 
     assert text in str(found)
 
 
-def test_what_is_done_is_told_by_the_status() -> None:
-    """But not for a job of another kind."""
+def test_status_shows_a_completed_action() -> None:
     assert review(RULES["start"], _job("INCRE_TRANSFER_STARTED")) is Readiness.DONE
     assert review(RULES["stop"], _job("RELEASE_RESOURCE_STARTED")) is Readiness.DONE
     assert isinstance(review(RULES["set_policies"], _job("INCRE_TRANSFER_STARTED")), DrsJobStateError)
 
 
-def test_an_unknown_kind_is_left_to_the_service() -> None:
-    """Details that do not tell refuse nothing."""
+def test_unknown_details_reject_nothing() -> None:
     assert review(RULES["set_definers"], replace(JOB, db_use_type=None)) is Readiness.READY
 
 
-def test_jobs_go_only_to_statuses_that_there_are() -> None:
-    """The diagram of the documentation is drawn from this."""
+def test_transitions_use_known_statuses() -> None:
     words = {*NEXT, *(word for following in NEXT.values() for word in following)}
 
     assert words <= STATUSES.keys()

@@ -25,8 +25,7 @@ def _poll(watch: Watch, word: str, times: int = 1) -> None:
 
 
 @pytest.mark.parametrize("word", sorted(STATUSES))
-def test_a_job_is_created_whatever_has_become_of_it(word: str) -> None:
-    """A cleared creation adopts a job that runs, or has failed since; only one that is over is none."""
+def test_created_job_can_have_any_later_status(word: str) -> None:
     watch = watch_action("create_jobs", ["a"])
     is_done = word in {
         "CREATE_FAILED",
@@ -51,8 +50,7 @@ def test_a_job_is_created_whatever_has_become_of_it(word: str) -> None:
         ("delete_jobs", "CREATE_FAILED"),
     ],
 )
-def test_a_status_from_before_the_action_is_no_failure_of_it(method: str, before: str) -> None:
-    """DRS may still show it for a poll or two."""
+def test_previous_status_is_not_a_failure(method: str, before: str) -> None:
     watch = watch_action(method, ["a"])
 
     _poll(watch, before, times=2)
@@ -61,8 +59,7 @@ def test_a_status_from_before_the_action_is_no_failure_of_it(method: str, before
 
 
 @pytest.mark.parametrize("method", ["pause_jobs", "retry_jobs"])
-def test_a_job_that_somebody_stopped_is_not_waited_for(method: str) -> None:
-    """It never comes to be paused or running again."""
+def test_stopped_job_ends_the_wait(method: str) -> None:
     watch = watch_action(method, ["a"])
 
     _poll(watch, "RELEASE_RESOURCE_COMPLETE", times=3)
@@ -78,8 +75,7 @@ def test_a_job_that_somebody_stopped_is_not_waited_for(method: str) -> None:
         (["DELETED"], False),
     ],
 )
-def test_a_stop_ends_a_wait_for_what_comes_before_it(targets: list[str], lost: bool) -> None:
-    """And is a step on the way to what comes after it."""
+def test_stop_fails_waits_for_earlier_statuses(targets: list[str], lost: bool) -> None:
     watch = StatusWatch(["a"], targets)
 
     _poll(watch, "RELEASE_RESOURCE_STARTED")
@@ -88,8 +84,7 @@ def test_a_stop_ends_a_wait_for_what_comes_before_it(targets: list[str], lost: b
 
 
 @pytest.mark.parametrize(("task_type", "lost"), [("FULL_TRANS", True), ("FULL_INCR_TRANS", False)])
-def test_a_copy_that_nothing_follows_is_never_close_behind(task_type: str, lost: bool) -> None:
-    """The wait says so, instead of going on until its time is up."""
+def test_full_copy_without_replication_fails_the_lag_wait(task_type: str, lost: bool) -> None:
     watch = DelayWatch(["a"], 5)
     row = {"job_id": "a", "transfer_status": "FULL_TRANSFER_COMPLETE", "task_mode": task_type}
 
@@ -105,7 +100,6 @@ def _poll_rows(watch: Watch, *rows: dict[str, str]) -> list[str]:
 
 
 def test_start_watch_polls_starting_and_unknown_statuses() -> None:
-    """Running, failed and deleted jobs are done; the watch survives serialization."""
     watch = watch_action("start_jobs", ["a", "b", "c", "d", "e"])
     rows = [
         {"id": "a", "status": "STARTJOBING"},

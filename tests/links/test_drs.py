@@ -26,19 +26,16 @@ def _all_classes() -> list[Any]:
 
 @pytest.mark.parametrize("task", _all_classes(), ids=lambda task: task.__name__)
 def test_every_operator_and_sensor_has_both_links(task: Any) -> None:
-    """Also one that will be added."""
     assert [link.name for link in task.operator_extra_links] == ["DRS console", "Pre-check report"]
 
 
-def test_airflow_knows_the_links() -> None:
-    """Airflow 2 leaves out those that no provider has registered."""
+def test_links_are_registered() -> None:
     registered = {name.rpartition(".")[2] for name in get_provider_info()["extra-links"]}
 
     assert registered == {"DrsConsoleLink", "DrsReportLink"}
 
 
-def test_a_sensor_is_linked_before_it_waits(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Airflow 3 shows what is in the XCom, while the task is deferred as well."""
+def test_sensor_pushes_links_before_it_waits(emulator: Emulator, context: dict[str, Any]) -> None:
     sensor = DrsPrecheckSensor(task_id="wait", job_ids=emulator.job_ids[:1], deferrable=True)
 
     with pytest.raises(TaskDeferred):
@@ -50,8 +47,7 @@ def test_a_sensor_is_linked_before_it_waits(emulator: Emulator, context: dict[st
     )
 
 
-def test_an_operator_is_linked_to_the_list_of_its_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
-    """It has read of which kind they are, even if it does not come to anything."""
+def test_operator_links_to_the_list_of_its_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(db_use_type="sync", status="CONFIGURATION")
 
     with pytest.raises(Exception, match="pre-check"):
@@ -60,8 +56,7 @@ def test_an_operator_is_linked_to_the_list_of_its_jobs(emulator: Emulator, conte
     assert context["ti"].xcoms[CONSOLE] == f"{FIRST_PAGE}#/drs/synchronization/list"
 
 
-def test_jobs_of_two_kinds_have_no_list_in_common(emulator: Emulator, context: dict[str, Any]) -> None:
-    """The first page leads to both."""
+def test_jobs_of_two_kinds_link_to_the_start_page(emulator: Emulator, context: dict[str, Any]) -> None:
     two = [
         emulator.seed_job(db_use_type=use, status="INCRE_TRANSFER_STARTED") for use in ("sync", "migration")
     ]
@@ -71,8 +66,7 @@ def test_jobs_of_two_kinds_have_no_list_in_common(emulator: Emulator, context: d
     assert context["ti"].xcoms[CONSOLE] == FIRST_PAGE
 
 
-def test_links_cost_no_call(emulator: Emulator, context: dict[str, Any]) -> None:
-    """What the console is called is in the connection."""
+def test_links_need_no_request(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
     emulator.clear_journal()
 
@@ -81,10 +75,7 @@ def test_links_cost_no_call(emulator: Emulator, context: dict[str, Any]) -> None
     assert [entry["operation"] for entry in emulator.journal()].count("BatchListJobDetails") == 1
 
 
-def test_a_link_that_cannot_be_kept_fails_nothing(
-    emulator: Emulator, context: dict[str, Any], told: Any
-) -> None:
-    """The task does its work, and the log says what is missing."""
+def test_failed_link_does_not_fail_the_task(emulator: Emulator, context: dict[str, Any], told: Any) -> None:
     job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
     ti = context["ti"]
     keep = ti.xcom_push
@@ -101,20 +92,17 @@ def test_a_link_that_cannot_be_kept_fails_nothing(
 
 
 @pytest.mark.parametrize("link", [DrsConsoleLink(), DrsReportLink()])
-def test_a_link_never_raises(link: Any) -> None:
-    """Whatever it is asked about: Airflow's page would break, or its log be full of it."""
+def test_get_link_never_raises(link: Any) -> None:
     assert link.get_link(None, ti_key=SimpleNamespace()) == ""
 
 
-def test_ids_are_a_part_of_the_query_and_of_nothing_else() -> None:
-    """A run id may have anything in it."""
+def test_ids_are_quoted() -> None:
     ti = SimpleNamespace(dag_id="d", run_id="a&b=c d+e", task_id="t", map_index=3)
 
     assert find_report(ti) == "/drs/report?dag_id=d&run_id=a%26b%3Dc+d%2Be&task_id=t&map_index=3"
 
 
-def test_the_report_is_where_airflow_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a prefix, and under whatever host a browser found it."""
+def test_report_link_is_relative_to_the_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
     for section in ("API", "WEBSERVER"):
         monkeypatch.setenv(f"AIRFLOW__{section}__BASE_URL", "https://airflow.example/team/")

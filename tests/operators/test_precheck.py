@@ -18,10 +18,7 @@ def _operator(job_ids: Any, **options: Any) -> DrsBatchPrecheckOperator:
     return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, **{"settle_time": 0, **options})
 
 
-def test_it_returns_the_accepted_jobs_and_publishes_each_submission(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """One call for ten jobs; ids go on, details go to an XCom of their own."""
+def test_returns_accepted_jobs_and_publishes_submissions(emulator: Emulator, context: dict[str, Any]) -> None:
     accepted = _operator(emulator.job_ids).execute(context)
 
     rows = context["ti"].xcoms["precheck_submissions"]
@@ -39,19 +36,17 @@ def test_it_returns_the_accepted_jobs_and_publishes_each_submission(
 @pytest.mark.parametrize(
     ("make", "shape"), [(repr, "Python"), (lambda ids: str(ids).replace("'", '"'), "JSON"), (tuple, "tuple")]
 )
-def test_rendered_lists_are_understood(
+def test_rendered_lists_are_parsed(
     emulator: Emulator, context: dict[str, Any], make: Any, shape: str
 ) -> None:
-    """Templating may have turned the list into text."""
     job_ids = list(emulator.job_ids[:2])
 
     assert _operator(make(job_ids)).execute(context) == job_ids
 
 
-def test_duplicates_are_dropped_with_a_warning(
+def test_duplicates_are_ignored_with_a_warning(
     emulator: Emulator, context: dict[str, Any], told: Any
 ) -> None:
-    """Each job is pre-checked once."""
     job_id = emulator.job_ids[0]
 
     assert _operator([job_id, job_id]).execute(context) == [job_id]
@@ -59,10 +54,9 @@ def test_duplicates_are_dropped_with_a_warning(
 
 
 @pytest.mark.parametrize("bad", [[], "", "[]", None, ["a b"], [None], {"a": 1}])
-def test_bad_job_ids_fail_for_good_and_send_nothing(
+def test_invalid_job_ids_fail_without_request(
     emulator: Emulator, context: dict[str, Any], bad: object
 ) -> None:
-    """The text names job_ids."""
     with pytest.raises(AirflowFailException, match="job_ids"):
         _operator(bad).execute(context)
 
@@ -72,20 +66,16 @@ def test_bad_job_ids_fail_for_good_and_send_nothing(
 @pytest.mark.parametrize(
     ("field", "value"), [("precheck_mode", "forFun"), ("alarms", "maybe"), ("alarms", 3)]
 )
-def test_bad_arguments_fail_before_anything_is_sent(
+def test_invalid_arguments_fail_without_request(
     emulator: Emulator, context: dict[str, Any], field: str, value: object
 ) -> None:
-    """The text names the argument."""
     with pytest.raises(AirflowFailException, match=field):
         _operator(emulator.job_ids, **{field: value}).execute(context)
 
     assert emulator.journal() == []
 
 
-def test_a_rejected_job_fails_the_task_after_all_were_sent(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """The text names the job and why; the others are being checked."""
+def test_rejected_job_fails_the_task_after_all_batches(emulator: Emulator, context: dict[str, Any]) -> None:
     running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
 
     with pytest.raises(AirflowFailException, match="FULL_TRANSFER_STARTED") as caught:
@@ -97,8 +87,7 @@ def test_a_rejected_job_fails_the_task_after_all_were_sent(
     ] * 2
 
 
-def test_allow_partial_goes_on_with_the_accepted_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
-    """And fails only if there are none."""
+def test_allow_partial_returns_accepted_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
     running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
 
     assert _operator([running, emulator.job_ids[0]], allow_partial=True).execute(context) == [
@@ -109,23 +98,20 @@ def test_allow_partial_goes_on_with_the_accepted_jobs(emulator: Emulator, contex
 
 
 def test_unknown_jobs_are_named(emulator: Emulator, context: dict[str, Any]) -> None:
-    """With what to do about it."""
     with pytest.raises(AirflowFailException, match="Check the job ID"):
         _operator(["ffffffff-d0c5-4a11-8a11-fffffffjb999"]).execute(context)
 
 
-def test_a_dual_active_parent_is_refused(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Its children are what can be checked."""
+def test_dual_active_parent_is_rejected(emulator: Emulator, context: dict[str, Any]) -> None:
     parent = emulator.seed_job(**PAIR)
 
     with pytest.raises(AirflowFailException, match="parent of a dual-active pair"):
         _operator([parent]).execute(context)
 
 
-def test_a_backward_job_that_needs_no_check_is_passed_on(
+def test_backward_job_without_precheck_is_returned(
     emulator: Emulator, context: dict[str, Any], told: Any
 ) -> None:
-    """Its forward job replicates already; a log line says so."""
     parent = emulator.seed_job(**PAIR)
     emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **PAIR)
     backward = emulator.seed_job(parent_id=parent, job_direction="down", **PAIR)
@@ -137,8 +123,7 @@ def test_a_backward_job_that_needs_no_check_is_passed_on(
     assert any("needs no pre-check" in line for line in told())
 
 
-def test_preconditions_can_be_left_to_the_service(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Without the check, the service itself refuses."""
+def test_check_preconditions_false(emulator: Emulator, context: dict[str, Any]) -> None:
     running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
 
     with pytest.raises(AirflowFailException, match=r"DRS\.M00304"):
@@ -147,10 +132,9 @@ def test_preconditions_can_be_left_to_the_service(emulator: Emulator, context: d
     assert emulator.journal("BatchListJobDetails") == []
 
 
-def test_a_retry_attaches_to_running_checks_and_renews_ended_ones(
+def test_retry_adopts_running_and_repeats_finished_prechecks(
     emulator: Emulator, context: dict[str, Any]
 ) -> None:
-    """A verdict is never taken over, whatever it was."""
     ended, running = emulator.job_ids[:2]
     emulator.set_verdict(ended, "pass", duration_s=0)
     emulator.set_verdict(running, "pass", duration_s=60)
@@ -164,10 +148,9 @@ def test_a_retry_attaches_to_running_checks_and_renews_ended_ones(
     assert [entry["job_ids"] for entry in emulator.journal("BatchCheckJobs")] == [[ended]]
 
 
-def test_it_settles_before_it_returns(
+def test_waits_for_the_new_run(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody downstream takes last night's verdict for tonight's."""
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     _operator([job_id]).execute(context)
@@ -182,8 +165,9 @@ def test_it_settles_before_it_returns(
     assert pauses == [1.0, 2.0, 4.0]
 
 
-def test_settling_ends_with_settle_time(emulator: Emulator, context: dict[str, Any], told: Any) -> None:
-    """A verdict that repeats itself looks like the last one; the log says that it may be."""
+def test_settle_time_limits_the_wait_for_the_new_run(
+    emulator: Emulator, context: dict[str, Any], told: Any
+) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     _operator([job_id]).execute(context)
@@ -192,10 +176,9 @@ def test_settling_ends_with_settle_time(emulator: Emulator, context: dict[str, A
     assert any("still reports the previous pre-check" in line for line in told())
 
 
-def test_an_unreachable_service_leaves_the_retry_to_airflow(
+def test_unavailable_service_is_retried_by_airflow(
     emulator: Emulator, context: dict[str, Any], connect: Any
 ) -> None:
-    """A passing error is no final failure."""
     connect({"retry_timeout": 0.1})
     emulator.inject("status", status=503, times=None)
 
@@ -204,7 +187,6 @@ def test_an_unreachable_service_leaves_the_retry_to_airflow(
 
 
 def test_wait_for_completion_returns_the_passed_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
-    """The sensor's work, in the same task and with its report."""
     emulator.set_verdict(None, "pass", reads=2)
 
     passed = _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01).execute(context)
@@ -214,7 +196,6 @@ def test_wait_for_completion_returns_the_passed_jobs(emulator: Emulator, context
 
 
 def test_wait_for_completion_fails_with_the_report(emulator: Emulator, context: dict[str, Any]) -> None:
-    """The same outcome as the sensor's."""
     emulator.set_verdict(emulator.job_ids[0], "fail", duration_s=0)
     emulator.set_verdict(emulator.job_ids[1], "pass", duration_s=0)
 
@@ -223,15 +204,13 @@ def test_wait_for_completion_fails_with_the_report(emulator: Emulator, context: 
 
 
 def test_wait_for_completion_times_out(emulator: Emulator, context: dict[str, Any]) -> None:
-    """DRS never finishing is named with its jobs."""
     with pytest.raises(AirflowSensorTimeout, match="10 of 10 jobs"):
         _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01, timeout=0.05).execute(
             context
         )
 
 
-def test_a_deferred_wait_has_the_same_outcome(emulator: Emulator, context: dict[str, Any]) -> None:
-    """It polls once, then hands over; the event brings the verdicts."""
+def test_deferred_wait_has_the_same_result(emulator: Emulator, context: dict[str, Any]) -> None:
     import asyncio
 
     operator = _operator(emulator.job_ids, wait_for_completion=True, deferrable=True, poke_interval=0.01)
@@ -252,8 +231,7 @@ class FakeStore(dict):  # type: ignore[type-arg]
         self[key] = value
 
 
-def test_a_killed_wait_resumes_on_the_next_try(emulator: Emulator, context: dict[str, Any]) -> None:
-    """With Airflow's own store or without it, a running check is waited for and not started again."""
+def test_killed_wait_resumes_on_retry(emulator: Emulator, context: dict[str, Any]) -> None:
     emulator.set_verdict(None, "pass", reads=6)
     context["task_state_store"] = FakeStore()
     operator = _operator(emulator.job_ids, wait_for_completion=True, poke_interval=0.01)
@@ -268,7 +246,6 @@ def test_a_killed_wait_resumes_on_the_next_try(emulator: Emulator, context: dict
 
 
 @pytest.mark.parametrize("option", [{"poke_interval": 0}, {"timeout": -1}])
-def test_waits_that_make_no_sense_are_refused_when_the_dag_is_parsed(option: dict[str, Any]) -> None:
-    """Seconds above 0."""
+def test_invalid_intervals_are_rejected_when_parsed(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         _operator("a", **option)

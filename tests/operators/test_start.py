@@ -33,8 +33,7 @@ def _starts(emulator: Emulator) -> list[int]:
     return [job["starts"] for job in emulator.jobs]
 
 
-def test_it_starts_what_passed(emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]) -> None:
-    """Ids go on, details go to an XCom of their own."""
+def test_starts_passed_jobs(emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]) -> None:
     assert _operator(passed).execute(context) == list(passed)
 
     assert _starts(emulator) == [1, 1, 1] + [0] * 7
@@ -46,10 +45,9 @@ def test_it_starts_what_passed(emulator: Emulator, context: dict[str, Any], pass
     }
 
 
-def test_it_starts_nothing_as_long_as_one_job_is_unchecked(
+def test_unchecked_job_starts_nothing(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """An unchecked start must be impossible, and half a batch is no batch."""
     unchecked = emulator.job_ids[5]
 
     with pytest.raises(AirflowFailException, match="has not passed") as caught:
@@ -60,10 +58,9 @@ def test_it_starts_nothing_as_long_as_one_job_is_unchecked(
     assert emulator.journal("BatchStartJobs") == []
 
 
-def test_allow_partial_starts_the_rest(
+def test_allow_partial_starts_the_others(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """The refused job is in the XCom."""
     unchecked = emulator.job_ids[5]
 
     assert _operator([*passed, unchecked], allow_partial=True).execute(context) == list(passed)
@@ -71,10 +68,9 @@ def test_allow_partial_starts_the_rest(
 
 
 @pytest.mark.parametrize(("outcome", "why"), [("fail", "srcBinlogFormatCheck"), ("pass", "it is at 0%")])
-def test_a_failed_or_running_check_is_no_permission(
+def test_failed_or_running_precheck_prevents_the_start(
     emulator: Emulator, context: dict[str, Any], outcome: str, why: str
 ) -> None:
-    """The text says which."""
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, outcome, duration_s=0 if outcome == "fail" else 60)
     with DrsHook() as hook:
@@ -86,8 +82,7 @@ def test_a_failed_or_running_check_is_no_permission(
     assert sum(_starts(emulator)) == 0
 
 
-def test_alarms_can_hold_a_start_back(emulator: Emulator, context: dict[str, Any]) -> None:
-    """DRS would start it; alarms='fail' does not."""
+def test_alarms_can_prevent_the_start(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "alarm", duration_s=0)
     with DrsHook() as hook:
@@ -102,10 +97,9 @@ def test_alarms_can_hold_a_start_back(emulator: Emulator, context: dict[str, Any
     assert _operator([job_id], alarms=[still_good]).execute(context) == [job_id]
 
 
-def test_a_second_try_adopts_what_the_first_one_did(
+def test_retry_adopts_started_jobs(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """Never started twice, and not failed because it is done; even if start_time has passed meanwhile."""
     _operator(passed).execute(context)
 
     again = _operator(passed, start_time="2020-01-01T00:00:00Z").execute(context)
@@ -115,10 +109,9 @@ def test_a_second_try_adopts_what_the_first_one_did(
     assert _starts(emulator)[:3] == [1, 1, 1]
 
 
-def test_a_lost_answer_starts_nothing_twice(
+def test_lost_response_starts_no_job_twice(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """The state tells that the start took effect."""
     emulator.inject("reset_after", operation="BatchStartJobs")
 
     assert _operator(passed).execute(context) == list(passed)
@@ -126,20 +119,16 @@ def test_a_lost_answer_starts_nothing_twice(
 
 
 @pytest.mark.parametrize("start_time", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00", "soon"])
-def test_a_senseless_start_time_fails_for_good(
+def test_invalid_start_time_fails_the_task(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], start_time: str
 ) -> None:
-    """The text names start_time."""
     with pytest.raises(AirflowFailException, match="start_time"):
         _operator(passed, start_time=start_time).execute(context)
 
     assert emulator.journal("BatchStartJobs") == []
 
 
-def test_a_scheduled_start_is_a_start(
-    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
-) -> None:
-    """The job waits in DRS, not in Airflow."""
+def test_scheduled_start(emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]) -> None:
     later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=3)
 
     assert _operator(passed, start_time=later).execute(context) == list(passed)
@@ -147,10 +136,9 @@ def test_a_scheduled_start_is_a_start(
 
 
 @pytest.mark.parametrize("status", ["START_JOB_FAILED", "RELEASE_RESOURCE_COMPLETE", "BRAND_NEW"])
-def test_a_job_that_cannot_be_started_fails_for_good(
+def test_job_that_cannot_start_fails_the_task(
     emulator: Emulator, context: dict[str, Any], status: str
 ) -> None:
-    """Failed, stopped, or in a status that nobody knows."""
     job_id = emulator.seed_job(status=status)
 
     with pytest.raises(AirflowFailException, match=status):
@@ -160,17 +148,15 @@ def test_a_job_that_cannot_be_started_fails_for_good(
 def test_wait_for_start_waits_until_the_jobs_run(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Past STARTJOBING."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(2))
 
     assert _operator(passed, wait_for_start=True).execute(context) == list(passed)
     assert {job["status"] for job in emulator.jobs[:3]} == {"FULL_TRANSFER_STARTED"}
 
 
-def test_wait_for_start_names_the_job_that_did_not_come_to_run(
+def test_wait_for_start_names_the_failed_job(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its status and what it means."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.set_job(passed[1], status="START_JOB_FAILED"))
     operator = _operator(passed[1:2], wait_for_start=True)
 
@@ -181,15 +167,13 @@ def test_wait_for_start_names_the_job_that_did_not_come_to_run(
 def test_wait_for_start_times_out(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """The jobs that are still starting are named."""
     with pytest.raises(AirflowSensorTimeout, match=passed[0]):
         _operator(passed, wait_for_start=True, poke_interval=0.01, timeout=0.05).execute(context)
 
 
-def test_a_deferred_wait_for_start_has_the_same_outcome(
+def test_deferred_wait_for_start_has_the_same_result(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...]
 ) -> None:
-    """One poll in the worker, the rest in the triggerer."""
     operator = _operator(passed, wait_for_start=True, deferrable=True, poke_interval=0.01)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
@@ -201,10 +185,9 @@ def test_a_deferred_wait_for_start_has_the_same_outcome(
 
 
 @pytest.mark.parametrize("stop_on_kill", [False, True])
-def test_a_killed_wait_stops_the_migration_only_if_told(
+def test_stop_on_kill_in_the_worker(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
 ) -> None:
-    """In the worker."""
     operator = _operator(passed, stop_on_kill=stop_on_kill)
     operator.execute(context)
 
@@ -214,10 +197,9 @@ def test_a_killed_wait_stops_the_migration_only_if_told(
 
 
 @pytest.mark.parametrize("stop_on_kill", [False, True])
-def test_a_killed_deferral_stops_the_migration_only_if_told(
+def test_stop_on_kill_in_the_triggerer(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
 ) -> None:
-    """In the triggerer."""
     operator = _operator(passed, wait_for_start=True, deferrable=True, stop_on_kill=stop_on_kill)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
@@ -228,10 +210,9 @@ def test_a_killed_deferral_stops_the_migration_only_if_told(
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (10, 1)])
-def test_a_killed_wait_resumes_on_the_next_try(
+def test_killed_wait_resumes_on_retry(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], seconds: float, calls: int
 ) -> None:
-    """Through Airflow's own store where there is one: starting and running jobs are not started again."""
     from tests.operators.test_precheck import FakeStore
 
     context["task_state_store"] = FakeStore(drs_job_ids=list(passed))
@@ -247,10 +228,7 @@ def test_a_killed_wait_resumes_on_the_next_try(
     assert len(emulator.journal("BatchStartJobs")) == calls
 
 
-def test_a_backward_job_starts_without_a_check_of_its_own(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """Its forward job replicates."""
+def test_backward_job_starts_without_precheck(emulator: Emulator, context: dict[str, Any]) -> None:
     pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
     parent = emulator.seed_job(**pair)
     emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **pair)

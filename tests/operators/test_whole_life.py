@@ -78,10 +78,9 @@ ACTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
-def test_an_action_takes_ids_and_returns_them(
+def test_action_returns_ids_and_publishes_results(
     emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    """By the operation that the catalogue names; its results go to an XCom, and no secret goes anywhere."""
     job_id = emulator.seed_job(**seed)
 
     assert _run(_make(name, job_ids=job_id, **arguments), context) == [job_id]
@@ -94,10 +93,9 @@ def test_an_action_takes_ids_and_returns_them(
 
 
 @pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
-def test_an_action_that_is_refused_fails_for_good_and_names_the_job(
+def test_rejected_action_names_the_job(
     emulator: Emulator, context: dict[str, Any], name: str, seed: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
-    """After the others were done; with allow_partial it goes on with those."""
     good, bad = emulator.seed_job(**seed), emulator.seed_job(**{**seed, "status": "CREATING"})
     if name in ("DrsStopJobsOperator", "DrsSetFlowControlOperator", "DrsSwitchOverOperator"):
         # What these can be done for says no status; so it is DRS that refuses.
@@ -110,8 +108,7 @@ def test_an_action_that_is_refused_fails_for_good_and_names_the_job(
     assert _run(_make(name, job_ids=[bad, good], allow_partial=True, **arguments), context) == [good]
 
 
-def test_every_operation_has_a_face_and_every_face_is_public() -> None:
-    """The catalogue names operators and sensors that there are, and leaves none out."""
+def test_every_operation_has_a_public_operator_or_sensor() -> None:
     public = {*operators.__all__, *sensors.__all__}
     named = {face for operation in OPERATIONS.values() for face in operation.faces}
 
@@ -121,8 +118,7 @@ def test_every_operation_has_a_face_and_every_face_is_public() -> None:
         assert issubclass(getattr(operators, name), DrsOperator)
 
 
-def test_every_template_field_is_an_attribute(emulator: Emulator) -> None:
-    """Airflow renders it before the task runs."""
+def test_template_fields_are_attributes(emulator: Emulator) -> None:
     needed = {
         "DrsCreateJobsOperator": {"jobs": [SPEC]},
         "DrsListJobsOperator": {"db_use_type": "sync"},
@@ -138,8 +134,7 @@ def test_every_template_field_is_an_attribute(emulator: Emulator) -> None:
 # ----------------------------------------------------------------------------------------------------
 
 
-def test_jobs_are_created_and_waited_for(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Until they can be configured; their place comes from the connection, their credentials do not."""
+def test_create_and_wait(emulator: Emulator, context: dict[str, Any]) -> None:
     operator = _make(
         "DrsCreateJobsOperator",
         jobs=json.dumps([SPEC]),
@@ -156,15 +151,13 @@ def test_jobs_are_created_and_waited_for(emulator: Emulator, context: dict[str, 
         assert hook.get_job_details([job_id])[job_id].endpoint("target")["inst_id"] == "in01"
 
 
-def test_a_cleared_creation_adopts_a_job_that_runs(emulator: Emulator, context: dict[str, Any]) -> None:
-    """It need not be in status CONFIGURATION any more."""
+def test_cleared_creation_adopts_running_job(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(name="orders", **REPLICATING)
 
     assert _run(_make("DrsCreateJobsOperator", jobs=SPEC), context) == [job_id]
 
 
-def test_a_pair_goes_on_with_its_forward_job(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Parents and backward jobs have XComs of their own."""
+def test_creation_of_pair_returns_forward_job(emulator: Emulator, context: dict[str, Any]) -> None:
     place = {"region": "eu-de", "inst_id": "in01"}
     spec = {**SPEC, **DR, "multi_write": True, "target_endpoint": place}
     operator = _make("DrsCreateJobsOperator", jobs=[spec], wait_for_completion=False)
@@ -176,10 +169,7 @@ def test_a_pair_goes_on_with_its_forward_job(emulator: Emulator, context: dict[s
     assert (ways[forward], ways[backward]) == (("up", parent), ("down", parent))
 
 
-def test_a_pair_that_is_not_whole_yet_is_no_job_to_go_on_with(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """Its parent is not taken for a job; the next try finds both of them, and creates nothing."""
+def test_incomplete_pair_is_retried(emulator: Emulator, context: dict[str, Any]) -> None:
     place = {"region": "eu-de", "inst_id": "in01"}
     spec = {**SPEC, **DR, "multi_write": True, "target_endpoint": place}
     nothing = {"jobs": [], "total_record": 0}
@@ -196,16 +186,12 @@ def test_a_pair_that_is_not_whole_yet_is_no_job_to_go_on_with(
 
 
 @pytest.mark.parametrize("jobs", [[], "orders", [{"name": "orders"}], 7])
-def test_jobs_that_cannot_be_created_fail_for_good(
-    emulator: Emulator, context: dict[str, Any], jobs: Any
-) -> None:
-    """The text names the argument."""
+def test_invalid_jobs_fail_the_task(emulator: Emulator, context: dict[str, Any], jobs: Any) -> None:
     with pytest.raises(AirflowFailException, match="jobs"):
         _run(_make("DrsCreateJobsOperator", jobs=jobs), context)
 
 
-def test_a_creation_that_fails_is_a_failure(emulator: Emulator, context: dict[str, Any]) -> None:
-    """With the job's status."""
+def test_failed_creation_fails_the_task(emulator: Emulator, context: dict[str, Any]) -> None:
     emulator.plan_job("orders*", fails_in=["create"])
     operator = _make("DrsCreateJobsOperator", jobs=[SPEC], deferrable=True, poke_interval=0.01)
 
@@ -213,8 +199,7 @@ def test_a_creation_that_fails_is_a_failure(emulator: Emulator, context: dict[st
         _run(operator, context, lambda: emulator.advance(31))
 
 
-def test_jobs_are_listed(emulator: Emulator, context: dict[str, Any]) -> None:
-    """None is an empty list, not a failure."""
+def test_list_jobs_returns_ids(emulator: Emulator, context: dict[str, Any]) -> None:
     assert _run(_make("DrsListJobsOperator", db_use_type="migration"), context) == list(emulator.job_ids)
     assert context["ti"].xcoms["jobs"][0]["name"] == "orders-migration-01"
     assert _run(_make("DrsListJobsOperator", db_use_type="sync", name="x"), context) == []
@@ -234,7 +219,7 @@ def test_jobs_are_listed(emulator: Emulator, context: dict[str, Any]) -> None:
         ("DrsDeleteJobsOperator", {"status": "CREATE_FAILED"}, 1, "DELETED"),
     ],
 )
-def test_an_action_can_wait_for_what_it_sets_going(
+def test_wait_for_completion_of_actions(
     emulator: Emulator,
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -244,7 +229,6 @@ def test_an_action_can_wait_for_what_it_sets_going(
     status: str,
     deferrable: bool,
 ) -> None:
-    """In the worker or the triggerer, with the same outcome."""
     job_id = emulator.seed_job(**seed)
     monkeypatch.setattr(
         "airflow_provider_drs.operators.waiting.time.sleep", lambda _: emulator.advance(seconds)
@@ -257,8 +241,7 @@ def test_an_action_can_wait_for_what_it_sets_going(
     assert context["ti"].xcoms["job_statuses"][0]["status"] == status
 
 
-def test_a_stop_that_fails_is_a_failure(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Named with its status; another job of the batch may go on."""
+def test_failed_stop_fails_the_task(emulator: Emulator, context: dict[str, Any]) -> None:
     good, bad = emulator.seed_job(**REPLICATING), emulator.seed_job(**REPLICATING, fails_in=["stop"])
     options = {"wait_for_completion": True, "deferrable": True, "poke_interval": 0.01}
 
@@ -270,10 +253,7 @@ def test_a_stop_that_fails_is_a_failure(emulator: Emulator, context: dict[str, A
         )
 
 
-def test_a_retry_has_patience_with_the_status_from_before(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """DRS may show it for a moment; three polls in a row are no moment."""
+def test_previous_status_does_not_fail_the_wait(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(status="FULL_TRANSFER_FAILED")
     operator = _make("DrsRetryJobsOperator", job_ids=[job_id], wait_for_completion=True)
     watch = operator._create_watch([job_id])
@@ -287,8 +267,7 @@ def test_a_retry_has_patience_with_the_status_from_before(
     assert list(watch.failures) == [job_id]
 
 
-def test_a_wait_that_takes_too_long_names_the_job(emulator: Emulator, context: dict[str, Any]) -> None:
-    """As every wait does."""
+def test_timeout_names_the_job(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(**REPLICATING)
     options = {"wait_for_completion": True, "poke_interval": 0.01, "timeout": 0.03}
 
@@ -297,10 +276,7 @@ def test_a_wait_that_takes_too_long_names_the_job(emulator: Emulator, context: d
 
 
 @pytest.mark.parametrize("differences", [[], ["shop.orders"]])
-def test_a_comparison_can_be_waited_for(
-    emulator: Emulator, context: dict[str, Any], differences: list[str]
-) -> None:
-    """It fails on a difference, and the report has every one."""
+def test_wait_for_comparison(emulator: Emulator, context: dict[str, Any], differences: list[str]) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING, differences=differences)
     operator = _make(
         "DrsCompareDataOperator",
@@ -322,10 +298,7 @@ def test_a_comparison_can_be_waited_for(
     assert context["ti"].xcoms["comparisons"][0]["job_id"] == job_id
 
 
-def test_another_try_of_a_comparison_may_come_after_its_time(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """A worker that died while it waited leaves a start_time has passed; what was missed is done now."""
+def test_retry_of_comparison_after_start_time(emulator: Emulator, context: dict[str, Any]) -> None:
     job_id = emulator.seed_job(**DR, **REPLICATING)
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
     options = {"job_ids": [job_id], "data": "lines", "tables": {"shop": []}, "start_time": past}
@@ -337,10 +310,7 @@ def test_another_try_of_a_comparison_may_come_after_its_time(
     assert _run(_make("DrsCompareDataOperator", **options), context) == [job_id]
 
 
-def test_the_wait_for_a_comparison_begins_with_the_comparison(
-    emulator: Emulator, context: dict[str, Any]
-) -> None:
-    """One that is ordered for the night does not time out before the night."""
+def test_timeout_of_comparison_counts_from_start_time(emulator: Emulator, context: dict[str, Any]) -> None:
     at = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(hours=9)
     operator = _make(
         "DrsCompareDataOperator",
@@ -360,10 +330,9 @@ def test_the_wait_for_a_comparison_begins_with_the_comparison(
 
 
 @pytest.mark.parametrize(("tries", "calls"), [(1, 2), (2, 1)])
-def test_a_switch_over_is_not_repeated_by_another_try(
+def test_retry_adopts_complete_switchover(
     emulator: Emulator, context: dict[str, Any], tries: int, calls: int
 ) -> None:
-    """Another try takes what is complete for its own; another run switches again."""
     job_id = emulator.seed_job(db_use_type="sync", **REPLICATING)
     options = {"job_ids": [job_id], "deferrable": True, "poke_interval": 0.01}
     for number in (1, tries):
@@ -378,10 +347,9 @@ def test_a_switch_over_is_not_repeated_by_another_try(
 # ---------------------------------------------------------------------------------------------------
 
 
-def test_parameters_that_differ_can_fail_the_task(
+def test_parameter_differences_can_fail_the_task(
     emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]]
 ) -> None:
-    """Unless they are ignored; the report and the log have each of them."""
     job_id = emulator.job_ids[0]
     names = ["max_connections", "binlog_cache_size", "innodb_buffer_pool_size"]
 
@@ -399,10 +367,9 @@ def test_parameters_that_differ_can_fail_the_task(
         _make("DrsCompareParametersOperator", job_ids=job_id, on_difference="panic")
 
 
-def test_a_cluster_is_tested_by_its_parent(
+def test_cluster_is_tested_by_its_parent(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All ends at once, shards included, which only a cluster has."""
     end = {"conn_type": "mongo", "host": "a,b", "port": 27017, "login": "root", "password": SECRET}
     monkeypatch.setenv("AIRFLOW_CONN_SHARD", json.dumps(end))
     parent = emulator.seed_job(engine_type="mongodb", node_num=2)
@@ -428,14 +395,13 @@ def test_a_cluster_is_tested_by_its_parent(
         ({"password": ""}, "password missing"),
     ],
 )
-def test_a_connection_that_cannot_be_used_is_named(
+def test_invalid_database_connection_is_named(
     emulator: Emulator,
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     connection: dict[str, Any],
     text: str,
 ) -> None:
-    """With its field, and without its secret; nothing is sent to DRS but questions."""
     usual = {"conn_type": "mysql", "host": "192.0.2.1", "login": "root", "password": SECRET}
     monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps({**usual, **connection}))
     operator = _make("DrsTestConnectionsOperator", job_ids=emulator.job_ids[0], source_conn_id="bad")
@@ -448,8 +414,7 @@ def test_a_connection_that_cannot_be_used_is_named(
     assert emulator.journal("BatchValidateConnections") == []
 
 
-def test_connections_are_one_for_all_or_one_for_each(emulator: Emulator, context: dict[str, Any]) -> None:
-    """In the order of the jobs; another number of them is an error."""
+def test_one_connection_for_all_jobs_or_one_per_job(emulator: Emulator, context: dict[str, Any]) -> None:
     job_ids = list(emulator.job_ids[:2])
 
     each = _make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there", "here"])
@@ -458,10 +423,9 @@ def test_connections_are_one_for_all_or_one_for_each(emulator: Emulator, context
         _run(_make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there"]), context)
 
 
-def test_a_password_change_needs_passwords(
+def test_password_change_requires_passwords(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One for all, or one for each."""
     monkeypatch.setenv("AIRFLOW_CONN_BARE", json.dumps({"conn_type": "mysql", "host": "192.0.2.1"}))
     job_id = emulator.seed_job(**REPLICATING)
 

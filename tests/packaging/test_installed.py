@@ -26,15 +26,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def test_airflow_lists_the_provider(installation: Installation) -> None:
-    """With its version."""
     listed = json.loads(installation.run("airflow", "providers", "list", "--output", "json"))
 
     versions = {row["package_name"]: row["version"] for row in listed}
     assert versions["airflow-provider-drs"] == airflow_provider_drs.__version__
 
 
-def test_airflow_knows_the_connection_type(installation: Installation) -> None:
-    """And which hook it belongs to."""
+def test_connection_type_is_registered(installation: Installation) -> None:
     listed = json.loads(installation.run("airflow", "providers", "hooks", "--output", "json"))
 
     (row,) = (row for row in listed if row["connection_type"] == "drs")
@@ -44,19 +42,16 @@ def test_airflow_knows_the_connection_type(installation: Installation) -> None:
     )
 
 
-def test_importing_operators_and_sensors_stays_light(installation: Installation) -> None:
-    """A DAG file loads neither HTTP client, nor the emulator, nor a model library on our account."""
+def test_operators_import_no_http_client(installation: Installation) -> None:
     loaded = json.loads(installation.run("python", "-c", COLD_IMPORT).splitlines()[-1])
 
     heavy = ("requests", "aiohttp", "urllib3", "pydantic", "jsonschema", "airflow_provider_drs.emulator")
     assert not [name for name in loaded if name.startswith(heavy)]
 
 
-def test_the_emulator_explains_itself(installation: Installation) -> None:
-    """Without any extra."""
+def test_emulator_help_without_extra(installation: Installation) -> None:
     assert "AIRFLOW_CONN_DRS_DEFAULT" in installation.run("drs-emulator", "--help")
 
 
-def test_the_dependencies_agree(installation: Installation) -> None:
-    """Nothing that Airflow brings is too old or too new for us."""
+def test_dependencies_are_consistent(installation: Installation) -> None:
     installation.run("python", "-m", "pip", "check")

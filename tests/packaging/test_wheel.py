@@ -37,8 +37,7 @@ def _read_info(wheel: Path, name: str) -> str:
         return archive.read(found).decode()
 
 
-def test_every_file_of_the_package_is_in_it(names: set[str]) -> None:
-    """Modules, data files and the marker of types alike."""
+def test_wheel_has_every_file(names: set[str]) -> None:
     files = {
         f"airflow_provider_drs/{file.relative_to(PACKAGE).as_posix()}"
         for file in PACKAGE.rglob("*")
@@ -53,8 +52,7 @@ def test_every_file_of_the_package_is_in_it(names: set[str]) -> None:
     assert files <= names
 
 
-def test_nothing_else_is_in_it(names: set[str]) -> None:
-    """Tests, example DAGs and tools stay where they are."""
+def test_wheel_has_no_other_files(names: set[str]) -> None:
     folders = {name.split("/")[0] for name in names}
 
     assert folders == {
@@ -63,8 +61,7 @@ def test_nothing_else_is_in_it(names: set[str]) -> None:
     }
 
 
-def test_the_metadata_says_who_it_is(metadata: Message) -> None:
-    """Name, version, license and the Python it needs."""
+def test_wheel_metadata(metadata: Message) -> None:
     fields = ("Name", "Version", "License-Expression", "Requires-Python")
 
     assert [metadata[field] for field in fields] == [
@@ -75,21 +72,18 @@ def test_the_metadata_says_who_it_is(metadata: Message) -> None:
     ]
 
 
-def test_the_readme_is_its_description(metadata: Message) -> None:
-    """As the page of a package index shows it."""
+def test_readme_is_the_description(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert str(metadata.get_payload()).strip() == (environments.ROOT / "README.md").read_text("utf-8").strip()
 
 
-def test_it_does_not_need_the_vendors_sdk(metadata: Message) -> None:
-    """Which pins another package, and so breaks shared environments."""
+def test_vendor_sdk_is_not_required(metadata: Message) -> None:
     needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
 
     assert not [each for each in needed if "huawei" in each]
 
 
-def test_airflow_and_the_shell_find_their_way_in(wheel: Path) -> None:
-    """The provider and its page for Airflow, the command line and the emulator for people."""
+def test_entry_points(wheel: Path) -> None:
     entry_points = ConfigParser()
     entry_points.read_string(_read_info(wheel, "entry_points.txt"))
 

@@ -35,8 +35,7 @@ def headers(emulator: Emulator) -> Any:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_the_emulator_answers_as_documented(case: Any, emulator: Emulator, headers: dict[str, str]) -> None:
-    """No 5xx, no status and no shape that is not in the document."""
+def test_emulator_responds_as_documented(case: Any, emulator: Emulator, headers: dict[str, str]) -> None:
     job_id = emulator.job_ids[0]
     case.path_parameters = {"project_id": PROJECT} | (
         {"job_id": job_id} if "job_id" in case.path_parameters else {}

@@ -101,7 +101,6 @@ def _statuses(drs: Emulator, operation: str = "BatchListJobStatus") -> list[int]
 def test_login_with_project_scope(
     hook: Any, connect_both: Any, keystone: Keystone, drs: Emulator, scope: str
 ) -> None:
-    """Keystone takes each way to name project and domain; the id in every path is that of its project."""
     ways: dict[str, dict[str, Any]] = {
         "region": {},
         "project name": {"region": "elsewhere", "project_name": keystone.project},
@@ -129,10 +128,9 @@ def test_login_with_project_scope(
     ],
     ids=str,
 )
-def test_wrong_credentials_are_named_and_never_shown(
+def test_wrong_credentials_name_the_user_and_no_secret(
     hook: Any, connect_both: Any, keystone: Keystone, drs: Emulator, change: dict[str, Any]
 ) -> None:
-    """The text says who is refused and where; DRS is not even asked."""
     connect_both(**change)
 
     with pytest.raises(DrsAuthError, match=r"IAM at .* refuses user .* for project") as caught:
@@ -144,10 +142,9 @@ def test_wrong_credentials_are_named_and_never_shown(
     assert drs.journal() == []
 
 
-def test_a_token_is_renewed_before_it_expires(
+def test_token_is_renewed_before_it_expires(
     hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kept for most of the life that Keystone gives it, and replaced before DRS has a reason to refuse it."""
     now_s = 0.0
     monkeypatch.setattr(tokens, "time", SimpleNamespace(monotonic=lambda: now_s))
     # A tenth of its life, and the fraction of a second that Keystone may have cut off.
@@ -163,10 +160,9 @@ def test_a_token_is_renewed_before_it_expires(
     assert _statuses(drs) == [200, 200, 200]
 
 
-def test_a_token_that_expired_in_the_middle_is_renewed(
+def test_expired_token_is_renewed(
     hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DRS refuses it, since Keystone does: one renewal, and the call succeeds."""
     monkeypatch.setattr(Grant, "useful_s", property(lambda grant: math.inf))
     hook.get_job_statuses(drs.job_ids)
     _wait_until_expired(keystone, grants[0].token)
@@ -178,10 +174,7 @@ def test_a_token_that_expired_in_the_middle_is_renewed(
     assert len(grants) == 2
 
 
-def test_a_revoked_token_is_renewed(
-    hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]
-) -> None:
-    """Somebody ends the session in Keystone; the caller does not notice."""
+def test_revoked_token_is_renewed(hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]) -> None:
     hook.get_job_statuses(drs.job_ids)
     assert _ask_keystone(keystone, "DELETE", grants[0].token) == 204
 
@@ -192,10 +185,9 @@ def test_a_revoked_token_is_renewed(
     assert len(grants) == 2
 
 
-def test_a_write_with_an_expired_token_is_done_once(
+def test_write_with_expired_token_is_sent_once(
     hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]
 ) -> None:
-    """The refused one did nothing, so that it can be sent again."""
     hook.get_job_statuses(drs.job_ids)
     _ask_keystone(keystone, "DELETE", grants[0].token)
 
@@ -217,10 +209,9 @@ def long_precheck(connect_both: object, drs: Emulator, keystone: Keystone) -> li
     return list(drs.job_ids)
 
 
-def test_a_worker_waits_longer_than_a_token_lives(
+def test_worker_waits_longer_than_token_lifetime(
     long_precheck: list[str], grants: list[Grant], context: dict[str, Any]
 ) -> None:
-    """The sensor polls on with one token after the other, to the verdict."""
     from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 
     sensor = DrsPrecheckSensor(
@@ -231,8 +222,7 @@ def test_a_worker_waits_longer_than_a_token_lives(
     assert len({grant.token for grant in grants}) > 1
 
 
-def test_the_triggerer_waits_longer_than_a_token_lives(long_precheck: list[str], grants: list[Grant]) -> None:
-    """The trigger polls on with one token after the other, to the verdict."""
+def test_triggerer_waits_longer_than_token_lifetime(long_precheck: list[str], grants: list[Grant]) -> None:
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
     trigger = DrsWatchTrigger(
@@ -248,8 +238,7 @@ def test_the_triggerer_waits_longer_than_a_token_lives(long_precheck: list[str],
     assert len({grant.token for grant in grants}) > 1
 
 
-def test_an_iam_that_cannot_be_reached_says_so(hook: Any, connect_both: Any, drs: Emulator) -> None:
-    """With the field to look at."""
+def test_unreachable_iam_names_the_field(hook: Any, connect_both: Any, drs: Emulator) -> None:
     connect_both({"iam_endpoint": "http://127.0.0.1:9", "retry_timeout": 0.1})
 
     with pytest.raises(DrsUnavailableError, match="iam_endpoint"):
@@ -265,10 +254,9 @@ def test_an_iam_that_cannot_be_reached_says_so(hook: Any, connect_both: Any, drs
         ({"domain_name": "no-such-account"}, {}, "IAM credentials"),
     ],
 )
-def test_the_diagnosis_tells_a_wrong_project_from_a_wrong_password(
+def test_diagnosis_distinguishes_wrong_project_and_password(
     connect_both: Callable[..., None], keystone: Keystone, extra: dict[str, Any], fields: Any, step: str
 ) -> None:
-    """Keystone itself says the same about all of them, until it is asked without a project."""
     connect_both(extra, **fields)
     hook = DrsHook()
 

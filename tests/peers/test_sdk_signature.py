@@ -27,7 +27,7 @@ HEADER_VALUE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_s
     keys=st.tuples(st.from_regex(r"[A-Z0-9]{20}", fullmatch=True), st.from_regex(r"\w{40}", fullmatch=True)),
     at=st.datetimes(datetime.datetime(2020, 1, 1), datetime.datetime(2040, 1, 1)),
 )
-def test_our_signature_is_the_sdks(
+def test_signature_equals_the_sdk(
     method: str,
     host: str,
     segments: list[str],
@@ -37,7 +37,6 @@ def test_our_signature_is_the_sdks(
     keys: tuple[str, str],
     at: datetime.datetime,
 ) -> None:
-    """Byte for byte, whatever the request looks like."""
     names = {name.lower() for name in headers}
     headers = {name: value for name, value in headers.items() if len(names) == len(headers)}
     headers["Content-Type"] = "application/json"

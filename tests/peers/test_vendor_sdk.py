@@ -53,8 +53,7 @@ def _statuses(client: Any, job_ids: list[str]) -> list[str]:
     return [row.status for row in answer.results]
 
 
-def test_the_life_of_a_job_through_the_sdk(emulator: Emulator, client: Any) -> None:
-    """Created, tested, configured, checked, started, watched, stopped."""
+def test_job_lifecycle_with_the_sdk(emulator: Emulator, client: Any) -> None:
     wanted = sdk.CreateJobReq(
         name="DRS-9228",
         node_type="high",
@@ -128,8 +127,7 @@ def test_the_life_of_a_job_through_the_sdk(emulator: Emulator, client: Any) -> N
     assert listed.jobs[0].status == "RELEASE_RESOURCE_STARTED"
 
 
-def test_the_sdk_sees_errors_of_single_jobs(emulator: Emulator, client: Any) -> None:
-    """Inside a success."""
+def test_sdk_reads_errors_of_single_jobs(emulator: Emulator, client: Any) -> None:
     unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
     checks = [
         sdk.PreCheckInfo(job_id=each, precheck_mode="forStartJob") for each in (emulator.job_ids[0], unknown)
@@ -140,15 +138,13 @@ def test_the_sdk_sees_errors_of_single_jobs(emulator: Emulator, client: Any) -> 
     assert [row.error_code for row in rows] == [None, "DRS.M00289"]
 
 
-def test_the_sdk_gets_five_jobs_unless_it_asks(emulator: Emulator, client: Any) -> None:
-    """The page that a naive client falls over."""
+def test_default_page_has_five_jobs(emulator: Emulator, client: Any) -> None:
     body = sdk.BatchQueryJobReqPage(jobs=list(emulator.job_ids))
 
     assert len(client.batch_list_job_status(sdk.BatchListJobStatusRequest(body=body)).results) == 5
 
 
-def test_a_wrong_key_is_refused(emulator: Emulator) -> None:
-    """The signature does not fit."""
+def test_wrong_key_is_rejected(emulator: Emulator) -> None:
     client = _make(emulator, secret_key="another-key-not-real")
 
     with pytest.raises(ClientRequestException) as caught:
@@ -158,8 +154,7 @@ def test_a_wrong_key_is_refused(emulator: Emulator) -> None:
 
 
 @pytest.mark.usefixtures("no_backoff")
-def test_our_hooks_sign_what_the_emulator_accepts(hook: Any, connect: Any, emulator: Emulator) -> None:
-    """Without a call of IAM; a wrong key is an error that no renewal follows."""
+def test_hooks_sign_requests(hook: Any, connect: Any, emulator: Emulator) -> None:
     from airflow_provider_drs.protocol.core.errors import DrsAuthError
 
     extra = {"auth": "aksk", "project_id": PROJECT_ID}

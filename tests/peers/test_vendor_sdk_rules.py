@@ -105,8 +105,7 @@ def _error(caught: pytest.ExceptionInfo[ClientRequestException]) -> tuple[int, s
     return caught.value.status_code, caught.value.error_code
 
 
-def test_the_whole_life_of_a_job_with_a_token(emulator: Emulator, with_token: Call) -> None:
-    """Created, configured, checked, started, replicating, stopped and deleted; not one call is signed."""
+def test_job_lifecycle_with_a_token(emulator: Emulator, with_token: Call) -> None:
     created = create_jobs(with_token, "life-of-a-job").results[0]
     assert (created.name, created.status) == ("life-of-a-job", "CREATING")
     emulator.advance(A_WHILE_S)
@@ -135,8 +134,7 @@ def test_the_whole_life_of_a_job_with_a_token(emulator: Emulator, with_token: Ca
     assert {entry["auth"] for entry in emulator.journal() if "auth/tokens" not in entry["path"]} == {"token"}
 
 
-def test_a_running_precheck_shows_its_progress(emulator: Emulator, signed: Call) -> None:
-    """Neither the result nor all items are there before it is at 100%."""
+def test_running_precheck_has_progress(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=100)
     precheck_jobs(signed, job_id)
@@ -147,8 +145,7 @@ def test_a_running_precheck_shows_its_progress(emulator: Emulator, signed: Call)
     assert 0 < len(row.precheck_result) < 39
 
 
-def test_a_failed_precheck_names_its_items(emulator: Emulator, signed: Call) -> None:
-    """Reason, raw error and failed sub-jobs arrive in the SDK's models."""
+def test_failed_precheck_has_items(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     item = {
         "item": "srcBinlogFormatCheck",
@@ -169,8 +166,7 @@ def test_a_failed_precheck_names_its_items(emulator: Emulator, signed: Call) -> 
     assert bad[0].failed_sub_jobs[0].to_dict() == item["failed_sub_jobs"][0]
 
 
-def test_details_are_what_the_job_is(emulator: Emulator, signed: Call) -> None:
-    """Endpoints and instance come as objects, times as strings of milliseconds."""
+def test_job_details(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.seed_job(name="detailed", engine_type="mysql", task_type="FULL_TRANS")
 
     row = read_details(signed, job_id).results[0]
@@ -180,8 +176,7 @@ def test_details_are_what_the_job_is(emulator: Emulator, signed: Call) -> None:
     assert (row.inst_info.engine_type, row.create_time.isdigit()) == ("mysql", True)
 
 
-def test_details_tell_a_pairs_child_from_its_parent(emulator: Emulator, signed: Call) -> None:
-    """parent_id and job_direction are read by the SDK, too."""
+def test_details_distinguish_parent_and_child(emulator: Emulator, signed: Call) -> None:
     parent = emulator.seed_job(multi_write=True, db_use_type="cloudDataGuard")
     child = emulator.seed_job(multi_write=True, parent_id=parent, job_direction="down")
 
@@ -190,8 +185,7 @@ def test_details_tell_a_pairs_child_from_its_parent(emulator: Emulator, signed: 
     assert (rows[child].parent_id, rows[child].job_direction) == (parent, "down")
 
 
-def test_progress_in_the_middle_of_the_full_copy(emulator: Emulator, signed: Call) -> None:
-    """The progress map is an object of parts, as in the service's example."""
+def test_progress_of_full_copy(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     precheck_jobs(signed, job_id)
@@ -206,8 +200,7 @@ def test_progress_in_the_middle_of_the_full_copy(emulator: Emulator, signed: Cal
     assert row.incre_trans_delay == "-1"
 
 
-def test_a_start_at_a_later_time_waits(emulator: Emulator, signed: Call) -> None:
-    """start_time is milliseconds in a string."""
+def test_scheduled_start_waits(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     precheck_jobs(signed, job_id)
@@ -217,38 +210,33 @@ def test_a_start_at_a_later_time_waits(emulator: Emulator, signed: Call) -> None
     assert read_statuses(signed, job_id).results[0].status == "WAITING_FOR_START"
 
 
-def test_a_page_of_details_has_five_jobs_by_default(emulator: Emulator, signed: Call) -> None:
-    """As with statuses."""
+def test_default_page_of_details_has_five_jobs(emulator: Emulator, signed: Call) -> None:
     rows = read_details(signed, *emulator.job_ids).results
 
     assert [row.id for row in rows] == list(emulator.job_ids[:5])
 
 
-def test_a_page_can_be_asked_for(emulator: Emulator, signed: Call) -> None:
-    """The second page of four holds jobs five to eight."""
+def test_page_can_be_requested(emulator: Emulator, signed: Call) -> None:
     rows = read_statuses(signed, *emulator.job_ids, page=sdk.PageReq(cur_page=2, per_page=4)).results
 
     assert [row.id for row in rows] == list(emulator.job_ids[4:8])
 
 
-def test_a_page_beyond_the_last_is_an_error(emulator: Emulator, signed: Call) -> None:
-    """It is not an empty list."""
+def test_page_beyond_the_last_is_an_error(emulator: Emulator, signed: Call) -> None:
     with pytest.raises(ClientRequestException) as caught:
         read_statuses(signed, *emulator.job_ids, page=sdk.PageReq(cur_page=9, per_page=5))
 
     assert _error(caught) == (400, "DRS.M00211")
 
 
-def test_the_list_of_jobs_can_be_filtered(emulator: Emulator, signed: Call) -> None:
-    """By name, with the number of all that fit."""
+def test_job_list_can_be_filtered(emulator: Emulator, signed: Call) -> None:
     answer = list_jobs(signed, name="orders-migration-0", per_page=4)
 
     assert answer.total_record == 9
     assert [job.id for job in answer.jobs] == list(emulator.job_ids[:4])
 
 
-def test_the_list_shows_children_under_their_parent(emulator: Emulator, signed: Call) -> None:
-    """Nowhere else."""
+def test_job_list_has_children_below_parent(emulator: Emulator, signed: Call) -> None:
     parent = emulator.seed_job(multi_write=True, db_use_type="cloudDataGuard")
     child = emulator.seed_job(parent_id=parent, db_use_type="cloudDataGuard", job_direction="up")
 
@@ -258,10 +246,9 @@ def test_the_list_shows_children_under_their_parent(emulator: Emulator, signed: 
 
 
 @pytest.mark.parametrize("write", [precheck_jobs, start_jobs])
-def test_an_unknown_job_does_not_hide_the_others_of_a_write(
+def test_unknown_job_does_not_hide_other_results(
     emulator: Emulator, signed: Call, write: Callable[..., Any]
 ) -> None:
-    """A success of the request, and an error at the job."""
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     precheck_jobs(signed, job_id)
@@ -271,8 +258,7 @@ def test_an_unknown_job_does_not_hide_the_others_of_a_write(
     assert (rows[UNKNOWN].error_code, rows[UNKNOWN].error_msg) == ("DRS.M00289", "job does not exist")
 
 
-def test_a_running_precheck_refuses_another(emulator: Emulator, signed: Call) -> None:
-    """The job is busy, the request is not at fault."""
+def test_running_precheck_rejects_another(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     precheck_jobs(signed, job_id)
 
@@ -280,16 +266,14 @@ def test_a_running_precheck_refuses_another(emulator: Emulator, signed: Call) ->
     assert (row.id, row.status, row.error_code) == (job_id, "failed", "DRS.M01504")
 
 
-def test_a_job_without_a_passed_precheck_does_not_start(emulator: Emulator, signed: Call) -> None:
-    """The emulator guards the gate as the service does."""
+def test_job_without_passed_precheck_does_not_start(emulator: Emulator, signed: Call) -> None:
     row = start_jobs(signed, emulator.job_ids[0]).results[0]
 
     assert (row.status, row.error_code) == ("failed", "DRS.M00305")
     assert emulator.jobs[0]["starts"] == 0
 
 
-def test_an_endpoint_that_cannot_be_reached_fails_its_test(emulator: Emulator, signed: Call) -> None:
-    """Within a success of the request."""
+def test_unreachable_endpoint_fails_its_test(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_job(job_id, unreachable=["so"])
 
@@ -297,16 +281,14 @@ def test_an_endpoint_that_cannot_be_reached_fails_its_test(emulator: Emulator, s
     assert (row.id, row.status, row.success, row.error_code) == (job_id, "failed", False, "DRS.KE0002")
 
 
-def test_a_name_is_taken_once(signed: Call) -> None:
-    """The second of two equal names fails, and the first one stands."""
+def test_job_name_is_unique(signed: Call) -> None:
     create_jobs(signed, "taken")
 
     row = create_jobs(signed, "taken").results[0]
     assert (row.name, row.error_code) == ("taken", "DRS.M00277")
 
 
-def test_one_unknown_job_among_known_ones_is_an_error_at_that_job(emulator: Emulator, signed: Call) -> None:
-    """The key of the text is error_message in statuses, and error_msg in progresses."""
+def test_unknown_job_is_an_error_of_its_row(emulator: Emulator, signed: Call) -> None:
     job_id = emulator.job_ids[0]
 
     statuses = {row.id: row for row in read_statuses(signed, job_id, UNKNOWN).results}
@@ -324,16 +306,14 @@ def test_one_unknown_job_among_known_ones_is_an_error_at_that_job(emulator: Emul
 
 
 @pytest.mark.parametrize("read", [read_prechecks, read_statuses, read_details, read_progresses])
-def test_a_read_of_unknown_jobs_only_is_refused(signed: Call, read: Callable[..., Any]) -> None:
-    """The error comes as HTTP 400, which the SDK raises."""
+def test_read_of_unknown_jobs_only_is_rejected(signed: Call, read: Callable[..., Any]) -> None:
     with pytest.raises(ClientRequestException) as caught:
         read(signed, UNKNOWN)
 
     assert caught.value.status_code == 400
 
 
-def test_an_unknown_access_key_is_refused(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
-    """A right signature of the wrong person."""
+def test_unknown_access_key_is_rejected(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
     wrong = connect_sdk(BasicCredentials("ANOTHERACCESSKEY0000", SECRET_KEY, PROJECT_ID))
 
     with pytest.raises(ClientRequestException) as caught:
@@ -341,15 +321,13 @@ def test_an_unknown_access_key_is_refused(emulator: Emulator, connect_sdk: Conne
     assert _error(caught) == (401, "APIGW.0301")
 
 
-def test_a_wrong_token_is_refused(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
-    """With 403, as documented, and not with 401."""
+def test_wrong_token_is_rejected(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
     with pytest.raises(ClientRequestException) as caught:
         read_statuses(connect_sdk(TokenCredentials("not-a-token")), emulator.job_ids[0])
     assert _error(caught) == (403, "DRS.M00100")
 
 
-def test_the_project_of_another_is_refused(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
-    """A good signature does not open every project."""
+def test_other_project_is_rejected(emulator: Emulator, connect_sdk: ConnectSdk) -> None:
     other = connect_sdk(BasicCredentials(ACCESS_KEY, SECRET_KEY, "f" * 32))
 
     with pytest.raises(ClientRequestException) as caught:
@@ -357,15 +335,13 @@ def test_the_project_of_another_is_refused(emulator: Emulator, connect_sdk: Conn
     assert _error(caught) == (403, "DRS.M00261")
 
 
-def test_duplicate_jobs_are_refused(emulator: Emulator, signed: Call) -> None:
-    """As a whole, before anything is done."""
+def test_duplicate_jobs_are_rejected(emulator: Emulator, signed: Call) -> None:
     with pytest.raises(ClientRequestException) as caught:
         precheck_jobs(signed, emulator.job_ids[0], emulator.job_ids[0])
     assert _error(caught) == (400, "DRS.M00301")
 
 
-def test_no_jobs_are_refused(signed: Call) -> None:
-    """An empty list is a missing parameter."""
+def test_empty_job_list_is_rejected(signed: Call) -> None:
     with pytest.raises(ClientRequestException) as caught:
         precheck_jobs(signed)
     assert _error(caught) == (400, "DRS.M00201")

@@ -31,8 +31,7 @@ def _read_csv(*rows: dict[str, Any]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(render_csv(_jobs(*rows)), newline="")))
 
 
-def test_csv_has_a_row_an_item() -> None:
-    """With all that is known of it, the waiver included."""
+def test_csv_has_a_row_per_item() -> None:
     (row,) = _read_csv({"job_id": "a", "verdict": "passed", "items": [ITEM]})
 
     assert (row["job_id"], row["item"], row["reason"], row["fix"]) == ("a", "x", "why", "fix it")
@@ -40,7 +39,6 @@ def test_csv_has_a_row_an_item() -> None:
 
 
 def test_csv_has_a_row_for_a_job_without_items() -> None:
-    """One that passed is not missing, and the error of one without a result is there."""
     error = {"type": "DrsError", "message": "No such job"}
     rows = _read_csv(
         {"job_id": "a", "verdict": "passed"}, {"job_id": "b", "verdict": "failed", "error": error}
@@ -53,8 +51,7 @@ def test_csv_has_a_row_for_a_job_without_items() -> None:
     "formula",
     ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "|calc", '=HYPERLINK("http://x")'],
 )
-def test_no_cell_is_a_formula(formula: str) -> None:
-    """In whichever field of the service's it comes."""
+def test_csv_cells_are_no_formulas(formula: str) -> None:
     item = {**ITEM, "raw_error": formula, "item": formula, "group": formula, "fix": formula}
     (row,) = _read_csv({"job_id": formula, "verdict": "failed", "items": [item]})
 
@@ -62,16 +59,14 @@ def test_no_cell_is_a_formula(formula: str) -> None:
         assert row[name] == f"'{formula}"
 
 
-def test_quotes_and_line_breaks_stay_in_their_cell() -> None:
-    """As CSV quotes them."""
+def test_csv_quotes_and_line_breaks() -> None:
     text = 'a "quoted", text\r\nof two lines'
     (row,) = _read_csv({"job_id": "a", "verdict": "failed", "items": [{**ITEM, "raw_error": text}]})
 
     assert row["raw_error"] == text
 
 
-def test_markdown_tells_what_did_not_simply_pass() -> None:
-    """And counts the rest."""
+def test_markdown_lists_failed_and_alarming_items() -> None:
     rows = ({"job_id": "a", "verdict": "passed", "items": [ITEM]}, {"job_id": "b", "verdict": "passed"})
     text = render_markdown("Checks", _jobs(*rows), passed=1)
 
@@ -96,8 +91,7 @@ def test_markdown_tells_what_did_not_simply_pass() -> None:
         ("&lt;", r"\&lt;"),
     ],
 )
-def test_markdown_takes_nothing_for_markup(text: str, shown: str) -> None:
-    """A cell stays a cell, and says what the service said."""
+def test_markdown_is_escaped(text: str, shown: str) -> None:
     item = {**ITEM, "failed_reason": text, "raw_error": ""}
 
     assert f"| {shown} |" in render_markdown(
@@ -105,8 +99,7 @@ def test_markdown_takes_nothing_for_markup(text: str, shown: str) -> None:
     )
 
 
-def test_markdown_links_to_the_manual_alone() -> None:
-    """A link to elsewhere is left out."""
+def test_markdown_links_to_the_manual_only() -> None:
     item = {**ITEM, "link": "https://evil.example/"}
 
     assert "evil" not in render_markdown(

@@ -46,8 +46,7 @@ def _look(reports: LiveReports, question: LiveQuery) -> LiveResult:
     return look
 
 
-def test_it_shows_how_far_the_checks_are(question: LiveQuery) -> None:
-    """As the sensor will report it."""
+def test_live_progress_of_prechecks(question: LiveQuery) -> None:
     look = _look(LiveReports(), question)
 
     assert look.report is not None
@@ -55,8 +54,7 @@ def test_it_shows_how_far_the_checks_are(question: LiveQuery) -> None:
     assert look.report.summary["percent"] == 55.0
 
 
-def test_many_viewers_cost_one_call(question: LiveQuery, emulator: Emulator) -> None:
-    """Twenty at once, and twenty after them."""
+def test_users_share_one_request(question: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
     threads = [threading.Thread(target=_look, args=(reports, question)) for _ in range(20)]
     for thread in threads:
@@ -70,8 +68,7 @@ def test_many_viewers_cost_one_call(question: LiveQuery, emulator: Emulator) -> 
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_has_ended_is_not_asked_for_again(question: LiveQuery, emulator: Emulator) -> None:
-    """A look at a check that goes on costs what is still going on."""
+def test_finished_jobs_are_not_polled_again(question: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
     _look(reports, question)
     emulator.advance(60)
@@ -83,8 +80,7 @@ def test_what_has_ended_is_not_asked_for_again(question: LiveQuery, emulator: Em
     assert emulator.job_ids[1] not in asked[-1]
 
 
-def test_alarms_count_as_the_task_lets_them(question: LiveQuery) -> None:
-    """A job that will fail the task is not shown as passed."""
+def test_alarms_of_the_task_are_applied(question: LiveQuery) -> None:
     strict = LiveQuery(question.conn_id, question.job_ids, "fail")
 
     look = _look(LiveReports(), strict)
@@ -93,10 +89,9 @@ def test_alarms_count_as_the_task_lets_them(question: LiveQuery) -> None:
     assert look.report.summary["verdicts"]["failed"] == 1
 
 
-def test_a_slow_drs_holds_nobody(
+def test_slow_drs_does_not_block_the_page(
     question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The viewer is told that the answer is to come, and gets it at a later look."""
     monkeypatch.setattr(live, "_WAIT_S", 0.05)
     connect({"read_timeout": 1})
     emulator.inject("hang", operation="BatchCheckResults", times=1)
@@ -108,10 +103,9 @@ def test_a_slow_drs_holds_nobody(
     assert _look(reports, question).report is not None
 
 
-def test_a_drs_that_never_answers_is_told(
+def test_hanging_drs_is_reported(
     question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Long before the hook gives up."""
     monkeypatch.setattr(live, "_WAIT_S", 0.05)
     monkeypatch.setattr(live, "_UNREACHABLE_S", 0.0)
     connect({"read_timeout": 1})
@@ -128,10 +122,9 @@ def test_a_drs_that_never_answers_is_told(
         ({"host": "http://127.0.0.1:9", "extra": {"retry_timeout": 0.1}}, "DRS does not respond"),
     ],
 )
-def test_trouble_is_told_without_a_secret(
+def test_failure_reason_has_no_secret(
     question: LiveQuery, connect: Connect, changes: dict[str, Any], trouble: str
 ) -> None:
-    """Nor does it say where the connection leads."""
     connect(**{"extra": None, **changes})
 
     look = _look(LiveReports(), question)
@@ -139,16 +132,14 @@ def test_trouble_is_told_without_a_secret(
     assert (look.report, look.reason) == (None, trouble)
 
 
-def test_a_connection_that_is_missing_is_told(question: LiveQuery) -> None:
-    """Airflow's own error is none of ours."""
+def test_missing_connection_is_reported(question: LiveQuery) -> None:
     look = _look(LiveReports(), LiveQuery("no_such_connection", question.job_ids))
 
     assert look.reason.startswith("polling failed")
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_is_known_stays_when_drs_goes(question: LiveQuery, emulator: Emulator) -> None:
-    """With the time that it is from, and why there is no newer one."""
+def test_last_result_is_kept_when_drs_fails(question: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
     before = _look(reports, question)
     emulator.inject("no_permission", operation="BatchCheckResults", times=None)
@@ -158,8 +149,7 @@ def test_what_is_known_stays_when_drs_goes(question: LiveQuery, emulator: Emulat
     assert (after.at_s, bool(after.reason)) == (before.at_s, True)
 
 
-def test_no_more_than_some_questions_are_kept(emulator: Emulator, connect: Connect) -> None:
-    """Somebody who looks at everything does not fill the memory of the server."""
+def test_number_of_results_is_limited(emulator: Emulator, connect: Connect) -> None:
     reports = LiveReports()
     for n in range(live._MAX_RESULTS + 10):
         reports.get_result(LiveQuery("drs_default", (f"job-{n}",)))
@@ -167,8 +157,7 @@ def test_no_more_than_some_questions_are_kept(emulator: Emulator, connect: Conne
     assert len(reports._states) == live._MAX_RESULTS
 
 
-def test_the_jobs_of_the_trigger_go_first() -> None:
-    """It knows what else there is to know: alarms, and jobs that need no check."""
+def test_jobs_of_the_trigger_take_precedence() -> None:
     watch = PrecheckWatch(["a", "b"], AlarmPolicy(frozenset()))
     trigger = DrsWatchTrigger(
         drs_conn_id="from_trigger", watch=watch.to_dict(), poke_interval=1, deadline=1e11
@@ -181,16 +170,14 @@ def test_the_jobs_of_the_trigger_go_first() -> None:
 
 
 @pytest.mark.parametrize("value", [["a", "b"], "['a', 'b']", '["a", "b"]'])
-def test_the_jobs_of_a_task_in_a_worker_are_its_rendered_field(value: object) -> None:
-    """As a list, or as the text of one."""
+def test_jobs_of_a_worker_task_are_its_rendered_field(value: object) -> None:
     found = create_query({}, {**FIELDS, "job_ids": value}, [])
 
     assert found is not None
     assert found.job_ids == ("a", "b")
 
 
-def test_a_field_that_airflow_has_cut_is_not_believed() -> None:
-    """What the run has submitted is taken instead."""
+def test_truncated_field_is_ignored() -> None:
     cut = "Truncated. You can change this behaviour in [core]max_templated_field_length. ['a', 'b', 'c"
 
     found = create_query({}, {**FIELDS, "job_ids": cut}, ["a", "b", "c", "d"])
@@ -209,16 +196,14 @@ def test_a_field_that_airflow_has_cut_is_not_believed() -> None:
         ({}, {**FIELDS, "job_ids": ["a"], "start_time": None}),
     ],
 )
-def test_tasks_that_do_other_things_are_not_asked_about(trigger: Any, fields: Any) -> None:
-    """Such as those that start jobs, or wait for something else, or belong to another provider."""
+def test_other_tasks_are_not_polled(trigger: Any, fields: Any) -> None:
     assert create_query(trigger, fields, ["b"]) is None
 
 
 @pytest.mark.parametrize(("value", "is_on"), [(None, True), ("True", True), ("False", False)])
-def test_the_configuration_switches_it_off(
+def test_configuration_disables_live_progress(
     value: str | None, is_on: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is on by default."""
     if value is not None:
         monkeypatch.setenv("AIRFLOW__DRS__LIVE_REPORT", value)
 

@@ -22,8 +22,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def test_a_process_that_shows_no_page_loads_none() -> None:
-    """Schedulers, triggerers and tasks read plugins, too."""
+def test_other_processes_load_no_web_framework() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LOADED], capture_output=True, text=True, check=True
     )
@@ -36,8 +35,7 @@ def test_a_process_that_shows_no_page_loads_none() -> None:
 
 # Of the web frameworks that Airflow brings, about themselves.
 @pytest.mark.filterwarnings("ignore")
-def test_each_line_gets_what_it_can_show() -> None:
-    """A blueprint in Airflow 3 would ask for another provider; Airflow 2 knows no FastAPI."""
+def test_plugin_of_each_airflow_line() -> None:
     if AIRFLOW_V_3_0_PLUS:
         (app,) = DrsReportPlugin.fastapi_apps
         assert (app["url_prefix"], DrsReportPlugin.flask_blueprints) == ("/drs", [])
@@ -49,8 +47,7 @@ def test_each_line_gets_what_it_can_show() -> None:
         assert not hasattr(DrsReportPlugin, "fastapi_apps")
 
 
-def test_the_page_asks_for_its_own_files_alone() -> None:
-    """Nothing is loaded from elsewhere, written into markup, or built from text."""
+def test_page_loads_own_files_only() -> None:
     for file in STATIC.iterdir():
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text, file.name

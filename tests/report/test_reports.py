@@ -39,8 +39,7 @@ def _read(*rows: Any) -> Report:
     return Report(json.dumps(rows))
 
 
-def test_what_the_sensor_writes_is_read() -> None:
-    """Verdict, counts, and each item with what it means."""
+def test_report_of_the_sensor_is_read() -> None:
     report = _read(_row("a", ("srcBinlogFormatCheck", "FAILED")))
 
     (job,) = (each.to_dict() for each in report.jobs)
@@ -52,8 +51,7 @@ def test_what_the_sensor_writes_is_read() -> None:
     assert item["link"].startswith("https://docs.otc.t-systems.com/")
 
 
-def test_what_failed_comes_first() -> None:
-    """Then what is unknown, what goes on, what has alarms; each in the order in which it was reported."""
+def test_failed_jobs_come_first() -> None:
     unknown = {"job_id": "unknown", "verdict": "maybe"}
     rows = (_row("fine"), _row("alarmed", ("x", "ALARM")), _row("going-on", percent=40), unknown)
     report = _read(*rows, _row("bad", ("x", "FAILED")), _row("worse", ("x", "FAILED")))
@@ -62,8 +60,7 @@ def test_what_failed_comes_first() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["PASSED", "ok", "", None, True, 1, ["passed"], {"verdict": "passed"}])
-def test_only_the_word_passed_is_a_pass(verdict: object) -> None:
-    """Everything else is unknown, and is shown among the failed ones."""
+def test_unknown_verdict_is_not_passed(verdict: object) -> None:
     report = _read({"job_id": "a", "verdict": verdict})
 
     assert report.summary["verdicts"]["passed"] == 0
@@ -71,8 +68,7 @@ def test_only_the_word_passed_is_a_pass(verdict: object) -> None:
     assert report.digest.outcome == "failed"
 
 
-def test_a_waived_alarm_shows_by_whose_word() -> None:
-    """It counts apart from the other alarms."""
+def test_accepted_alarm_shows_its_waiver() -> None:
     policy = AlarmPolicy(frozenset(), (read_waiver(WAIVER, "waiver"),))
     (job,) = _read(_row("a", ("binLog", "ALARM"), policy=policy)).jobs
 
@@ -92,8 +88,7 @@ def test_a_waived_alarm_shows_by_whose_word() -> None:
         ("passed", ["a", "c"]),
     ],
 )
-def test_each_view_shows_its_jobs(view: str, found: list[str]) -> None:
-    """And the counts on the filters are how many those are."""
+def test_filters_select_jobs(view: str, found: list[str]) -> None:
     report = _read(_row("a", ("x", "ALARM")), _row("b", ("x", "FAILED")), _row("p", percent=1), _row("c"))
 
     assert [job.job_id for job in report.select(view)] == found
@@ -103,22 +98,19 @@ def test_each_view_shows_its_jobs(view: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "found"), [("JOB-1", ["job-1"]), ("binlog", ["job-1"]), ("SAID no", ["job-1"]), ("quiet", [])]
 )
-def test_a_search_looks_into_ids_items_and_reasons(text: str, found: list[str]) -> None:
-    """In whatever case."""
+def test_search_in_ids_items_and_reasons(text: str, found: list[str]) -> None:
     report = _read(_row("job-1", ("srcBinlogFormatCheck", "FAILED")), _row("job-2"))
 
     assert [job.job_id for job in report.select("all", text)] == found
 
 
-def test_a_search_finds_the_error_of_a_job_without_a_result() -> None:
-    """Its text is all there is."""
+def test_search_in_errors() -> None:
     row = {"job_id": "a", "verdict": "failed", "error": {"type": "DrsError", "message": "No such job"}}
 
     assert [job.job_id for job in _read(row).select("all", "no such")] == ["a"]
 
 
-def test_facts_stand_once_for_all_jobs() -> None:
-    """A page of many jobs with the same item would else say the same many times."""
+def test_texts_are_shared_by_all_jobs() -> None:
     jobs = [job.to_dict() for job in _read(_row("a", ("x", "FAILED")), _row("b", ("x", "FAILED"))).jobs]
 
     facts = gather_facts(jobs)
@@ -127,8 +119,7 @@ def test_facts_stand_once_for_all_jobs() -> None:
     assert not [item for job in jobs for item in job["items"] if "problem" in item]
 
 
-def test_a_digest_counts_jobs_by_item() -> None:
-    """In how many each failed, and in how many it alarmed; an item twice in a job counts once."""
+def test_digest_counts_jobs_by_item() -> None:
     rows = (_row("a", ("x", "FAILED"), ("x", "FAILED")), _row("b", ("x", "ALARM"), ("y", "ALARM")))
 
     found = digest(json.dumps(rows))
@@ -137,8 +128,7 @@ def test_a_digest_counts_jobs_by_item() -> None:
     assert (found.jobs, found.failed, found.items) == (2, 1, (("x", 1, 1), ("y", 0, 1)))
 
 
-def test_items_are_ranked_by_the_reports_that_they_failed_in() -> None:
-    """Then by those that they alarmed in."""
+def test_items_are_ranked_by_failed_reports() -> None:
     digests = [
         _read(_row("a", *items)).digest
         for items in ([("often", "FAILED"), ("once", "FAILED")], [("often", "FAILED"), ("soft", "ALARM")])
@@ -151,8 +141,7 @@ def test_items_are_ranked_by_the_reports_that_they_failed_in() -> None:
 @pytest.mark.parametrize(
     "text", ["", "null", "{}", "[1]", '["a"]', "\x80\x04pickle", '[{"items": {}}]', "[[]]"]
 )
-def test_what_is_no_report_says_so(text: str) -> None:
-    """Instead of showing an empty one, which would look like a good one."""
+def test_invalid_report_raises(text: str) -> None:
     with pytest.raises(Unreadable):
         Report(text)
     assert digest(text) is None
@@ -176,13 +165,11 @@ def test_what_is_no_report_says_so(text: str) -> None:
         7,
     ],
 )
-def test_a_link_leads_to_the_manuals_or_nowhere(address: object) -> None:
-    """Over TLS, without a user, at the port that everybody uses."""
+def test_links_lead_to_manuals_only(address: object) -> None:
     assert check_link(address) == ""
 
 
-def test_the_manuals_are_linked() -> None:
-    """Those of both clouds."""
+def test_manuals_are_allowed_hosts() -> None:
     for host in ("docs.otc.t-systems.com", "support.huaweicloud.com"):
         assert check_link(f"https://{host}/drs/x.html") == f"https://{host}/drs/x.html"
 
@@ -190,13 +177,11 @@ def test_the_manuals_are_linked() -> None:
 @pytest.mark.parametrize(
     ("text", "map_index"), [("3", 3), ("-1", -1), ("{MAP_INDEX}", -1), ("9" * 5000, 999_999_999)]
 )
-def test_a_map_index_is_a_number_or_none(text: str, map_index: int) -> None:
-    """Airflow leaves its placeholder in; somebody else tries what breaks."""
+def test_map_index_formats(text: str, map_index: int) -> None:
     assert read_address("d", "r", "t", text).map_index == map_index
 
 
-def test_a_text_without_end_is_cut() -> None:
-    """The page stays readable."""
+def test_long_text_is_truncated() -> None:
     assert len(read_text("x" * 100_000)) < 3000
 
 
@@ -209,8 +194,7 @@ ROWS = st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON | ITEMS, max_size=
 
 
 @given(ROWS)
-def test_anything_is_a_report_or_is_refused(rows: list[dict[str, Any]]) -> None:
-    """And what is one can be counted, filtered, and sent as strict JSON."""
+def test_any_json_is_a_report_or_rejected(rows: list[dict[str, Any]]) -> None:
     try:
         report = _read(*rows)
     except Unreadable:

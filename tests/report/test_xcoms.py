@@ -41,37 +41,31 @@ class Elsewhere(BaseXCom):  # type: ignore[misc]
         return json.loads(TEXT)
 
 
-def test_what_stands_in_the_database_is_taken_as_it_is() -> None:
-    """Without decoding what may be megabytes."""
+def test_stored_value_is_not_decoded_twice() -> None:
     assert read_json(TEXT, "precheck_report", PLACE) is TEXT
 
 
-def test_json_within_json_is_unwrapped() -> None:
-    """Airflow 3 keeps it so where its server has set the value."""
+def test_json_within_json() -> None:
     assert read_json(json.dumps(TEXT), "precheck_report", PLACE) == TEXT
 
 
-def test_a_pickle_is_never_opened() -> None:
-    """It could run anything in the web server."""
+def test_pickle_is_never_loaded() -> None:
     with pytest.raises(Unreadable):
         Report(read_json(pickle.dumps([{"job_id": "a"}]), "precheck_report", PLACE))
 
 
-def test_nothing_is_no_report() -> None:
-    """A value can be null."""
+def test_null_is_not_a_report() -> None:
     with pytest.raises(Unreadable):
         read_json(None, "precheck_report", PLACE)
 
 
-def test_a_custom_backend_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It knows where the value is."""
+def test_custom_backend_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolved, "XCom", Elsewhere)
 
     assert json.loads(read_json(_in_database("store://report"), "precheck_report", PLACE)) == json.loads(TEXT)
 
 
-def test_a_backend_that_fails_is_named_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it says may hold what it keeps."""
+def test_failing_backend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolved, "XCom", Elsewhere)
 
     with pytest.raises(Unreadable, match="Elsewhere cannot read it here: PermissionError") as caught:
@@ -79,8 +73,7 @@ def test_a_backend_that_fails_is_named_and_no_more(monkeypatch: pytest.MonkeyPat
     assert "12345" not in str(caught.value)
 
 
-def test_a_backend_that_only_writes_elsewhere_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that reads as Airflow does is not asked."""
+def test_backend_without_custom_read_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolved, "XCom", type("Own", (BaseXCom,), {}))
 
     assert xcoms.read_json(TEXT, "precheck_report", PLACE) is TEXT

@@ -47,8 +47,7 @@ def _disguised(secret: str) -> dict[str, str | bytes]:
 
 @pytest.mark.parametrize("name", ["plain", "awkward"])
 @pytest.mark.parametrize("disguise", _disguised(PLAIN))
-def test_every_disguise_is_seen_through(name: str, disguise: str) -> None:
-    """And the hit says which secret it was, and where."""
+def test_every_encoding_is_found(name: str, disguise: str) -> None:
     text = _disguised(SECRETS.by_name[name])[disguise]
 
     found = SECRETS.search({"elsewhere": "nothing here", "here": text})
@@ -57,28 +56,24 @@ def test_every_disguise_is_seen_through(name: str, disguise: str) -> None:
 
 
 @given(st.binary(max_size=30), st.binary(max_size=30))
-def test_base64_is_found_whatever_stands_around_it(before: bytes, after: bytes) -> None:
-    """All three alignments, with any neighbours."""
+def test_base64_is_found_at_any_alignment(before: bytes, after: bytes) -> None:
     for secret in (PLAIN, AWKWARD):
         assert SECRETS.search({"text": base64.b64encode(before + secret.encode() + after)})
 
 
-def test_other_text_is_no_hit() -> None:
-    """Nor is another canary."""
+def test_other_text_is_not_found() -> None:
     other = Canaries().make("plain")
 
     assert SECRETS.search({"other": other, "mark": "canary-not-real-plain", "none": b""}) == []
 
 
 def test_files_are_searched(tmp_path: Path) -> None:
-    """And folders among them left alone."""
     (tmp_path / "log").write_text(f"password={PLAIN}")
 
     assert SECRETS.search_files(tmp_path.rglob("*")) == [Hit("plain", str(tmp_path / "log"), "raw")]
     assert SECRETS.search_files([tmp_path]) == []
 
 
-def test_a_secret_that_is_too_short_is_no_canary() -> None:
-    """It would be found everywhere."""
+def test_short_secret_is_rejected() -> None:
     with pytest.raises(AssertionError):
         SECRETS.add("short", "admin")

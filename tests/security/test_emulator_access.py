@@ -53,13 +53,11 @@ def _url(lines: list[str]) -> str:
         ("2130706433", False),
     ],
 )
-def test_what_is_loopback(host: str, is_ours_alone: bool) -> None:
-    """In doubt, somebody else can reach it."""
+def test_loopback_addresses(host: str, is_ours_alone: bool) -> None:
     assert is_loopback(host) is is_ours_alone
 
 
-def test_it_listens_on_loopback_unless_told_otherwise(start_emulator: Start) -> None:
-    """The command, and the one in a test; neither asks for a key, and neither prints one."""
+def test_default_is_loopback_without_key(start_emulator: Start) -> None:
     lines = start_emulator()
 
     assert _url(lines).startswith("http://127.0.0.1:")
@@ -74,16 +72,14 @@ def test_it_listens_on_loopback_unless_told_otherwise(start_emulator: Start) -> 
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "", "2130706433"])
-def test_it_serves_others_only_if_told_so(host: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mere address is not enough."""
+def test_other_machines_require_allow_remote(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--host", host])
 
     assert "--allow-remote" in capsys.readouterr().err
 
 
-def test_one_that_others_can_reach_makes_a_key(start_emulator: Start) -> None:
-    """It is printed, another one each time, and demanded."""
+def test_allow_remote_generates_a_key(start_emulator: Start) -> None:
     first, second = (start_emulator("--host", EVERYWHERE, "--allow-remote") for _ in range(2))
     url = _url(first).replace(EVERYWHERE, "127.0.0.1")
 
@@ -94,8 +90,7 @@ def test_one_that_others_can_reach_makes_a_key(start_emulator: Start) -> None:
     assert requests.get(f"{url}/_emulator/jobs", headers=_header(first), timeout=5).ok
 
 
-def test_the_key_can_come_from_a_file(start_emulator: Start, tmp_path: Path) -> None:
-    """Also on loopback. It is then known, and not printed: a CI keeps what is printed."""
+def test_control_key_file(start_emulator: Start, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
     lines = start_emulator("--control-key-file", str(tmp_path / "key"))
 
@@ -106,8 +101,7 @@ def test_the_key_can_come_from_a_file(start_emulator: Start, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", ["", "\n"])
-def test_an_empty_key_is_none(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that somebody has forgotten to fill leaves nothing open."""
+def test_empty_key_is_rejected(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "key").write_text(content)
 
     with pytest.raises(SystemExit):
@@ -125,8 +119,7 @@ def locked() -> Iterator[Emulator]:
 
 @pytest.mark.parametrize("action", [*ACTIONS, "no_such_action", ""])
 @pytest.mark.parametrize("given", [None, "", "wrong", KEY[:-1], f"{KEY}x", KEY.upper(), "é"])
-def test_no_action_does_without_the_key(locked: Emulator, action: str, given: str | None) -> None:
-    """Not even what only tells; and nobody learns which actions there are."""
+def test_every_action_requires_the_key(locked: Emulator, action: str, given: str | None) -> None:
     headers = {} if given is None else {KEY_HEADER: given.encode()}
     url = f"{locked.url}/_emulator/{action}"
 
@@ -137,8 +130,7 @@ def test_no_action_does_without_the_key(locked: Emulator, action: str, given: st
     assert len(locked.job_ids) == 10
 
 
-def test_an_emulator_in_this_process_knows_its_key(locked: Emulator) -> None:
-    """And what it emulates is open to whoever has the service's own credentials."""
+def test_in_process_emulator_uses_its_key(locked: Emulator) -> None:
     locked.inject("too_frequent")
 
     assert len(locked.faults) == 1
@@ -155,9 +147,7 @@ async def _serving(server: Server, host: str) -> AsyncIterator[str]:
         await server.stop()
 
 
-def test_a_server_makes_its_key_whoever_starts_it() -> None:
-    """Not only the command: what can be reached from elsewhere is never open."""
-
+def test_server_generates_its_key() -> None:
     async def start(server: Server, host: str) -> str | None:
         async with _serving(server, host):
             return server.control_key
@@ -167,8 +157,7 @@ def test_a_server_makes_its_key_whoever_starts_it() -> None:
     assert asyncio.run(start(Server(control_key=KEY), EVERYWHERE)) == KEY
 
 
-def test_the_key_stays_out_of_the_journal(locked: Emulator) -> None:
-    """With everything else that is written down."""
+def test_journal_has_no_key(locked: Emulator) -> None:
     requests.post(f"{locked.url}/v3/auth/tokens", headers={KEY_HEADER: KEY}, json={}, timeout=5)
 
     assert locked.journal()

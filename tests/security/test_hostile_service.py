@@ -52,10 +52,9 @@ def _move(status: int, to: str) -> Callable[[Received], bytes]:
 
 @pytest.mark.parametrize("status", REDIRECTS)
 @pytest.mark.parametrize("call", ["get_job_statuses", "start_jobs", "delete_jobs"])
-def test_drs_sends_nobody_elsewhere(
+def test_redirect_of_drs_is_not_followed(
     hook: Any, use: Use, canaries: Canaries, iam: Any, status: int, call: str
 ) -> None:
-    """The other server sees no connection, and the error names what to set."""
     with RecordingServer() as other, RecordingServer(_move(status, other.url)) as drs:
         use(connection_to(drs.url, iam[0].url, canaries.make("password")))
         with pytest.raises(DrsConfigError, match="host of the connection") as caught:
@@ -67,8 +66,7 @@ def test_drs_sends_nobody_elsewhere(
 
 
 @pytest.mark.parametrize("status", REDIRECTS)
-def test_iam_sends_nobody_elsewhere(hook: Any, use: Use, canaries: Canaries, status: int) -> None:
-    """It would be the password that travels."""
+def test_redirect_of_iam_is_not_followed(hook: Any, use: Use, canaries: Canaries, status: int) -> None:
     with (
         RecordingServer() as other,
         RecordingServer(_move(status, other.url)) as iam,
@@ -83,10 +81,9 @@ def test_iam_sends_nobody_elsewhere(hook: Any, use: Use, canaries: Canaries, sta
 
 
 @pytest.mark.parametrize("status", [300, 304, 305, 306, 399])
-def test_no_other_status_sends_anybody_elsewhere(
+def test_other_redirect_statuses_are_not_followed(
     hook: Any, use: Use, canaries: Canaries, iam: Any, status: int
 ) -> None:
-    """305 once meant a proxy to use."""
     with RecordingServer() as other, RecordingServer(_move(status, other.url)) as drs:
         use(connection_to(drs.url, iam[0].url, canaries.make("password")))
         with pytest.raises(DrsError):
@@ -96,8 +93,9 @@ def test_no_other_status_sends_anybody_elsewhere(
 
 
 @pytest.mark.parametrize("header", ["Refresh", "Content-Location", "Link", "Alt-Svc", "Location"])
-def test_no_other_header_does_either(hook: Any, use: Use, canaries: Canaries, iam: Any, header: str) -> None:
-    """Nor do two calls."""
+def test_other_headers_do_not_redirect(
+    hook: Any, use: Use, canaries: Canaries, iam: Any, header: str
+) -> None:
     with RecordingServer() as other:
         value = {
             "Refresh": f"0; url={other.url}",
@@ -114,8 +112,7 @@ def test_no_other_header_does_either(hook: Any, use: Use, canaries: Canaries, ia
     assert len(drs.received) == 2
 
 
-def test_no_cookie_comes_back(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
-    """A session that somebody plants is none of ours, and nobody recognises us by it."""
+def test_cookies_are_not_sent_back(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
     answer = respond(400, {"error_code": "DRS.M00289"}, Set_Cookie="session=planted; Path=/")
     with RecordingServer(lambda _: answer) as drs:
         use(connection_to(drs.url, iam[0].url, canaries.make("password")))
@@ -142,10 +139,9 @@ REFUSALS = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("call", ["get_job_statuses", "start_jobs"])
-def test_a_drs_that_never_accepts_us_sees_two_tokens_and_no_password(
+def test_rejecting_drs_gets_two_tokens_and_no_password(
     hook: Any, use: Use, canaries: Canaries, iam: Any, refusal: str, call: str
 ) -> None:
-    """The one there was, and one that was renewed; then it is an error, without a third try."""
     server, issue = iam
     with RecordingServer(lambda _: REFUSALS[refusal]) as drs:
         use(connection_to(drs.url, server.url, canaries.make("password"), retry_timeout=300))
@@ -160,8 +156,7 @@ def test_a_drs_that_never_accepts_us_sees_two_tokens_and_no_password(
     assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
 
 
-def test_it_sees_no_more_if_refusals_take_turns(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
-    """Not even one that mixes them with faults that pass: they are tried again, with the same token."""
+def test_mixed_rejections_get_no_more_tokens(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
     server, issue = iam
     answers = itertools.cycle([respond(401), respond(503), respond(403, {"error_code": "DRS.M00100"})])
     with RecordingServer(lambda _: next(answers)) as drs:
@@ -174,8 +169,7 @@ def test_it_sees_no_more_if_refusals_take_turns(hook: Any, use: Use, canaries: C
 
 
 @pytest.mark.parametrize("auth", ["token", "aksk"])
-def test_own_credentials_are_shown_once(hook: Any, use: Use, canaries: Canaries, auth: str) -> None:
-    """A token, or a signature, that the connection brings cannot be renewed; a secret key is never sent."""
+def test_own_credentials_are_sent_once(hook: Any, use: Use, canaries: Canaries, auth: str) -> None:
     secret = canaries.make("secret")
     with RecordingServer(lambda _: respond(401)) as drs:
         connection = connection_to(drs.url, "", secret, auth=auth, project_id="p0", retry_timeout=300)
@@ -188,8 +182,7 @@ def test_own_credentials_are_shown_once(hook: Any, use: Use, canaries: Canaries,
     assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
 
 
-def test_an_iam_that_refuses_is_asked_once(hook: Any, use: Use, canaries: Canaries) -> None:
-    """A wrong password that is tried again and again locks the account."""
+def test_rejected_password_is_sent_once(hook: Any, use: Use, canaries: Canaries) -> None:
     canaries.make("password")
     with (
         RecordingServer(lambda _: respond(401, {"error": {"message": "no"}})) as iam,
@@ -202,10 +195,7 @@ def test_an_iam_that_refuses_is_asked_once(hook: Any, use: Use, canaries: Canari
     assert (len(iam.received), drs.connections) == (1, 0)
 
 
-def test_the_password_goes_to_iam_alone_and_in_a_body(
-    hook: Any, use: Use, canaries: Canaries, iam: Any
-) -> None:
-    """Not in a target or a header, which proxies and servers write into their logs."""
+def test_password_is_sent_to_iam_in_the_body_only(hook: Any, use: Use, canaries: Canaries, iam: Any) -> None:
     with RecordingServer(no_such_job) as drs:
         use(connection_to(drs.url, iam[0].url, canaries.make("password")))
         hook.get_job_statuses([JOB])
@@ -219,10 +209,9 @@ def test_the_password_goes_to_iam_alone_and_in_a_body(
 @pytest.mark.parametrize(
     "netrc", ["machine 127.0.0.1 login other password {}", "default login o password {}"]
 )
-def test_a_netrc_file_gives_nothing_away(
+def test_netrc_is_not_read(
     hook: Any, use: Use, canaries: Canaries, iam: Any, tmp_path: Any, monkeypatch: Any, netrc: str
 ) -> None:
-    """Else a host could ask for a password that was meant for somebody else."""
     (tmp_path / ".netrc").write_text(netrc.format(canaries.make("netrc")))
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))

@@ -219,8 +219,7 @@ def _drs_target(project_id: str, job_id: str = JOB, prefix: str = "") -> bytes:
 @example("..")
 @example("a" * 64)
 @example("a" * 65)
-def test_a_project_id(run: Run, cloud: Cloud, text: str) -> None:
-    """It is a segment of the path, and with keys a header."""
+def test_project_id_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     if _ask(run, cloud, lambda: cloud.read(auth="token", project_id=text)):
         _check(cloud.drs.received[0], cloud.drs, _drs_target(text.strip()), _OF_DRS)
     if _ask(run, cloud, lambda: cloud.read(auth="aksk", project_id=text)):
@@ -230,8 +229,7 @@ def test_a_project_id(run: Run, cloud: Cloud, text: str) -> None:
 
 @_PROPERTY
 @given(HOSTILE)
-def test_a_project_id_of_a_hooks_caller(run: Run, cloud: Cloud, text: str) -> None:
-    """A DAG may bring it from anywhere."""
+def test_project_id_argument_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     own = Overrides(project_id=text)
     if _ask(run, cloud, lambda: cloud.read(auth="token", project_id="p", overrides=own)):
         _check(cloud.drs.received[0], cloud.drs, _drs_target(text or "p"), _OF_DRS)
@@ -240,8 +238,7 @@ def test_a_project_id_of_a_hooks_caller(run: Run, cloud: Cloud, text: str) -> No
 @_PROPERTY
 @given(HOSTILE)
 @example("/../other")
-def test_a_job_id(run: Run, cloud: Cloud, text: str) -> None:
-    """It is a segment of the path, too."""
+def test_job_id_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     if _ask(run, cloud, lambda: cloud.read(auth="token", project_id="p"), job_id=text):
         _check(cloud.drs.received[0], cloud.drs, _drs_target("p", text), _OF_DRS)
 
@@ -251,8 +248,7 @@ def test_a_job_id(run: Run, cloud: Cloud, text: str) -> None:
 @example(" token-not-real")
 @example("a b\tc")
 @example("t" * 20_000)
-def test_a_token(run: Run, cloud: Cloud, text: str) -> None:
-    """It arrives as it is."""
+def test_token_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     if _ask(run, cloud, lambda: cloud.read(auth="token", project_id="p", password=text)):
         (received,) = cloud.drs.received
         _check(received, cloud.drs, _drs_target("p"), _OF_DRS)
@@ -262,8 +258,7 @@ def test_a_token(run: Run, cloud: Cloud, text: str) -> None:
 @_PROPERTY
 @given(HOSTILE, HOSTILE)
 @example(" key", "secret")
-def test_keys(run: Run, cloud: Cloud, login: str, password: str) -> None:
-    """The access key is part of a header; the secret key never travels."""
+def test_keys_are_safe(run: Run, cloud: Cloud, login: str, password: str) -> None:
     if _ask(run, cloud, lambda: cloud.read(auth="aksk", project_id="p", login=login, password=password)):
         (received,) = cloud.drs.received
         _check(received, cloud.drs, _drs_target("p"), _OF_SIGNED)
@@ -273,8 +268,7 @@ def test_keys(run: Run, cloud: Cloud, login: str, password: str) -> None:
 
 @_PROPERTY
 @given(st.one_of(HOSTILE, st.sampled_from(LANGUAGES)))
-def test_a_language(run: Run, cloud: Cloud, text: str) -> None:
-    """It is a header, and one of two words."""
+def test_language_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     for read in (
         lambda: cloud.read(auth="token", project_id="p", language=text),
         lambda: cloud.read(auth="token", project_id="p", overrides=Overrides(language=text)),
@@ -286,10 +280,9 @@ def test_a_language(run: Run, cloud: Cloud, text: str) -> None:
 
 @_PROPERTY
 @given(login=HOSTILE, password=HOSTILE, domain=HOSTILE, project=HOSTILE, is_id=st.booleans())
-def test_what_iam_is_told(
+def test_login_fields_are_sent_unchanged(
     run: Run, cloud: Cloud, login: str, password: str, domain: str, project: str, is_id: bool
 ) -> None:
-    """All of it goes in the body, where anything can stand; and arrives there as it is."""
     domains = {"domain_name": "", "domain_id": domain} if is_id else {"domain_name": domain}
     read = lambda: cloud.read(login=login, password=password, project_name=project, **domains)  # noqa: E731
     if _ask(run, cloud, read):
@@ -309,8 +302,7 @@ def test_what_iam_is_told(
 @example("x@evil.example/", "otc")
 @example("x.evil.example#", "otc")
 @example("x\\.evil.example", "otc")
-def test_a_region(text: str, cloud_name: str) -> None:
-    """It is part of the name of both hosts: everybody has to read the same name there, one of the cloud's."""
+def test_region_is_safe(text: str, cloud_name: str) -> None:
     suffix = {"otc": "otc.t-systems.com", "huaweicloud": "myhuaweicloud.com"}[cloud_name]
     for given_as in ({"region": text}, {"region": "eu-de", "overrides": Overrides(region=text)}):
         fields: dict[str, Any] = {"cloud": cloud_name, "domain_name": "d", **given_as}
@@ -347,8 +339,7 @@ def _host(text: str | None) -> str:
 @example("", "/%2e%2e/other", True)
 @example("", ":0", False)
 @example("user@", "", False)
-def test_a_host(run: Run, cloud: Cloud, before: str, after: str, is_iam: bool) -> None:
-    """What stands around the right one makes no other host, path or header of it."""
+def test_host_is_safe(run: Run, cloud: Cloud, before: str, after: str, is_iam: bool) -> None:
     url = f"http://{before}127.0.0.1:{cloud.drs.port}{after}"
     _try_url(run, cloud, url, is_iam=is_iam)
 
@@ -357,8 +348,7 @@ def test_a_host(run: Run, cloud: Cloud, before: str, after: str, is_iam: bool) -
 @given(HOSTILE, st.booleans())
 @example("/v3", True)
 @example("//", False)
-def test_a_path_of_a_host(run: Run, cloud: Cloud, after: str, is_iam: bool) -> None:
-    """A gateway may serve DRS below one."""
+def test_host_path_is_safe(run: Run, cloud: Cloud, after: str, is_iam: bool) -> None:
     _try_url(run, cloud, f"http://127.0.0.1:{cloud.drs.port}/{after}", is_iam=is_iam)
 
 
@@ -387,8 +377,7 @@ def _try_url(run: Run, cloud: Cloud, url: str, *, is_iam: bool) -> None:
 @example("https://xn--bcher-kva.example")
 @example("https://drs.example\\@evil.example")
 @example("https://[::1]evil.example")
-def test_any_host(text: str) -> None:
-    """All libraries read it alike, or it is refused."""
+def test_any_host_is_safe_or_rejected(text: str) -> None:
     for url in (text, f"https://{text}", f"https://drs.example{text}", f"//{text}"):
         try:
             known = read_settings(
@@ -406,8 +395,7 @@ def test_any_host(text: str) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 10**9])
-def test_a_port_that_is_none(run: Run, cloud: Cloud, port: int) -> None:
-    """Of the connection, and in the host."""
+def test_invalid_port_is_rejected(run: Run, cloud: Cloud, port: int) -> None:
     read = lambda: cloud.read(host="http://127.0.0.1", port=port, auth="token", project_id="p")  # noqa: E731
     assert _ask(run, cloud, read) is None
     read = lambda: cloud.read(host=f"http://127.0.0.1:{port}", auth="token", project_id="p")  # noqa: E731
@@ -420,8 +408,7 @@ def test_a_port_that_is_none(run: Run, cloud: Cloud, port: int) -> None:
 @example(b"t\xff")
 @example(b"t\x7f\x01")
 @example(b" ")
-def test_a_token_that_iam_issues(run: Run, cloud: Cloud, raw: bytes) -> None:
-    """It becomes a header as it is, or an error; and never two headers."""
+def test_issued_token_is_safe(run: Run, cloud: Cloud, raw: bytes) -> None:
     cloud.clear()
     cloud.issued = grant("TOKEN").replace(b"TOKEN", raw)
     known = cloud.read(retry_timeout=0.3)
@@ -441,8 +428,7 @@ def test_a_token_that_iam_issues(run: Run, cloud: Cloud, raw: bytes) -> None:
 @given(HOSTILE)
 @example("../../v3/other")
 @example("p HTTP/1.1\r\nX-Evil: 1\r\n\r\n")
-def test_a_project_id_that_iam_names(run: Run, cloud: Cloud, text: str) -> None:
-    """It becomes a segment of the path as it is, or an error."""
+def test_issued_project_id_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     cloud.clear()
     token = {"issued_at": "2026-01-01T00:00:00.0Z", "expires_at": "2026-01-02T00:00:00.0Z"}
     body = {"token": {**token, "project": {"id": text}}}

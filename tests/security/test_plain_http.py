@@ -114,8 +114,7 @@ def _read(host: str = "https://drs.example", schema: str | None = None, **extra:
 
 
 @pytest.mark.parametrize("url", ELSEWHERE, ids=ascii)
-def test_another_host_is_refused(url: str) -> None:
-    """As DRS and as IAM."""
+def test_other_host_is_rejected(url: str) -> None:
     with pytest.raises(DrsConfigError, match="host"):
         _read(url)
     with pytest.raises(DrsConfigError, match=r"extra\.iam_endpoint"):
@@ -123,28 +122,24 @@ def test_another_host_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["drs.example", "127.0.0.1.evil.example", "2130706433", "localhost."])
-def test_the_schema_of_a_connection_makes_no_difference(url: str) -> None:
-    """It says http as well as the URL does."""
+def test_schema_of_connection_is_checked(url: str) -> None:
     for schema in ("http", "HTTP", " http "):
         with pytest.raises(DrsConfigError, match="host"):
             _read(url, schema)
 
 
 @pytest.mark.parametrize("url", HERE)
-def test_this_machine_is_not(url: str) -> None:
-    """It is where emulators are."""
+def test_loopback_is_allowed(url: str) -> None:
     assert urlsplit(_read(url, iam_endpoint=url).drs_url).scheme == "http"
 
 
-def test_without_a_scheme_it_is_https() -> None:
-    """Also for what is loopback, and for a schema that is something else."""
+def test_default_scheme_is_https() -> None:
     for schema in (None, "", "https", "my_schema"):
         assert _read("127.0.0.1:8080", schema).drs_url == "https://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "https://proxy.example", "http://192.0.2.1"])
-def test_a_proxy_elsewhere_is_another_host(proxy: str) -> None:
-    """It would read what goes over plain http to this machine."""
+def test_remote_proxy_is_another_host(proxy: str) -> None:
     with pytest.raises(DrsConfigError, match=r"extra\.proxy"):
         _read("http://127.0.0.1:8080", proxy=proxy)
     with pytest.raises(DrsConfigError, match=r"extra\.proxy"):
@@ -156,10 +151,7 @@ def test_a_proxy_elsewhere_is_another_host(proxy: str) -> None:
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 @pytest.mark.usefixtures("no_backoff")
-def test_a_proxy_of_the_environment_is_not_told_what_goes_to_this_machine(
-    hook: Any, use: Use, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Also if nobody has thought of NO_PROXY."""
+def test_loopback_uses_no_proxy(hook: Any, use: Use, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     canaries = Canaries()
     token = canaries.make("token")
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -26,8 +26,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("secret", [PLAIN, *AWKWARD], ids=ascii)
-def test_a_value_in_json_is_masked_whole(name: str, secret: str) -> None:
-    """In JSON, in a repr, and in JSON within JSON; and no more than it."""
+def test_json_values_are_masked(name: str, secret: str) -> None:
     document = {"first": "kept", name: secret, "last": "kept, too"}
     for text in (
         json.dumps(document),
@@ -47,8 +46,7 @@ def test_a_value_in_json_is_masked_whole(name: str, secret: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("glue", ["=", ": ", " = ", ":"])
 @pytest.mark.parametrize("secret", [PLAIN, "a,b;c-tail-not-real", "p&q-tail-not-real", "x@y/z-tail-not-real"])
-def test_a_bare_value_is_masked_whole(name: str, glue: str, secret: str) -> None:
-    """As drivers and command lines write it."""
+def test_unquoted_values_are_masked(name: str, glue: str, secret: str) -> None:
     shown = redact_text(f"jdbc:mysql://h:1/d?user=root&{name}{glue}{secret}&useSSL=false, host=h refused")
 
     assert PLAIN not in shown
@@ -69,8 +67,7 @@ def test_a_bare_value_is_masked_whole(name: str, glue: str, secret: str) -> None
         "p\" 'w-tail-not-real",
     ],
 )
-def test_a_password_in_a_url_is_masked_whole(secret: str) -> None:
-    """Also one that should have been quoted."""
+def test_url_passwords_are_masked(secret: str) -> None:
     shown = redact_text(f"Cannot connect to proxy http://user:{secret}@proxy.example:3128/ (refused)")
 
     assert "-not-real" not in shown
@@ -90,13 +87,11 @@ def test_a_password_in_a_url_is_masked_whole(secret: str) -> None:
         "The password of the source is wrong.",
     ],
 )
-def test_other_text_stays(text: str) -> None:
-    """What says what to do must stay readable."""
+def test_other_text_is_kept(text: str) -> None:
     assert redact_text(text) == text
 
 
-def test_texts_within_a_row_are_masked() -> None:
-    """A row may have a message in it, or JSON as a text."""
+def test_texts_in_rows_are_masked() -> None:
     row = {"rows": [{"error_log": f"db_password={PLAIN}", "property": json.dumps({"dbpassword": PLAIN})}]}
 
     assert CANARIES.search({"row": json.dumps(redact(row))}) == []
@@ -104,8 +99,7 @@ def test_texts_within_a_row_are_masked() -> None:
 
 @given(st.text(), st.sampled_from(NAMES), st.text())
 @example("", "password", ":=x")
-def test_masking_twice_changes_nothing_more(before: str, name: str, after: str) -> None:
-    """So that it can be done at every border."""
+def test_redaction_is_idempotent(before: str, name: str, after: str) -> None:
     once = redact_text(f"{before}{name}={after}")
 
     assert redact_text(once) == once
@@ -136,8 +130,7 @@ def test_masking_twice_changes_nothing_more(before: str, name: str, after: str) 
         'password=\\"\\\\\\"',
     ],
 )
-def test_no_text_takes_long(piece: str) -> None:
-    """A service that answers with a megabyte of it must not hold up a triggerer."""
+def test_redaction_is_fast(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     for begin in ("", "password=", 'password="', "password='", 'password=\\"', "http://a:"):
         began_s = time.process_time()

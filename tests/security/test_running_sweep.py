@@ -35,8 +35,7 @@ def _rows(database: Path) -> Iterator[tuple[str, str]]:
                     yield table, text
 
 
-def test_the_runs_went_as_they_should(swept: Swept) -> None:
-    """What was never used cannot leak, so all of it was."""
+def test_runs_have_the_expected_states(swept: Swept) -> None:
     states = swept.airflow.task_states(BAD, RUN)
 
     assert swept.states == {GOOD: "success", BAD: "failed"}, swept.airflow.log(GOOD, RUN, "*")[-3000:]
@@ -50,8 +49,7 @@ def test_the_runs_went_as_they_should(swept: Swept) -> None:
         assert "***" in swept.airflow.log(BAD, RUN, task_id)
 
 
-def test_no_log_has_a_secret(swept: Swept) -> None:
-    """Of tasks and of components, and whatever else Airflow has written into its home."""
+def test_logs_have_no_secret(swept: Swept) -> None:
     files = [
         file for file in swept.airflow.home.rglob("*") if file.is_file() and "airflow.db" not in file.name
     ]
@@ -63,8 +61,7 @@ def test_no_log_has_a_secret(swept: Swept) -> None:
     assert swept.canaries.search_files(files) == []
 
 
-def test_no_table_has_a_secret(swept: Swept) -> None:
-    """Not one column of one row; and the file of the database has none in a row that was deleted."""
+def test_database_has_no_secret(swept: Swept) -> None:
     tables: dict[str, list[str]] = {}
     for table, text in _rows(swept.airflow.home / "airflow.db"):
         tables.setdefault(table, []).append(text)
@@ -77,15 +74,13 @@ def test_no_table_has_a_secret(swept: Swept) -> None:
     assert swept.canaries.search({"file": swept.airflow.dump()}) == []
 
 
-def test_no_trigger_and_no_event_has_a_secret(swept: Swept) -> None:
-    """Not even where Airflow encrypts them."""
+def test_triggers_and_events_have_no_secret(swept: Swept) -> None:
     assert any('"poke_interval"' in text for text in swept.waits)
     assert any("'event'" in text or '"event"' in text for text in swept.waits)
     assert swept.canaries.search({"waits": "\n".join(swept.waits)}) == []
 
 
-def test_the_api_shows_no_secret(swept: Swept) -> None:
-    """Task instances with their rendered fields, tries, logs and XComs, and who did what."""
+def test_api_has_no_secret(swept: Swept) -> None:
     api = Api(swept.airflow)
     told = {path: text for dag_id in (GOOD, BAD) for path, text in api.read_all(dag_id)}
     told["event logs"] = api.get("eventLogs?limit=1000")
@@ -95,12 +90,10 @@ def test_the_api_shows_no_secret(swept: Swept) -> None:
     assert swept.canaries.search(told) == []
 
 
-def test_no_command_line_has_a_secret(swept: Swept) -> None:
-    """Everybody on a machine can read those of all processes."""
+def test_command_lines_have_no_secret(swept: Swept) -> None:
     assert any(b"airflow" in line and b"scheduler" in line for line in swept.command_lines)
     assert swept.canaries.search({"command lines": b"\n".join(swept.command_lines)}) == []
 
 
-def test_the_emulator_has_kept_no_secret(swept: Swept) -> None:
-    """What it writes down of a request."""
+def test_emulator_stores_no_secret(swept: Swept) -> None:
     assert swept.canaries.search({"journal": json.dumps(swept.drs.journal())}) == []

@@ -190,8 +190,7 @@ def _keep_outcome(sweep: Sweep, place: str, call: Callable[[], Any]) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.usefixtures("no_backoff", "short_retries")
-def test_hooks(any_hook: Any, sweep: Sweep, emulator: Emulator, fault: str) -> None:
-    """Calls that carry databases' passwords, and one whose answer has them."""
+def test_hooks_leak_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator, fault: str) -> None:
     job_id = emulator.seed_job(echo_secrets=True, has_endpoints=True)
     running = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
     # The first call logs in; on a busy machine that may take longer than retries may here.
@@ -228,7 +227,7 @@ def short_retries(sweep: Sweep, emulator: Emulator, use: Use) -> None:
 @pytest.mark.parametrize("fault", ["none", "status"])
 @pytest.mark.parametrize(("name", "seed", "arguments"), ACTIONS, ids=[name for name, _, _ in ACTIONS])
 @pytest.mark.usefixtures("no_backoff", "short_retries")
-def test_operators(
+def test_operators_leak_no_secret(
     sweep: Sweep,
     emulator: Emulator,
     context: dict[str, Any],
@@ -237,7 +236,6 @@ def test_operators(
     seed: dict[str, Any],
     arguments: dict[str, Any],
 ) -> None:
-    """Results, XComs, rendered fields, and what a failure says."""
     job_id = emulator.seed_job(echo_secrets=True, **seed)
     operator = getattr(operators, name)(task_id="task", job_ids=job_id, **arguments)
     _inject(emulator, sweep, fault, None)
@@ -265,8 +263,9 @@ def _run(sweep: Sweep, task: Any, context: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.usefixtures("no_backoff", "short_retries")
-def test_deferred_waits(sweep: Sweep, emulator: Emulator, context: dict[str, Any], fault: str) -> None:
-    """The trigger, its event, and the line that the database keeps of a deferral."""
+def test_deferred_waits_leak_no_secret(
+    sweep: Sweep, emulator: Emulator, context: dict[str, Any], fault: str
+) -> None:
     emulator.set_pace(2)
     ids = list(emulator.job_ids)[:2]
     waits: dict[str, Any] = {"deferrable": True, "poke_interval": 0.01, "timeout": 2}
@@ -296,15 +295,13 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def test_there_is_a_way_to_every_class() -> None:
-    """Otherwise the next test would leave one out."""
+def test_every_error_class_is_raised() -> None:
     assert set(WAYS) == set(ERROR_CLASS_BY_NAME) - {"DrsError"}
 
 
 @pytest.mark.parametrize("name", WAYS)
 @pytest.mark.usefixtures("no_backoff", "short_retries")
-def test_every_class_of_error(any_hook: Any, sweep: Sweep, emulator: Emulator, name: str) -> None:
-    """Its text, its repr, its dict, its pickle and the whole chain beneath it."""
+def test_errors_leak_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator, name: str) -> None:
     job_id = emulator.seed_job()
     kind, details = WAYS[name]
     emulator.inject(kind, operation="BatchListJobDetails", **details)
@@ -325,10 +322,9 @@ def _raise_first(answers: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("right", [True, False])
 @pytest.mark.usefixtures("no_backoff", "short_retries")
-def test_iam_and_the_test_of_a_connection(
+def test_login_and_connection_test_leak_no_secret(
     any_hook: Any, sweep: Sweep, emulator: Emulator, right: bool
 ) -> None:
-    """Also when the password is wrong, which is a secret all the same: often it was right a week ago."""
     if not right:
         emulator.set_iam(password="another-password-not-real")
     _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
@@ -338,10 +334,9 @@ def test_iam_and_the_test_of_a_connection(
 
 @pytest.mark.parametrize("refused", [True, False])
 @pytest.mark.usefixtures("no_backoff")
-def test_keys_and_tokens(
+def test_keys_and_tokens_are_not_leaked(
     any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, monkeypatch: pytest.MonkeyPatch, refused: bool
 ) -> None:
-    """The connection's own."""
     secret_key, token = sweep.canaries.make("secret key"), sweep.canaries.make("given-token")
     accepted = "another-key-not-real" if refused else secret_key
     monkeypatch.setattr("airflow_provider_drs.emulator.http.iam.SECRET_KEY", accepted)
@@ -370,8 +365,9 @@ def any_hook_close(hook: Any) -> None:
 
 @pytest.mark.parametrize("url", ["https://drs.example", "http://127.0.0.1:9"])
 @pytest.mark.usefixtures("no_backoff")
-def test_the_password_of_a_proxy(any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, url: str) -> None:
-    """Of one that is not there."""
+def test_proxy_password_is_not_leaked(
+    any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, url: str
+) -> None:
     connection = emulator.connection
     proxy = f"http://user:{sweep.canaries.make('proxy')}@127.0.0.1:9"
     extra = {**connection["extra"], "iam_endpoint": url, "proxy": proxy, "retry_timeout": 0.1}
@@ -381,8 +377,7 @@ def test_the_password_of_a_proxy(any_hook: Any, sweep: Sweep, emulator: Emulator
     sweep.keep("connection test", DrsHook().test_connection())
 
 
-def test_what_holds_a_secret_does_not_show_it(any_hook: Any, sweep: Sweep, emulator: Emulator) -> None:
-    """Settings, clients, tokens; a debugger and a trace with local variables write their reprs."""
+def test_reprs_have_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator) -> None:
     any_hook.get_job_statuses(emulator.job_ids)
     client = any_hook.get_conn()
     slots = list(TOKENS._slots.items())
@@ -395,8 +390,7 @@ def test_what_holds_a_secret_does_not_show_it(any_hook: Any, sweep: Sweep, emula
     sweep.places["identity"] = client._settings.identity
 
 
-def test_a_request_does_not_show_its_body(sweep: Sweep, emulator: Emulator) -> None:
-    """IAM's has the password in it; a trace with local variables has the repr."""
+def test_request_repr_has_no_body(sweep: Sweep, emulator: Emulator) -> None:
     from airflow_provider_drs.protocol.connection.auth import build_token
     from airflow_provider_drs.protocol.core.wire import Send
 
@@ -406,8 +400,9 @@ def test_a_request_does_not_show_its_body(sweep: Sweep, emulator: Emulator) -> N
     assert sweep.canaries.search({"request": repr(request), "step": repr(Send(request, 1.0))}) == []
 
 
-def test_the_emulators_lines(sweep: Sweep, emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The journal, and what ``--log-requests`` prints of it."""
+def test_emulator_journal_and_log_have_no_secret(
+    sweep: Sweep, emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     with DrsHook() as hook:
         hook.validate_connections(
             [emulator.seed_job()], source=read_endpoint("there"), target=read_endpoint("here")
@@ -420,8 +415,7 @@ def test_the_emulators_lines(sweep: Sweep, emulator: Emulator, capsys: pytest.Ca
     sweep.places["printed"] = printed
 
 
-def test_the_sweep_finds_what_is_there(sweep: Sweep) -> None:
-    """An error that has the password, and a result with one in it."""
+def test_sweep_finds_planted_secrets(sweep: Sweep) -> None:
     secret = sweep.canaries.by_name["password"]
     sweep.keep_error("bad", DrsRequestError(f"refused: {secret}"))
     sweep.keep("worse", {"rows": [{"it": secret}]})
@@ -432,10 +426,9 @@ def test_the_sweep_finds_what_is_there(sweep: Sweep) -> None:
     sweep.places.clear()
 
 
-def test_all_libraries_are_listened_to(
+def test_loggers_of_all_libraries_are_captured(
     any_hook: Any, sweep: Sweep, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Otherwise a search of their logs would find nothing whatever they said."""
     any_hook.get_job_statuses(emulator.job_ids)
 
     names = {record.name.partition(".")[0] for record in caplog.records}

@@ -64,16 +64,14 @@ def _bundle(emulator: Emulator) -> str:
     return str(emulator.connection["extra"]["verify"])
 
 
-def test_the_emulators_own_authority_is_believed(hook: Any, use: Use, secure: Emulator) -> None:
-    """With the connection that it says itself."""
+def test_emulator_certificate_is_trusted(hook: Any, use: Use, secure: Emulator) -> None:
     use(secure.connection)
 
     assert len(hook.get_job_statuses(secure.job_ids)) == 10
     assert secure.url.startswith("https://")
 
 
-def test_it_may_be_called_localhost(hook: Any, use: Use, secure: Emulator) -> None:
-    """The certificate names it, too."""
+def test_certificate_includes_localhost(hook: Any, use: Use, secure: Emulator) -> None:
     url = secure.url.replace("127.0.0.1", "localhost")
     connection = secure.connection
     use({**connection, "host": url, "extra": {**connection["extra"], "iam_endpoint": url}})
@@ -82,10 +80,9 @@ def test_it_may_be_called_localhost(hook: Any, use: Use, secure: Emulator) -> No
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_environment_may_name_the_bundle(
+def test_ca_bundle_of_environment(
     hook: Any, use: Use, secure: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """For a connection that says nothing of it."""
     connection = secure.connection
     monkeypatch.setenv(name, connection["extra"].pop("verify"))
     use(connection)
@@ -93,20 +90,18 @@ def test_the_environment_may_name_the_bundle(
     assert len(hook.get_job_statuses(secure.job_ids)) == 10
 
 
-def test_the_connections_bundle_goes_before_the_environments(
+def test_connection_overrides_ca_bundle_of_environment(
     hook: Any, use: Use, secure: Emulator, certificates: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is said closer counts more."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates("other").ca_file))
     use(secure.connection)
 
     assert len(hook.get_job_statuses(secure.job_ids)) == 10
 
 
-def test_a_bundle_of_the_environment_takes_the_place_of_all_others(
+def test_ca_bundle_of_environment_replaces_the_default(
     hook: Any, use: Use, secure: Emulator, certificates: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is no addition to them."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates("other").ca_file))
     connection = secure.connection
     del connection["extra"]["verify"]
@@ -127,7 +122,7 @@ def test_a_bundle_of_the_environment_takes_the_place_of_all_others(
     ],
     ids=["of another authority", "for another name", "for another address", "that has expired"],
 )
-def test_a_certificate_is_refused(
+def test_invalid_certificate_is_rejected(
     hook: Any,
     use: Use,
     certificates: Make,
@@ -135,7 +130,6 @@ def test_a_certificate_is_refused(
     options: dict[str, Any],
     trusts_another: bool,
 ) -> None:
-    """The error names extra.verify; and not a byte of a request has been sent."""
     canaries = Canaries()
     shown = certificates("shown", *names, **options)
     trusted = certificates("trusted").ca_file if trusts_another else shown.ca_file
@@ -151,10 +145,7 @@ def test_a_certificate_is_refused(
     assert canaries.search({"error": f"{caught.value!r} {caught.value.to_dict()}"}) == []
 
 
-def test_a_name_is_checked_also_where_the_name_is_a_localhost(
-    hook: Any, use: Use, certificates: Make
-) -> None:
-    """Loopback is no excuse."""
+def test_host_name_is_verified_on_loopback(hook: Any, use: Use, certificates: Make) -> None:
     files = certificates("address", "127.0.0.1")
     with RecordingServer(tls=_serve(files)) as server:
         url = f"https://localhost:{server.port}"
@@ -167,10 +158,9 @@ def test_a_name_is_checked_also_where_the_name_is_a_localhost(
 
 
 @pytest.mark.parametrize("content", [None, "", "garbage"])
-def test_a_bundle_that_is_none_is_named(
+def test_invalid_ca_bundle_is_named(
     hook: Any, use: Use, secure: Emulator, tmp_path: Path, content: str | None
 ) -> None:
-    """At once, with the field to mend; waiting cures nothing."""
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_text(content)
@@ -202,8 +192,7 @@ def _speaks(context: ssl.SSLContext, version: ssl.TLSVersion) -> bool:
 @pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=lambda each: each.name
 )
-def test_an_old_tls_is_refused(hook: Any, use: Use, certificates: Make, version: ssl.TLSVersion) -> None:
-    """Nobody talks us down to it."""
+def test_old_tls_is_rejected(hook: Any, use: Use, certificates: Make, version: ssl.TLSVersion) -> None:
     files = certificates("old")
     canaries = Canaries()
     with warnings.catch_warnings():
@@ -235,7 +224,6 @@ def test_an_old_tls_is_refused(hook: Any, use: Use, certificates: Make, version:
 @pytest.mark.parametrize("verify", [True, False])
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_https_never_falls_back_to_http(hook: Any, use: Use, verify: bool) -> None:
-    """A server that speaks plain http gets handshakes, and no request."""
     canaries = Canaries()
     with RecordingServer() as server:
         url = server.url.replace("http://", "https://")
@@ -250,8 +238,7 @@ def test_https_never_falls_back_to_http(hook: Any, use: Use, verify: bool) -> No
     assert canaries.search({"sent": server.everything}) == []
 
 
-def test_a_server_that_hangs_up_during_the_handshake_gets_nothing(hook: Any, use: Use) -> None:
-    """Also then the same call is not tried in another way."""
+def test_broken_handshake_gets_no_request(hook: Any, use: Use) -> None:
     canaries = Canaries()
     with RecordingServer(lambda _: b"\x15\x03\x01\x00\x02\x02\x28") as server:
         url = f"https://127.0.0.1:{server.port}"
@@ -263,8 +250,7 @@ def test_a_server_that_hangs_up_during_the_handshake_gets_nothing(hook: Any, use
     assert {each.raw[:2] for each in server.received} == {b"\x16\x03"}
 
 
-def test_the_folder_keeps_its_certificates(tmp_path: Path) -> None:
-    """The bundle that a client trusts is good after the next start, too; the key is nobody else's."""
+def test_certificates_are_reused(tmp_path: Path) -> None:
     folder = tmp_path / "tls"
     first = find_or_make(folder, "127.0.0.1")
     bundle, key = first.ca_file.read_bytes(), first.keyfile.read_bytes()
@@ -279,8 +265,7 @@ def test_the_folder_keeps_its_certificates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["expired", "missing", "garbage", "of another", "for other names"])
-def test_certificates_that_are_no_good_are_made_anew(tmp_path: Path, what: str) -> None:
-    """Without a word; the bundle changes with them."""
+def test_invalid_certificates_are_replaced(tmp_path: Path, what: str) -> None:
     folder = tmp_path / "tls"
     found = find_or_make(folder, "127.0.0.1")
     other = find_or_make(tmp_path / "other", "127.0.0.1")
@@ -300,14 +285,12 @@ def test_certificates_that_are_no_good_are_made_anew(tmp_path: Path, what: str) 
     assert found.ca_file.read_bytes() != before
 
 
-def test_a_certificate_is_given_or_made(tmp_path: Path) -> None:
-    """Not both."""
+def test_certificate_is_given_or_generated(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="either"):
         Emulator(tls=tmp_path, certfile="cert.pem")
 
 
-def test_the_command_prints_what_to_trust(start_emulator: Any, tmp_path: Path) -> None:
-    """And a connection that says so."""
+def test_command_prints_the_ca_bundle(start_emulator: Any, tmp_path: Path) -> None:
     lines = start_emulator("--tls", str(tmp_path / "tls"))
 
     connection = json.loads(lines[-1].partition("=")[2].strip("'"))

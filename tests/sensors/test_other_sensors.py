@@ -53,7 +53,7 @@ def started(emulator: Emulator, connect: Any) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_status_is_waited_for(
+def test_wait_for_status(
     emulator: Emulator,
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -61,7 +61,6 @@ def test_a_status_is_waited_for(
     told: Callable[[], list[str]],
     mode: str,
 ) -> None:
-    """The log shows how far it is, and the XCom has the last of it."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(18))
     _let_turns_take(emulator, 18, monkeypatch)
     sensor = _make("DrsJobStatusSensor", mode, job_ids=started, target_statuses="INCRE_TRANSFER_STARTED")
@@ -90,10 +89,9 @@ def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("failed", "error"), [(None, AirflowFailException), (["PAUSING"], AirflowFailException)]
 )
-def test_a_status_that_leads_nowhere_fails_the_wait(
+def test_failed_status_fails_the_wait(
     emulator: Emulator, context: dict[str, Any], mode: str, failed: Any, error: Any
 ) -> None:
-    """Every failed status, or those that are named."""
     word = "PAUSING" if failed else "FULL_TRANSFER_FAILED"
     job_id = emulator.seed_job(status=word)
     sensor = _make(
@@ -104,8 +102,7 @@ def test_a_status_that_leads_nowhere_fails_the_wait(
         _run(sensor, context)
 
 
-def test_a_failure_can_skip(emulator: Emulator, context: dict[str, Any]) -> None:
-    """If that is wanted; or go on with the others."""
+def test_on_failure_and_allow_partial(emulator: Emulator, context: dict[str, Any]) -> None:
     bad, good = emulator.seed_job(status="CREATE_FAILED"), emulator.seed_job(**REPLICATING)
     wanted = {"job_ids": [bad, good], "target_statuses": ["INCRE_TRANSFER_STARTED"]}
 
@@ -114,8 +111,7 @@ def test_a_failure_can_skip(emulator: Emulator, context: dict[str, Any]) -> None
     assert _run(_make("DrsJobStatusSensor", allow_partial=True, **wanted), context) == [good]
 
 
-def test_a_job_that_is_gone_is_deleted(emulator: Emulator, context: dict[str, Any]) -> None:
-    """For whoever waits for that; for anybody else it is an error."""
+def test_missing_job_counts_as_deleted(emulator: Emulator, context: dict[str, Any]) -> None:
     unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
 
     gone = _make("DrsJobStatusSensor", job_ids=unknown, target_statuses="DELETED")
@@ -126,19 +122,15 @@ def test_a_job_that_is_gone_is_deleted(emulator: Emulator, context: dict[str, An
 
 
 @pytest.mark.parametrize("words", ["DONE", [], ["PAUSING", "DONE"]])
-def test_statuses_that_there_are_not_are_refused(
-    emulator: Emulator, context: dict[str, Any], words: Any
-) -> None:
-    """The text lists those that there are."""
+def test_unknown_statuses_are_rejected(emulator: Emulator, context: dict[str, Any], words: Any) -> None:
     with pytest.raises(AirflowFailException, match="target_statuses"):
         _run(_make("DrsJobStatusSensor", job_ids="a", target_statuses=words), context)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_delay_has_to_stay_small(
+def test_lag_must_stay_small(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, started: str, mode: str
 ) -> None:
-    """For some polls in a row: a job that falls back begins to count anew."""
     steps = [[0, 30], [10, 4], [20, 40], [30, 4]]
     emulator.set_job(started, delay=steps)
     emulator.advance(36)
@@ -153,10 +145,9 @@ def test_a_delay_has_to_stay_small(
     assert context["ti"].xcoms["job_statuses"][0]["delay_s"] == 4
 
 
-def test_a_rescheduled_delay_counts_within_one_poke(
+def test_rescheduled_lag_counts_within_one_poke(
     emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It forgets everything from poke to poke."""
     job_id = emulator.seed_job(**REPLICATING)
     naps: list[float] = []
     monkeypatch.setattr("airflow_provider_drs.sensors.drs.time.sleep", naps.append)
@@ -168,10 +159,9 @@ def test_a_rescheduled_delay_counts_within_one_poke(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("status", ["INCRE_TRANSFER_FAILED", "RELEASE_RESOURCE_COMPLETE"])
-def test_a_job_that_does_not_replicate_any_more_ends_the_wait_for_all(
+def test_stopped_replication_fails_the_wait(
     emulator: Emulator, context: dict[str, Any], mode: str, status: str
 ) -> None:
-    """It will never catch up."""
     job_ids = [emulator.seed_job(status=status), emulator.seed_job(status="FULL_TRANSFER_STARTED")]
 
     with pytest.raises(AirflowFailException, match=status):
@@ -181,16 +171,14 @@ def test_a_job_that_does_not_replicate_any_more_ends_the_wait_for_all(
 @pytest.mark.parametrize(
     "options", [{"max_delay_s": "soon"}, {"max_delay_s": -1}, {"max_delay_s": 1, "consecutive": 0}]
 )
-def test_delays_without_sense_are_refused(
+def test_invalid_lag_is_rejected(
     emulator: Emulator, context: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    """The text names the argument."""
     with pytest.raises(AirflowFailException, match="max_delay_s"):
         _run(_make("DrsReplicationDelaySensor", job_ids="a", **options), context)
 
 
-def test_a_delay_watch_survives_the_triggerer(emulator: Emulator) -> None:
-    """With what it has counted; errors that pass do not end it, others do."""
+def test_lag_watch_survives_the_triggerer(emulator: Emulator) -> None:
     good, other = emulator.seed_job(**REPLICATING), emulator.seed_job(**REPLICATING)
     unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
     watch = DelayWatch([good, other], 5, consecutive=2)
@@ -207,8 +195,7 @@ def test_a_delay_watch_survives_the_triggerer(emulator: Emulator) -> None:
     assert watch_from_dict(lost.to_dict()).results == [{"job_id": unknown}]
 
 
-def test_a_status_watch_survives_the_triggerer(emulator: Emulator, started: str) -> None:
-    """With the progress that it has seen."""
+def test_status_watch_survives_the_triggerer(emulator: Emulator, started: str) -> None:
     emulator.advance(10)
     watch = StatusWatch([started], ["FULL_TRANSFER_COMPLETE"])
     with DrsHook() as hook:
@@ -221,14 +208,13 @@ def test_a_status_watch_survives_the_triggerer(emulator: Emulator, started: str)
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("differences", [[], ["shop.orders"]])
-def test_comparisons_are_waited_for(
+def test_wait_for_comparisons(
     emulator: Emulator,
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     mode: str,
     differences: list[str],
 ) -> None:
-    """A difference fails the task; the report has it."""
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(11))
     job_id = emulator.seed_job(differences=differences, **DR)
     with DrsHook() as hook:
@@ -244,9 +230,8 @@ def test_comparisons_are_waited_for(
 
 
 @pytest.mark.parametrize("comparisons", [[], "none", [{"job_id": "a"}]])
-def test_comparisons_that_are_none_are_refused(
+def test_invalid_comparisons_are_rejected(
     emulator: Emulator, context: dict[str, Any], comparisons: Any
 ) -> None:
-    """The text says where they come from."""
     with pytest.raises(AirflowFailException, match="comparisons"):
         _run(_make("DrsDataComparisonSensor", comparisons=comparisons), context)

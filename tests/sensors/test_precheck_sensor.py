@@ -47,8 +47,7 @@ def _precheck(emulator: Emulator, job_ids: tuple[str, ...], outcome: str = "pass
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_it_returns_the_jobs_that_passed(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
-    """With a report on each."""
+def test_returns_passed_jobs(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
     _precheck(emulator, emulator.job_ids, reads=3)
 
     assert _wait(_sensor(emulator.job_ids, mode), context) == list(emulator.job_ids)
@@ -65,10 +64,9 @@ def test_it_returns_the_jobs_that_passed(emulator: Emulator, context: dict[str, 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("softening", [{}, {"soft_fail": True}, {"never_fail": True}], ids=str)
-def test_a_failed_verdict_is_final_and_explained(
+def test_failed_verdict_is_permanent_and_explained(
     emulator: Emulator, context: dict[str, Any], mode: str, softening: dict[str, bool]
 ) -> None:
-    """Neither soft_fail nor never_fail turns it into a skip, which would open gates downstream."""
     good, bad = emulator.job_ids[:2]
     _precheck(emulator, (good,), reads=2)
     _precheck(emulator, (bad,), "fail", reads=2)
@@ -86,7 +84,6 @@ def test_a_failed_verdict_is_final_and_explained(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_on_failure_skip_skips(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
-    """For those who want it, by name."""
     _precheck(emulator, emulator.job_ids[:1], "fail", reads=2)
 
     with pytest.raises(AirflowSkipException):
@@ -94,10 +91,7 @@ def test_on_failure_skip_skips(emulator: Emulator, context: dict[str, Any], mode
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_allow_partial_returns_those_that_passed(
-    emulator: Emulator, context: dict[str, Any], mode: str
-) -> None:
-    """And fails if none did."""
+def test_allow_partial_returns_passed_jobs(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
     good, bad = emulator.job_ids[:2]
     _precheck(emulator, (good,), reads=2)
     _precheck(emulator, (bad,), "fail", reads=2)
@@ -108,8 +102,7 @@ def test_allow_partial_returns_those_that_passed(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_alarms_pass_fail_or_are_named(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
-    """DRS lets alarms pass; the user may not."""
+def test_alarms_argument(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
     job_id = emulator.job_ids[0]
     _precheck(emulator, (job_id,), "alarm", items=["srcTriggerAndEventCheck"])
 
@@ -129,10 +122,9 @@ WAIVER = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_waiver_lets_an_alarm_of_some_jobs_pass_until_a_date(
+def test_waivers_accept_alarms_until_they_expire(
     emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]], mode: str
 ) -> None:
-    """The report says by whose word; one that has expired is named, and counts no more."""
     job_ids = emulator.job_ids[:2]
     _precheck(emulator, job_ids, "alarm", items=["srcTriggerAndEventCheck"])
     expired = {**WAIVER, "jobs": "*", "expires": "2026-01-31"}
@@ -152,10 +144,7 @@ def test_a_waiver_lets_an_alarm_of_some_jobs_pass_until_a_date(
 
 
 @pytest.mark.parametrize("name", ["waivers.yaml", "waivers.json"])
-def test_waivers_come_from_a_file_beside_the_dag(
-    emulator: Emulator, context: dict[str, Any], tmp_path: Path, name: str
-) -> None:
-    """As Airflow reads the files of templates."""
+def test_waivers_from_a_file(emulator: Emulator, context: dict[str, Any], tmp_path: Path, name: str) -> None:
     # People write dates without quotes.
     as_yaml = "".join(
         f"{'- ' if field == 'item' else '  '}{field}: {value if field == 'expires' else json.dumps(value)}\n"
@@ -180,10 +169,9 @@ def test_waivers_come_from_a_file_beside_the_dag(
         ([{"item": "a"}], r"alarms\[0\].jobs is missing"),
     ],
 )
-def test_waivers_that_are_none_fail_before_anything_is_asked(
+def test_invalid_waivers_fail_before_polling(
     emulator: Emulator, context: dict[str, Any], alarms: Any, text: str
 ) -> None:
-    """The text names the field."""
     with pytest.raises(AirflowFailException, match=text):
         _sensor(emulator.job_ids[0], alarms=alarms).execute(context)
 
@@ -194,7 +182,6 @@ def test_waivers_that_are_none_fail_before_anything_is_asked(
 def test_fail_fast_does_not_wait_for_the_others(
     emulator: Emulator, context: dict[str, Any], mode: str
 ) -> None:
-    """The one that still runs is reported as pending."""
     slow, bad = emulator.job_ids[:2]
     _precheck(emulator, (slow,), duration_s=600)
     _precheck(emulator, (bad,), "fail", reads=2)
@@ -206,8 +193,9 @@ def test_fail_fast_does_not_wait_for_the_others(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_time_out_is_named_and_softened(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
-    """soft_fail is for this and for nothing else."""
+def test_timeout_names_jobs_and_honors_soft_fail(
+    emulator: Emulator, context: dict[str, Any], mode: str
+) -> None:
     _precheck(emulator, emulator.job_ids[:2], duration_s=600)
 
     with pytest.raises(AirflowSensorTimeout, match=emulator.job_ids[1]):
@@ -218,10 +206,9 @@ def test_a_time_out_is_named_and_softened(emulator: Emulator, context: dict[str,
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_passing_faults_do_not_end_the_wait(
+def test_transient_errors_do_not_end_the_wait(
     emulator: Emulator, context: dict[str, Any], connect: Any, mode: str
 ) -> None:
-    """The service is away for longer than one call may take, and comes back."""
     _precheck(emulator, emulator.job_ids[:1], reads=2)
     connect({"retry_timeout": 0.05})
     emulator.inject("status", status=503, operation="BatchCheckResults", after=1, times=40)
@@ -231,10 +218,9 @@ def test_passing_faults_do_not_end_the_wait(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("softening", [{}, {"soft_fail": True}], ids=str)
-def test_a_job_that_drs_does_not_know_fails_at_once(
+def test_unknown_job_fails_immediately(
     emulator: Emulator, context: dict[str, Any], mode: str, softening: dict[str, bool]
 ) -> None:
-    """Though the other one is still being checked."""
     unknown = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
     _precheck(emulator, emulator.job_ids[:1], duration_s=600)
 
@@ -243,10 +229,7 @@ def test_a_job_that_drs_does_not_know_fails_at_once(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_final_error_of_the_account_fails_at_once(
-    emulator: Emulator, context: dict[str, Any], mode: str
-) -> None:
-    """In the first poll and in a later one; soft_fail changes nothing."""
+def test_permanent_error_fails_immediately(emulator: Emulator, context: dict[str, Any], mode: str) -> None:
     _precheck(emulator, emulator.job_ids[:1], duration_s=600)
     emulator.inject("no_permission", operation="BatchCheckResults", after=1, times=None)
 
@@ -256,7 +239,6 @@ def test_a_final_error_of_the_account_fails_at_once(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_one_log_line_per_change(emulator: Emulator, context: dict[str, Any], mode: str, told: Any) -> None:
-    """Not one per poll."""
     job_id = emulator.job_ids[0]
     _precheck(emulator, (job_id,), duration_s=600)
 
@@ -267,8 +249,7 @@ def test_one_log_line_per_change(emulator: Emulator, context: dict[str, Any], mo
     assert sum("pre-check at 0%" in line for line in told()) == 1
 
 
-def test_a_backward_job_needs_no_result(emulator: Emulator, context: dict[str, Any]) -> None:
-    """The sensor finds out by itself."""
+def test_backward_job_needs_no_result(emulator: Emulator, context: dict[str, Any]) -> None:
     pair = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql", "multi_write": True}
     parent = emulator.seed_job(**pair)
     emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **pair)
@@ -277,8 +258,7 @@ def test_a_backward_job_needs_no_result(emulator: Emulator, context: dict[str, A
     assert _wait(_sensor([backward]), context) == [backward]
 
 
-def test_a_verdict_without_result_goes_by_rate_and_items(emulator: Emulator, context: dict[str, Any]) -> None:
-    """Where the service leaves ``result`` out."""
+def test_verdict_without_result_uses_rate_and_items(emulator: Emulator, context: dict[str, Any]) -> None:
     good, bad = emulator.job_ids[:2]
     _precheck(emulator, (good,), without_result=True)
     _precheck(emulator, (bad,), "fail", without_result=True)
@@ -289,8 +269,7 @@ def test_a_verdict_without_result_goes_by_rate_and_items(emulator: Emulator, con
 @pytest.mark.parametrize(
     "event", [None, {}, "done", {"status": "done"}, {"status": "new word", "watch": None}]
 )
-def test_an_event_that_is_none_of_ours_fails(context: dict[str, Any], event: object) -> None:
-    """Never through to success."""
+def test_unknown_event_fails(context: dict[str, Any], event: object) -> None:
     sensor = _sensor("a", soft_fail=True)
     if isinstance(event, dict) and "watch" in event:
         event["watch"] = {"kind": "start", "job_ids": [], "statuses": {}, "errors": {}}
@@ -299,13 +278,11 @@ def test_an_event_that_is_none_of_ours_fails(context: dict[str, Any], event: obj
         sensor.resume_execution("execute_complete", {"event": event}, context)
 
 
-def test_a_trigger_that_died_is_no_skip(context: dict[str, Any]) -> None:
-    """Though soft_fail is set: the base class would skip."""
+def test_failed_trigger_is_not_skipped(context: dict[str, Any]) -> None:
     with pytest.raises(Exception, match="Trigger failure"):
         _sensor("a", soft_fail=True).resume_execution("__fail__", {"error": "Trigger failure"}, context)
 
 
-def test_on_failure_is_checked_when_the_dag_is_parsed() -> None:
-    """A slip of the keyboard shows at once."""
+def test_on_failure_is_validated_when_parsed() -> None:
     with pytest.raises(ValueError, match="on_failure"):
         _sensor("a", on_failure="ignore")

@@ -66,8 +66,7 @@ def _dead_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_a_good_connection_has_good_findings_only(secure: Emulator) -> None:
-    """Each step of the way to IAM and to DRS, then one token and one reading call."""
+def test_valid_connection_is_ok(secure: Emulator) -> None:
     findings = diagnose(_settings(secure))
 
     assert [(each.step, each.state) for each in findings] == [
@@ -79,8 +78,7 @@ def test_a_good_connection_has_good_findings_only(secure: Emulator) -> None:
     assert asked == ["KeystoneCreateUserTokenByPassword", "BatchListJobStatus"]
 
 
-def test_keys_and_tokens_need_no_iam(emulator: Emulator) -> None:
-    """So nobody looks for one."""
+def test_keys_and_tokens_skip_iam(emulator: Emulator) -> None:
     from airflow_provider_drs.emulator.http import iam
 
     keys = {"login": iam.ACCESS_KEY, "password": iam.SECRET_KEY}
@@ -120,10 +118,9 @@ def _project() -> str:
         ),
     ],
 )
-def test_what_is_missing_is_named(
+def test_first_failure_is_named(
     emulator: Emulator, fields: dict[str, Any], extra: dict[str, Any], step: str, says: str
 ) -> None:
-    """With what to do about it."""
     places = {
         "DEAD": f"http://127.0.0.1:{_dead_port()}",
         "TLS": emulator.url.replace("http:", "https:"),
@@ -152,10 +149,9 @@ def test_what_is_missing_is_named(
         ),
     ],
 )
-def test_what_drs_refuses_is_explained(
+def test_rejection_of_drs_is_explained(
     emulator: Emulator, fault: str, options: dict[str, Any], step: str, says: str
 ) -> None:
-    """A permission is not a password."""
     emulator.inject(fault, operation="BatchListJobStatus", times=None, **options)
 
     found, text = _worst(_settings(emulator, {"retry_timeout": 0.6}))
@@ -185,7 +181,7 @@ def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certifica
         ((), {"lifetime": -datetime.timedelta(days=3)}, True, "the operator of the endpoint must renew it"),
     ],
 )
-def test_a_certificate_that_does_not_verify_is_described(
+def test_invalid_certificate_is_described(
     emulator: Emulator,
     tls_server: Callable[..., tuple[RecordingServer, Certificates]],
     names: tuple[str, ...],
@@ -193,7 +189,6 @@ def test_a_certificate_that_does_not_verify_is_described(
     trusted: bool,
     says: str,
 ) -> None:
-    """Whose it is, for whom, and for how long; and nothing is sent to such a server."""
     server, files = tls_server(*names, **options)
     with server:
         extra = {"verify": str(files.ca_file)} if trusted else {}
@@ -203,8 +198,7 @@ def test_a_certificate_that_does_not_verify_is_described(
     assert not server.received
 
 
-def test_a_bundle_that_cannot_be_read_is_named(secure: Emulator, tmp_path: Path) -> None:
-    """By its field and its path."""
+def test_unreadable_ca_bundle_is_named(secure: Emulator, tmp_path: Path) -> None:
     found, text = _worst(_settings(secure, {"verify": str(tmp_path / "no-such.pem")}))
 
     assert found == "IAM TLS"
@@ -212,8 +206,7 @@ def test_a_bundle_that_cannot_be_read_is_named(secure: Emulator, tmp_path: Path)
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_tls_that_nobody_verifies_is_a_warning(secure: Emulator) -> None:
-    """It works, and should not stay so."""
+def test_unverified_tls_is_a_warning(secure: Emulator) -> None:
     findings = diagnose(_settings(secure, {"verify": False}))
 
     assert [each.step for each in findings if each.state is State.WARN] == ["IAM TLS", "DRS TLS"]
@@ -229,8 +222,7 @@ def test_tls_that_nobody_verifies_is_a_warning(secure: Emulator) -> None:
         ("aksk", 0, State.OK),
     ],
 )
-def test_a_clock_that_is_wrong_is_noticed(auth: str, hours: int, worst: State) -> None:
-    """Signatures depend on it."""
+def test_wrong_clock_is_reported(auth: str, hours: int, worst: State) -> None:
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
     date = now.strftime("%a, %d %b %Y %H:%M:%S GMT")
 
@@ -252,9 +244,7 @@ def test_a_clock_that_is_wrong_is_noticed(auth: str, hours: int, worst: State) -
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
-def test_a_server_without_a_date_says_nothing_of_clocks(date: str) -> None:
-    """Nor does one that breaks the connection off."""
-
+def test_missing_date_skips_the_clock_check(date: str) -> None:
     def answer(request: Received) -> bytes:
         if not request.line.startswith(b"GET"):
             return no_such_job(request)
@@ -270,8 +260,7 @@ def test_a_server_without_a_date_says_nothing_of_clocks(date: str) -> None:
     assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS"]
 
 
-def test_a_proxy_that_refuses_is_named_and_its_password_is_not(secure: Emulator) -> None:
-    """By where it was configured."""
+def test_rejecting_proxy_is_named_without_password(secure: Emulator) -> None:
     with RecordingServer(lambda _: respond(407)) as proxy:
         address = f"http://somebody:{PROXY_SECRET}@127.0.0.1:{proxy.port}"
         found, text = _worst(_settings(secure, {"proxy": address}))
@@ -283,8 +272,7 @@ def test_a_proxy_that_refuses_is_named_and_its_password_is_not(secure: Emulator)
     assert (proxy.received[0].header(b"proxy-authorization") or b"").startswith(b"Basic ")
 
 
-def test_a_proxy_of_the_environment_is_named(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many do not know that they have one."""
+def test_proxy_of_environment_is_named(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{_dead_port()}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -295,8 +283,7 @@ def test_a_proxy_of_the_environment_is_named(emulator: Emulator, monkeypatch: py
     assert "add drs.example.invalid to NO_PROXY" in text
 
 
-def test_a_user_without_the_project_is_told_so(emulator: Emulator) -> None:
-    """IAM refuses both with 401; asked without a project, it tells them apart."""
+def test_user_without_project_is_explained(emulator: Emulator) -> None:
     token = grant("token-not-real")
 
     def answer(request: Received) -> bytes:
@@ -314,9 +301,7 @@ def test_a_user_without_the_project_is_told_so(emulator: Emulator) -> None:
     assert "has no access to project 'eu-de'. Its projects: eu-nl (1234)." in text
 
 
-def test_a_list_of_projects_that_is_none_is_left_out(emulator: Emulator) -> None:
-    """The finding stays."""
-
+def test_invalid_project_list_is_ignored(emulator: Emulator) -> None:
     def answer(request: Received) -> bytes:
         if request.line.startswith(b"GET"):
             return respond(200, {"projects": 7})

@@ -160,8 +160,7 @@ def _bounded_memory(most: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["endless-chunks", "a-length-of-terabytes", "gzip-bomb", "deep"])
-def test_no_answer_takes_much_memory(serve: Any, hook: Any, name: str) -> None:
-    """The pieces of the largest body that is read, and the whole of it; what is packed is not unpacked."""
+def test_response_memory_is_limited(serve: Any, hook: Any, name: str) -> None:
     serve((TOO_LARGE | UNREADABLE)[name])
 
     with _bounded_memory(2 * LARGEST_BODY + BUFFERED), contextlib.suppress(DrsError):
@@ -169,8 +168,7 @@ def test_no_answer_takes_much_memory(serve: Any, hook: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("script", TOO_LARGE.values(), ids=TOO_LARGE)
-def test_an_answer_that_does_not_end_is_left(serve: Any, hook: Any, script: Script) -> None:
-    """At 32 MiB, once: asking again would bring the same."""
+def test_too_large_response_is_not_read(serve: Any, hook: Any, script: Script) -> None:
     server = serve(script)
 
     with pytest.raises(DrsResponseError, match=r"larger than 32 MiB"):
@@ -181,8 +179,7 @@ def test_an_answer_that_does_not_end_is_left(serve: Any, hook: Any, script: Scri
 
 
 @pytest.mark.parametrize("script", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_body_that_cannot_be_read_is_named(serve: Any, hook: Any, script: Script) -> None:
-    """With its size, its kind and how it starts; nothing is unpacked that nobody asked to be packed."""
+def test_unreadable_body_is_described(serve: Any, hook: Any, script: Script) -> None:
     serve(script)
 
     with pytest.raises(DrsResponseError, match=r"the body (is no|has no)"):
@@ -190,8 +187,7 @@ def test_a_body_that_cannot_be_read_is_named(serve: Any, hook: Any, script: Scri
 
 
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
-def test_an_answer_that_is_no_http_is_a_broken_connection(serve: Any, hook: Any, script: Script) -> None:
-    """It is left within what its buffers hold."""
+def test_non_http_response_is_a_broken_connection(serve: Any, hook: Any, script: Script) -> None:
     server = serve(script)
 
     with pytest.raises((DrsUnavailableError, DrsResponseError)):
@@ -202,10 +198,9 @@ def test_an_answer_that_is_no_http_is_a_broken_connection(serve: Any, hook: Any,
 
 @pytest.mark.parametrize("value", [b"abc\r\n def: evil", b"abc\rdef: evil", b"abc\n def: evil"])
 @pytest.mark.parametrize("status", [200, 400])
-def test_headers_of_a_server_stay_in_its_answer(
+def test_header_line_breaks_are_removed(
     serve: Any, hook: Any, caplog: Any, value: bytes, status: int
 ) -> None:
-    """A line break in a header's value, folded or bare, makes no line of a log and none of an error."""
     caplog.set_level("DEBUG")
     answer = _answer(GOOD if status == 200 else b"{}", b"X-Request-Id: " + value)
     serve(lambda: [answer.replace(b"200 OK", b"%d No" % status)])
@@ -224,8 +219,7 @@ def test_headers_of_a_server_stay_in_its_answer(
 
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"text/html; charset=utf-16", b"image/png", b""])
-def test_the_type_of_a_body_is_not_believed(serve: Any, hook: Any, kind: bytes) -> None:
-    """What it is is seen from the bytes: gateways label wrongly, in both directions."""
+def test_content_type_is_not_trusted(serve: Any, hook: Any, kind: bytes) -> None:
     serve(lambda: [_answer(GOOD, b"Content-Type: " + kind)])
 
     assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"

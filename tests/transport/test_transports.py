@@ -53,10 +53,9 @@ def _point_at(connect: Any, url: str, **extra: Any) -> None:
     connect({"iam_endpoint": url, **extra}, host=url)
 
 
-def test_a_certificate_that_does_not_verify_is_final(
+def test_untrusted_certificate_is_permanent(
     hook: Any, connect: Any, secure: Emulator, monkeypatch: Any
 ) -> None:
-    """The text names extra.verify."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     _point_at(connect, secure.url)
@@ -67,19 +66,15 @@ def test_a_certificate_that_does_not_verify_is_final(
     assert secure.journal() == []
 
 
-def test_a_bundle_or_no_verification_lets_it_through(
-    hook: Any, connect: Any, secure: Emulator, certificate: tuple[Path, Path]
-) -> None:
-    """As the connection says."""
+def test_verify_option(hook: Any, connect: Any, secure: Emulator, certificate: tuple[Path, Path]) -> None:
     _point_at(connect, secure.url, verify=str(certificate[0]))
 
     assert len(hook.get_job_statuses(secure.job_ids)) == 10
 
 
-def test_the_environment_may_name_the_bundle(
+def test_ca_bundle_of_environment(
     hook: Any, connect: Any, secure: Emulator, certificate: tuple[Path, Path], monkeypatch: Any
 ) -> None:
-    """REQUESTS_CA_BUNDLE, for both transports."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     _point_at(connect, secure.url)
 
@@ -87,8 +82,7 @@ def test_the_environment_may_name_the_bundle(
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-def test_verification_can_be_switched_off(hook: Any, connect: Any, secure: Emulator) -> None:
-    """For a laboratory."""
+def test_verification_can_be_disabled(hook: Any, connect: Any, secure: Emulator) -> None:
     _point_at(connect, secure.url, verify="false")
 
     assert len(hook.get_job_statuses(secure.job_ids)) == 10
@@ -133,8 +127,7 @@ def refusing_proxy() -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("url", ["https://drs.example", "http://127.0.0.1:9"])
-def test_a_proxy_that_refuses_is_final(hook: Any, connect: Any, refusing_proxy: Proxy, url: str) -> None:
-    """Through a tunnel and without one; the text names extra.proxy and hides its password."""
+def test_rejecting_proxy_is_permanent(hook: Any, connect: Any, refusing_proxy: Proxy, url: str) -> None:
     _point_at(connect, url, proxy=refusing_proxy.url)
 
     with pytest.raises(DrsConfigError, match=r"extra\.proxy") as caught:
@@ -144,10 +137,9 @@ def test_a_proxy_that_refuses_is_final(hook: Any, connect: Any, refusing_proxy: 
     assert "not-real" not in str(caught.value)
 
 
-def test_the_environment_may_name_the_proxy(
+def test_proxy_of_environment(
     hook: Any, connect: Any, refusing_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTPS_PROXY; and NO_PROXY leaves it out."""
     monkeypatch.setenv("https_proxy", refusing_proxy.url)
     _point_at(connect, "https://drs.example")
 
@@ -155,8 +147,7 @@ def test_the_environment_may_name_the_proxy(
         hook.get_job_statuses(["a" * 36])
 
 
-def test_a_proxy_that_is_away_passes(hook: Any, connect: Any) -> None:
-    """It may come back."""
+def test_unreachable_proxy_is_transient(hook: Any, connect: Any) -> None:
     _point_at(connect, "https://drs.example", proxy="http://127.0.0.1:9", retry_timeout=0.1)
 
     with pytest.raises(DrsUnavailableError, match="proxy"):
@@ -164,10 +155,7 @@ def test_a_proxy_that_is_away_passes(hook: Any, connect: Any) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://localhost:9"])
-def test_a_service_that_is_away_says_where_to_look(
-    hook: Any, connect: Any, emulator: Emulator, url: str
-) -> None:
-    """Host for DRS."""
+def test_unreachable_service_names_the_field(hook: Any, connect: Any, emulator: Emulator, url: str) -> None:
     connect({"retry_timeout": 0.6}, host=url)
 
     with pytest.raises(DrsUnavailableError, match="Check host") as caught:
@@ -176,15 +164,13 @@ def test_a_service_that_is_away_says_where_to_look(
     assert caught.value.operation == "BatchListJobStatus"
 
 
-def test_a_token_of_twenty_kilobytes_is_taken(hook: Any, emulator: Emulator) -> None:
-    """Aiohttp refuses header fields beyond 8,190 bytes unless told otherwise."""
+def test_large_token_is_accepted(hook: Any, emulator: Emulator) -> None:
     emulator.set_iam(token_bytes=20_000)
 
     assert len(hook.get_job_statuses(emulator.job_ids)) == 10
 
 
-def test_a_token_of_the_connection_is_used_as_it_is(hook: Any, connect: Any, emulator: Emulator) -> None:
-    """Without a call of IAM; once refused, nobody can renew it."""
+def test_token_of_connection_is_used(hook: Any, connect: Any, emulator: Emulator) -> None:
     emulator.accept_token("given-token")
     connect(
         {"auth": "token", "project_id": "0123456789abcdef0123456789abcdef"}, login="", password="given-token"
@@ -200,7 +186,6 @@ def test_a_token_of_the_connection_is_used_as_it_is(hook: Any, connect: Any, emu
 
 
 def test_concurrent_threads_cause_one_renewal(connect: Any, emulator: Emulator) -> None:
-    """They share the token of the process."""
     from airflow_provider_drs.hooks.drs import DrsHook
 
     def call() -> None:
@@ -218,7 +203,6 @@ def test_concurrent_threads_cause_one_renewal(connect: Any, emulator: Emulator) 
 
 
 def test_concurrent_coroutines_cause_one_renewal(connect: Any, emulator: Emulator) -> None:
-    """Also when all of them are refused at once."""
     from airflow_provider_drs.hooks.drs import DrsAsyncHook
 
     async def call() -> None:
@@ -252,8 +236,7 @@ def _exceptions(*modules: Any) -> list[type[BaseException]]:
 @pytest.mark.parametrize(
     "error_class", _exceptions(requests.exceptions, urllib3.exceptions), ids=lambda each: each.__name__
 )
-def test_every_exception_of_requests_is_caught_and_named(error_class: type[BaseException]) -> None:
-    """A stranger would escape every handler that users wrote."""
+def test_every_requests_exception_is_translated(error_class: type[BaseException]) -> None:
     assert issubclass(
         error_class, (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
     )
@@ -268,8 +251,7 @@ _OF_AIOHTTPS_CLIENT = [
 ]
 
 
-def test_the_exceptions_of_aiohttps_client_are_found() -> None:
-    """Otherwise the test of each of them would pass without one."""
+def test_aiohttp_exceptions_are_found() -> None:
     names = {each.__name__ for each in _OF_AIOHTTPS_CLIENT}
 
     assert names >= {
@@ -284,13 +266,11 @@ def test_the_exceptions_of_aiohttps_client_are_found() -> None:
 
 
 @pytest.mark.parametrize("error_class", _OF_AIOHTTPS_CLIENT, ids=lambda each: each.__name__)
-def test_every_exception_of_aiohttps_client_is_caught(error_class: type[BaseException]) -> None:
-    """A stranger would escape every handler that users wrote."""
+def test_every_aiohttp_exception_is_translated(error_class: type[BaseException]) -> None:
     assert issubclass(error_class, (aiohttp.ClientError, TimeoutError, OSError, ValueError))
 
 
-def test_an_exception_never_seen_counts_as_sent() -> None:
-    """In doubt the state is read first, for both transports."""
+def test_unknown_exception_counts_as_sent() -> None:
     for translate, error in (
         (sync.translate, requests.RequestException()),
         (aio.translate, aiohttp.ClientError()),
@@ -301,16 +281,14 @@ def test_an_exception_never_seen_counts_as_sent() -> None:
         assert failure.maybe_applied
 
 
-def test_the_text_of_a_header_error_is_not_kept() -> None:
-    """It quotes the header, and with it the token."""
+def test_header_error_hides_the_header() -> None:
     error = requests.exceptions.InvalidHeader("Invalid header value 'secret-token'")
 
     assert "secret-token" not in repr(sync.translate(error))
     assert "secret-token" not in repr(aio.translate(ValueError("bad header value 'secret-token'")))
 
 
-def test_nothing_shows_a_secret(emulator: Emulator, connect: Any, caplog: Any) -> None:
-    """Reprs, logs and errors of a whole conversation."""
+def test_conversation_has_no_secret(emulator: Emulator, connect: Any, caplog: Any) -> None:
     from airflow_provider_drs.hooks.drs import DrsHook
 
     caplog.set_level("DEBUG")

@@ -70,8 +70,7 @@ async def _turn(turned: threading.Event) -> None:
     turned.set()
 
 
-def test_the_http_library_is_loaded_beside_the_loop(emulator: Emulator) -> None:
-    """Airflow imports the module of a trigger in its loop; what takes long there is loaded in a thread."""
+def test_http_library_is_imported_in_a_thread(emulator: Emulator) -> None:
     emulator.set_verdict(None, "pass", reads=1)
     _precheck([emulator.job_ids[0]])
     _, fields = _trigger(emulator.job_ids[0]).serialize()
@@ -87,10 +86,7 @@ def test_the_http_library_is_loaded_beside_the_loop(emulator: Emulator) -> None:
     assert done.stdout.splitlines()[-1] == "[False]"
 
 
-def test_the_loop_goes_on_while_iam_takes_its_time(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It issues no token before the loop has come round: one that waits for the token would wait for ever."""
+def test_slow_iam_does_not_block_the_loop(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator.set_verdict(None, "pass", reads=2)
     _precheck(list(emulator.job_ids))
     emulator.revoke_tokens()
@@ -117,8 +113,7 @@ def test_the_loop_goes_on_while_iam_takes_its_time(
     assert [event.payload["status"] for event in events] == ["done"] * 10
 
 
-def test_the_loop_goes_on_while_a_thread_renews_the_token(emulator: Emulator) -> None:
-    """A hook in another thread may be at it: a loop tries for its lock, and does not wait in it."""
+def test_renewal_in_a_thread_does_not_block_the_loop(emulator: Emulator) -> None:
     turned, waited = threading.Event(), []
 
     async def run() -> None:
@@ -176,9 +171,7 @@ def _watch(*coroutines: Any) -> list[str]:
     return heard.lines
 
 
-def test_airflows_watchdog_barks_at_a_loop_that_stands_still() -> None:
-    """Else its silence would say nothing."""
-
+def test_watchdog_reports_a_blocked_loop() -> None:
     async def stand_still() -> None:
         await asyncio.sleep(0.01)
         # What a badly-written trigger does.
@@ -187,8 +180,7 @@ def test_airflows_watchdog_barks_at_a_loop_that_stands_still() -> None:
     assert "blocked for" in _watch(stand_still)[0]
 
 
-def test_airflows_watchdog_is_silent(emulator: Emulator) -> None:
-    """While a hundred wait, come to their ends, and have their token renewed again and again."""
+def test_watchdog_reports_nothing(emulator: Emulator) -> None:
     barks = []
     for _ in range(ATTEMPTS):
         emulator.reset()

@@ -65,8 +65,7 @@ def _calls(emulator: Emulator) -> Counter[str]:
     return Counter(entry["operation"] for entry in emulator.journal())
 
 
-def test_triggers_share_calls(emulator: Emulator) -> None:
-    """Ten jobs in ten triggers cost what they cost in one: a call a poll, and one token."""
+def test_triggers_share_requests(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids, reads=3)
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
@@ -78,8 +77,7 @@ def test_triggers_share_calls(emulator: Emulator) -> None:
     assert {report.verdict for report in reports} == {Verdict.PASSED}
 
 
-def test_one_trigger_of_many_jobs_learns_in_parts(emulator: Emulator, connect: Connect) -> None:
-    """A batch of its jobs at a time, and all are in the event."""
+def test_trigger_with_many_jobs_is_updated_in_batches(emulator: Emulator, connect: Connect) -> None:
     connect({"poll_batch_size": 3})
     _precheck(emulator, emulator.job_ids, reads=2)
 
@@ -92,7 +90,6 @@ def test_one_trigger_of_many_jobs_learns_in_parts(emulator: Emulator, connect: C
 
 
 def test_two_triggers_can_wait_for_the_same_job(emulator: Emulator) -> None:
-    """It is asked about once for both, and each judges by its own rules."""
     job_id = emulator.job_ids[0]
     _precheck(emulator, [job_id], outcome="alarm", items=["srcBinlogFormatCheck"], reads=2)
     strict = PrecheckWatch([job_id], AlarmPolicy(frozenset()))
@@ -104,8 +101,7 @@ def test_two_triggers_can_wait_for_the_same_job(emulator: Emulator) -> None:
     assert all(entry["count"] == 1 for entry in emulator.journal("BatchCheckResults"))
 
 
-def test_what_a_verdict_hangs_on_beside_the_results_is_asked_together(emulator: Emulator) -> None:
-    """Three failed jobs of three triggers are reviewed in one call."""
+def test_follow_up_reads_are_shared(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids[:3], outcome="fail", reads=1)
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:3]))
@@ -114,8 +110,7 @@ def test_what_a_verdict_hangs_on_beside_the_results_is_asked_together(emulator: 
     assert _calls(emulator) == {"BatchCheckResults": 1, "BatchListJobDetails": 1}
 
 
-def test_a_job_that_nobody_knows_harms_no_other(emulator: Emulator) -> None:
-    """Its own trigger ends, and the others go on to theirs."""
+def test_unknown_job_does_not_affect_others(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids, reads=3)
 
     unknown, *others = _wait(*(_trigger(_checks(job_id)) for job_id in (UNKNOWN, *emulator.job_ids)))
@@ -124,8 +119,7 @@ def test_a_job_that_nobody_knows_harms_no_other(emulator: Emulator) -> None:
     assert {watch_from_dict(event["watch"]).reports[0].verdict for event in others} == {Verdict.PASSED}
 
 
-def test_a_batch_that_is_refused_for_one_job_is_asked_again_without_it(emulator: Emulator) -> None:
-    """The wait for that job fails; the nine others come to their verdicts."""
+def test_rejected_batch_is_halved(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids, reads=3)
     bad = emulator.job_ids[4]
     body = json.dumps({"error_code": "DRS.M00201", "error_msg": "a parameter is wrong"})
@@ -142,10 +136,9 @@ def test_a_batch_that_is_refused_for_one_job_is_asked_again_without_it(emulator:
     }
 
 
-def test_a_service_that_throttles_has_few_calls_to_answer(
+def test_throttling_limits_concurrent_calls(
     emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those side by side, each of which backs off; the others wait for one of them to end."""
     _precheck(emulator, emulator.job_ids, reads=1)
     connect({"poll_batch_size": 1, "retry_timeout": 0.1})
     fault = emulator.inject("too_frequent", times=None, operation="BatchCheckResults")
@@ -171,10 +164,7 @@ def test_a_service_that_throttles_has_few_calls_to_answer(
     assert max(most) <= MAX_CONCURRENT_CALLS + 1
 
 
-def test_a_job_that_stands_still_near_its_end_is_in_no_hurry(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is asked sooner once it is near, and as before if the next answer is the same."""
+def test_unchanged_job_is_not_polled_early(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = emulator.job_ids[0]
     _precheck(emulator, [job_id], duration_s=100)
     emulator.advance(90)
@@ -194,8 +184,7 @@ def test_a_job_that_stands_still_near_its_end_is_in_no_hurry(
     assert told == [True, False]
 
 
-def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:
-    """Nor does one that comes late."""
+def test_canceled_trigger_does_not_affect_others(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids, reads=4)
 
     async def run() -> list[Any]:
@@ -215,8 +204,7 @@ def test_a_cancelled_trigger_disturbs_nobody(emulator: Emulator) -> None:
     assert emulator.job_ids[0] not in asked
 
 
-def test_a_watch_that_breaks_breaks_alone(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its trigger fails instead of waiting for ever."""
+def test_failing_watch_does_not_affect_others(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     _precheck(emulator, emulator.job_ids[:2], reads=2)
     learn = PrecheckWatch.update
 
@@ -237,8 +225,7 @@ def test_a_watch_that_breaks_breaks_alone(emulator: Emulator, monkeypatch: pytes
     assert event.payload["status"] == "done"
 
 
-def test_a_fault_of_the_poller_is_not_waited_out(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it is, the triggers hear of it."""
+def test_bug_of_the_poller_fails_the_triggers(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PrecheckWatch, "has_changed", lambda *_: 1 / 0)
     _precheck(emulator, emulator.job_ids[:2], reads=2)
 
@@ -246,10 +233,9 @@ def test_a_fault_of_the_poller_is_not_waited_out(emulator: Emulator, monkeypatch
         _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids[:2]))
 
 
-def test_a_passing_fault_is_told_once_and_waited_out(
+def test_transient_error_is_logged_once(
     emulator: Emulator, connect: Connect, told: Callable[[], list[str]]
 ) -> None:
-    """Each trigger's log has it, not each poll."""
     _precheck(emulator, emulator.job_ids[:2], reads=1)
     connect({"retry_timeout": 0.05})
     emulator.inject("status", status=503, times=None, operation="BatchCheckResults")
@@ -265,8 +251,7 @@ def test_a_passing_fault_is_told_once_and_waited_out(
     assert sum("Polling DRS failed" in line for line in told()) == 2
 
 
-def test_a_final_error_ends_every_wait(emulator: Emulator) -> None:
-    """Those of the call that it met, and the others as their turn comes."""
+def test_permanent_error_ends_every_wait(emulator: Emulator) -> None:
     emulator.inject("no_permission", times=None, operation="BatchCheckResults")
 
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
@@ -276,8 +261,7 @@ def test_a_final_error_ends_every_wait(emulator: Emulator) -> None:
     }
 
 
-def test_an_error_on_the_way_is_that_of_the_waits_that_asked(emulator: Emulator) -> None:
-    """Here, when failed jobs are reviewed."""
+def test_error_of_follow_up_read_affects_its_waits_only(emulator: Emulator) -> None:
     _precheck(emulator, emulator.job_ids[:1], outcome="fail", reads=1)
     _precheck(emulator, emulator.job_ids[1:2], reads=2)
     emulator.inject("no_permission", times=None, operation="BatchListJobDetails")
@@ -288,10 +272,9 @@ def test_an_error_on_the_way_is_that_of_the_waits_that_asked(emulator: Emulator)
     assert watch_from_dict(passed["watch"]).reports[0].verdict is Verdict.PASSED
 
 
-def test_connections_of_one_identity_share_and_others_do_not(
+def test_connections_with_one_identity_share_a_poller(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever their names are."""
     _precheck(emulator, emulator.job_ids[:3], reads=1)
     other = {**emulator.connection, "extra": {**emulator.connection["extra"], "language": "zh-cn"}}
     monkeypatch.setenv("AIRFLOW_CONN_SAME", emulator.connection_json)
@@ -314,10 +297,9 @@ def test_connections_of_one_identity_share_and_others_do_not(
         (lambda ids: DelayWatch(ids, 1000, consecutive=2), {"BatchListProgresses"}),
     ],
 )
-def test_all_kinds_of_waiting_are_shared(
+def test_all_watches_share_requests(
     emulator: Emulator, make: Callable[[Iterable[str]], Watch], calls: set[str]
 ) -> None:
-    """And what a status watch wants to know of jobs that move is asked for all of them at once."""
     jobs = [emulator.seed_job(status="INCRE_TRANSFER_STARTED") for _ in range(4)]
 
     events = _wait(*(_trigger(make([job_id])) for job_id in jobs))
@@ -328,8 +310,7 @@ def test_all_kinds_of_waiting_are_shared(
     assert max(made.values()) <= 2
 
 
-def test_a_wrong_connection_is_an_event(connect: Connect) -> None:
-    """As every final error; the text names the field."""
+def test_invalid_connection_is_an_event(connect: Connect) -> None:
     connect({"auth": "magic"})
 
     (event,) = _wait(_trigger(_checks(UNKNOWN)))
@@ -338,9 +319,7 @@ def test_a_wrong_connection_is_an_event(connect: Connect) -> None:
     assert "auth" in event["error"]["message"]
 
 
-def test_nothing_stays_when_nobody_waits(emulator: Emulator) -> None:
-    """No session, no timer, no task."""
-
+def test_idle_poller_is_closed(emulator: Emulator) -> None:
     async def run() -> None:
         task = asyncio.ensure_future(anext(_trigger(_checks(*emulator.job_ids)).run()))
         await asyncio.sleep(0.3)

@@ -32,8 +32,7 @@ def _run(schedule: PollSchedule, until_s: float) -> list[tuple[float, list[str]]
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 45, 95, 1000, 1010, 5000])
-def test_the_batches_of_an_interval_are_few_and_spread(count: int) -> None:
-    """ceil(N / size) of them, a few at a time at even distances, and every job is in one."""
+def test_batches_are_spread_over_the_interval(count: int) -> None:
     turns = _run(_schedule(count), 4 * INTERVAL_S)
 
     window = [turn for turn in turns if INTERVAL_S <= turn[0] < 3 * INTERVAL_S]
@@ -48,8 +47,7 @@ def test_the_batches_of_an_interval_are_few_and_spread(count: int) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "turn"]), st.integers(0, 40)), max_size=80))
-def test_nobody_waits_for_longer_than_the_interval(steps: list[tuple[str, int]]) -> None:
-    """However many come and go meanwhile."""
+def test_every_job_is_polled_within_the_interval(steps: list[tuple[str, int]]) -> None:
     schedule, now_s, asked_s = PollSchedule(INTERVAL_S, 3), 0.0, {}
     for step, number in steps:
         if step == "join":
@@ -69,8 +67,7 @@ def test_nobody_waits_for_longer_than_the_interval(steps: list[tuple[str, int]])
     assert len(schedule) == len(asked_s)
 
 
-def test_a_late_comer_is_asked_within_its_interval() -> None:
-    """It does not push ahead of those who have waited for longer, nor is it forgotten."""
+def test_late_job_is_polled_within_its_interval() -> None:
     schedule = _schedule(100)
     _run(schedule, INTERVAL_S / 2)
     schedule.add("late", INTERVAL_S / 2)
@@ -80,8 +77,7 @@ def test_a_late_comer_is_asked_within_its_interval() -> None:
     assert INTERVAL_S < at_s <= 1.5 * INTERVAL_S
 
 
-def test_a_job_under_way_is_not_asked_about_again() -> None:
-    """A slow answer does not pile up questions."""
+def test_job_in_progress_is_not_due() -> None:
     schedule = _schedule(2)
     (batch,) = schedule.take_due(INTERVAL_S)
 
@@ -92,14 +88,12 @@ def test_a_job_under_way_is_not_asked_about_again() -> None:
     assert schedule.next_s < math.inf
 
 
-def test_nobody_comes_before_it_is_time() -> None:
-    """The one who came has just asked for itself."""
+def test_new_job_is_not_due() -> None:
     assert _schedule(1).take_due(INTERVAL_S / 2) == []
     assert PollSchedule(INTERVAL_S, 10).next_s == math.inf
 
 
-def test_who_is_near_the_end_is_asked_sooner_at_the_cost_of_one_batch() -> None:
-    """An interval has one batch more at most, whatever many are near."""
+def test_nearly_done_jobs_cost_one_more_batch() -> None:
     schedule = _schedule(40)
     for n in range(40):
         schedule.set_nearly_done(f"job{n}", True)
@@ -110,8 +104,7 @@ def test_who_is_near_the_end_is_asked_sooner_at_the_cost_of_one_batch() -> None:
     assert 20 * 4 < len(turns) <= 20 * (4 + 1)
 
 
-def test_one_that_is_near_is_asked_twice_an_interval() -> None:
-    """And as before, when it does not move any more."""
+def test_nearly_done_job_is_polled_twice_per_interval() -> None:
     schedule = _schedule(1)
     schedule.set_nearly_done("job0", True)
     assert 6 <= len(_run(schedule, 4 * INTERVAL_S)) <= 9
@@ -120,8 +113,7 @@ def test_one_that_is_near_is_asked_twice_an_interval() -> None:
     assert 3 <= len([turn for turn in _run(schedule, 8 * INTERVAL_S) if turn[0] >= 4 * INTERVAL_S]) <= 4
 
 
-def test_a_late_turn_does_not_make_the_next_ones_late() -> None:
-    """Where the event loop was held up."""
+def test_late_round_does_not_delay_the_next() -> None:
     schedule, late_s = _schedule(1000), 0.5
     turns = []
     while schedule.next_s < 3 * INTERVAL_S:
@@ -133,8 +125,7 @@ def test_a_late_turn_does_not_make_the_next_ones_late() -> None:
     assert 98 <= len([at_s for at_s in turns if INTERVAL_S <= at_s < 2 * INTERVAL_S]) <= 105
 
 
-def test_whoever_is_in_a_hurry_is_next() -> None:
-    """Before its deadline is over."""
+def test_prioritized_job_is_next() -> None:
     schedule = _schedule(30)
     schedule.prioritize(["job29", "nobody"])
 

@@ -27,8 +27,7 @@ def _trigger(job_ids: Any, **options: Any) -> DrsWatchTrigger:
     return DrsWatchTrigger(**{**fields, **options})
 
 
-def test_it_survives_serialization(emulator: Emulator) -> None:
-    """A restarted triggerer makes an equal one from plain JSON, with no secret in it."""
+def test_trigger_is_serializable(emulator: Emulator) -> None:
     path, fields = _trigger(emulator.job_ids).serialize()
     stored = json.dumps(fields)
 
@@ -37,15 +36,12 @@ def test_it_survives_serialization(emulator: Emulator) -> None:
     assert emulator.connection["password"] not in stored
 
 
-def test_arguments_that_are_not_json_are_refused_where_they_are_made() -> None:
-    """Not in the triggerer, much later."""
+def test_non_json_arguments_are_rejected() -> None:
     with pytest.raises((TypeError, ValueError)):
         _trigger(["a"], deadline=float("nan"))
 
 
-def test_it_waits_before_its_first_poll(emulator: Emulator) -> None:
-    """The worker has just polled."""
-
+def test_first_poll_is_after_the_interval(emulator: Emulator) -> None:
     async def look() -> None:
         task = asyncio.ensure_future(anext(_trigger(emulator.job_ids, poke_interval=60).run()))
         await asyncio.sleep(0.2)
@@ -57,8 +53,7 @@ def test_it_waits_before_its_first_poll(emulator: Emulator) -> None:
     asyncio.run(look())
 
 
-def test_at_the_deadline_there_is_a_last_look(emulator: Emulator) -> None:
-    """A verdict of the last minute counts; without one it is a time-out."""
+def test_final_poll_at_the_deadline(emulator: Emulator) -> None:
     emulator.set_verdict(None, "pass", duration_s=1000)
     with DrsHook() as hook:
         hook.precheck_jobs(emulator.job_ids)
@@ -77,16 +72,14 @@ def test_at_the_deadline_there_is_a_last_look(emulator: Emulator) -> None:
     assert [entry["operation"] for entry in emulator.journal()].count("BatchCheckResults") == 2
 
 
-def test_a_deadline_that_has_passed_is_a_time_out_at_once(emulator: Emulator) -> None:
-    """After a long outage of the triggerer nobody waits on."""
+def test_expired_deadline_times_out_immediately(emulator: Emulator) -> None:
     event = asyncio.run(anext(_trigger(emulator.job_ids, deadline=time.time() - 1).run()))
 
     assert event.payload["status"] == "timed_out"
     assert emulator.journal() == []
 
 
-def test_a_final_error_is_an_event(emulator: Emulator) -> None:
-    """With the error as plain values."""
+def test_permanent_error_is_an_event(emulator: Emulator) -> None:
     emulator.inject("no_permission", times=None, operation="BatchCheckResults")
 
     event = asyncio.run(anext(_trigger(emulator.job_ids).run()))
@@ -96,9 +89,7 @@ def test_a_final_error_is_an_event(emulator: Emulator) -> None:
     json.dumps(event.payload)
 
 
-def test_a_cancelled_trigger_leaves_nothing_open(emulator: Emulator) -> None:
-    """Its connections are closed; warnings are errors here."""
-
+def test_canceled_trigger_closes_its_connections(emulator: Emulator) -> None:
     async def cancel() -> None:
         task = asyncio.ensure_future(anext(_trigger(emulator.job_ids).run()))
         await asyncio.sleep(0.1)

@@ -18,10 +18,7 @@ DATA = ("data/report", "data/history", "data/export")
 @pytest.mark.parametrize(
     ("who", "status"), [(None, 401), ("stranger", 403), ("blind", 403), ("viewer", 200), ("admin", 200)]
 )
-def test_a_report_is_for_those_who_may_see_the_xcoms_of_its_dag(
-    site: Site, what: str, who: str | None, status: int
-) -> None:
-    """Anonymous, one who may read another DAG, one who may read DAGs and no XComs, a viewer, an admin."""
+def test_report_requires_permission_on_xcoms(site: Site, what: str, who: str | None, status: int) -> None:
     answer = site.get(what, who, **place(FAILED_RUN))
 
     assert answer.status_code == status
@@ -29,8 +26,7 @@ def test_a_report_is_for_those_who_may_see_the_xcoms_of_its_dag(
 
 
 @pytest.mark.parametrize("what", DATA)
-def test_one_who_may_read_another_dag_sees_that_one(site: Site, what: str) -> None:
-    """The refusal is about the DAG, not about the person."""
+def test_permission_is_per_dag(site: Site, what: str) -> None:
     answer = site.get(what, "stranger", **place("its-only-run", dag_id=OTHER_DAG))
 
     assert answer.status_code == 200
@@ -38,8 +34,7 @@ def test_one_who_may_read_another_dag_sees_that_one(site: Site, what: str) -> No
 
 
 @pytest.mark.parametrize("dag_ids", [(DAG_ID, OTHER_DAG), (OTHER_DAG, DAG_ID)])
-def test_a_dag_named_twice_is_judged_by_the_one_that_is_shown(site: Site, dag_ids: tuple[str, str]) -> None:
-    """Nobody smuggles a DAG past the check by naming one that is allowed beside it."""
+def test_duplicate_dag_id_parameter_is_safe(site: Site, dag_ids: tuple[str, str]) -> None:
     query = f"dag_id={dag_ids[0]}&dag_id={dag_ids[1]}&run_id={FAILED_RUN}&task_id=wait_until_passed"
     answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=ANSWER_S)
 
@@ -47,8 +42,7 @@ def test_a_dag_named_twice_is_judged_by_the_one_that_is_shown(site: Site, dag_id
 
 
 @pytest.mark.parametrize("dag_id", ["~", "*", ""])
-def test_no_placeholder_stands_for_all_dags(site: Site, dag_id: str) -> None:
-    """Airflow's own endpoints know one."""
+def test_placeholder_for_all_dags_is_rejected(site: Site, dag_id: str) -> None:
     answer = site.get("data/report", "stranger", **place(FAILED_RUN, dag_id=dag_id))
 
     assert answer.status_code in (403, 422)
@@ -63,8 +57,7 @@ def test_no_placeholder_stands_for_all_dags(site: Site, dag_id: str) -> None:
         ("blind", set()),
     ],
 )
-def test_the_overview_lists_what_a_viewer_may_open(site: Site, who: str, dag_ids: set[str]) -> None:
-    """Reports and waiting tasks alike."""
+def test_overview_lists_visible_dags(site: Site, who: str, dag_ids: set[str]) -> None:
     found: set[str] = set()
     offset, has_more = 0, True
     while has_more:
@@ -75,13 +68,11 @@ def test_the_overview_lists_what_a_viewer_may_open(site: Site, who: str, dag_ids
     assert found == dag_ids
 
 
-def test_the_overview_is_not_for_everybody(site: Site) -> None:
-    """It takes a login."""
+def test_overview_requires_login(site: Site) -> None:
     assert site.get("data/overview", None).status_code == 401
 
 
-def test_the_page_itself_holds_nothing_and_runs_nothing_of_others(site: Site) -> None:
-    """Its policy allows our own files alone, and only Airflow may frame it."""
+def test_page_has_no_data_and_a_strict_csp(site: Site) -> None:
     answer = site.get("report", None)
 
     policy = answer.headers["Content-Security-Policy"]
@@ -93,8 +84,7 @@ def test_the_page_itself_holds_nothing_and_runs_nothing_of_others(site: Site) ->
     assert site.get_report(FAILED_RUN).headers["Cache-Control"] == "no-store"
 
 
-def test_a_token_does_as_well_as_a_cookie(site: Site) -> None:
-    """For scripts, where Airflow has tokens."""
+def test_bearer_token_is_accepted(site: Site) -> None:
     if site.airflow.major == 2:
         pytest.skip("Airflow 2 has sessions alone for its pages")
     token = site.sessions["viewer"].cookies["_token"]
@@ -108,8 +98,7 @@ def test_a_token_does_as_well_as_a_cookie(site: Site) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "not-a-token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."])
-def test_a_wrong_token_opens_nothing(site: Site, token: str) -> None:
-    """Nor one that says itself that it is not signed."""
+def test_wrong_token_is_rejected(site: Site, token: str) -> None:
     headers = {"Cookie": f"_token={token}; session={token}"}
     answer = site.sessions["blind"].get(
         f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=ANSWER_S

@@ -92,8 +92,7 @@ def _call(site: Site, method: str, path: str, **options: Any) -> requests.Respon
 
 
 @ON_2
-def test_the_form_of_airflow_2(visit: Visit) -> None:
-    """Every field with its name and its help, choices as lists, hints in empty fields, a hidden proxy."""
+def test_form_of_airflow_2(visit: Visit) -> None:
     page = _open_form(visit, "looked_at")
 
     for name, field in CONNECTION_FIELDS.items():
@@ -110,8 +109,7 @@ def test_the_form_of_airflow_2(visit: Visit) -> None:
 
 
 @ON_3
-def test_the_form_of_airflow_3(visit: Visit) -> None:
-    """The same, in sections that can be folded."""
+def test_form_of_airflow_3(visit: Visit) -> None:
     visit.set_theme("light")
     page = _open_form(visit, "looked_at")
     for name, label in FIELD_BEHAVIOUR["relabeling"].items():
@@ -137,8 +135,7 @@ def test_the_form_of_airflow_3(visit: Visit) -> None:
 
 
 @ON_2
-def test_the_test_button_of_airflow_2(visit: Visit) -> None:
-    """It answers in the form, before anything is kept; what was ticked is understood."""
+def test_test_button_of_airflow_2(visit: Visit) -> None:
     page = _open_form(visit, "tested_first")
     _fill(visit)
     page.locator("#extra__drs__allow_http").check()
@@ -153,8 +150,7 @@ def test_the_test_button_of_airflow_2(visit: Visit) -> None:
 
 
 @ON_2
-def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(visit: Visit) -> None:
-    """A proxy may have a password in it; editing something else leaves it as it is."""
+def test_stored_proxy_is_hidden_and_kept(visit: Visit) -> None:
     page = _open_form(visit, "kept_on_2")
     _fill(visit, proxy=PROXY)
     page.get_by_role("button", name="Save").click()
@@ -183,8 +179,7 @@ def test_what_is_kept_by_airflow_2_is_not_shown_and_not_lost(visit: Visit) -> No
 
 
 @ON_3
-def test_the_test_button_of_airflow_3(visit: Visit) -> None:
-    """It is in the list of connections, and shows the same answer."""
+def test_test_button_of_airflow_3(visit: Visit) -> None:
     page = _open_form(visit, "kept_on_3")
     _fill(visit)
     page.get_by_role("button", name="Save").click()
@@ -210,8 +205,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("changes", "answer"), ANSWERS)
-def test_an_answer_says_what_to_do(site: Site, changes: dict[str, Any], answer: str) -> None:
-    """Of either line's API, as the buttons use it; and it gives no secret away."""
+def test_failed_test_has_a_fix(site: Site, changes: dict[str, Any], answer: str) -> None:
     found = _ask(site, **changes)
 
     assert re.search(answer, found, re.DOTALL), found
@@ -225,8 +219,7 @@ def _ask(site: Site, **changes: Any) -> str:
     return str(found["message"])
 
 
-def test_a_role_that_is_missing(site: Site) -> None:
-    """Which permissions, and who gives them."""
+def test_missing_permission(site: Site) -> None:
     fault = site.drs.inject("no_permission", operation="BatchListJobStatus")
     try:
         answer = _ask(site)
@@ -237,9 +230,7 @@ def test_a_role_that_is_missing(site: Site) -> None:
     assert "Ask the account's administrator" in answer
 
 
-def test_a_project_that_is_not_there(site: Site) -> None:
-    """Those that the user may use are listed."""
-
+def test_missing_project(site: Site) -> None:
     def respond_as_iam(request: Received) -> bytes:
         if request.line.startswith(b"GET"):
             return respond(200, {"projects": [{"name": "eu-de_crm", "id": "1234"}]})
@@ -252,8 +243,7 @@ def test_a_project_that_is_not_there(site: Site) -> None:
     assert "ask for a role in that project" in answer
 
 
-def test_an_authority_that_nobody_trusts(site: Site, tmp_path: Path) -> None:
-    """Whose certificate it is, and the field for the bundle."""
+def test_untrusted_issuer(site: Site, tmp_path: Path) -> None:
     with Emulator(tls=tmp_path) as secure:
         answer = _ask(site, host=secure.url)
 
@@ -261,8 +251,7 @@ def test_an_authority_that_nobody_trusts(site: Site, tmp_path: Path) -> None:
     assert "Set extra.verify to the path of a bundle with that authority" in answer
 
 
-def test_a_clock_that_is_wrong(site: Site) -> None:
-    """Signatures of another hour are refused, whatever the keys."""
+def test_wrong_clock(site: Site) -> None:
     in_an_hour = formatdate(time.time() + 3600, usegmt=True)
     extra = {"auth": "aksk", "project_id": PROJECT_ID}
 
@@ -281,8 +270,7 @@ def test_a_clock_that_is_wrong(site: Site) -> None:
         ({"password": SECRET}, "failed", "IAM credentials: .*Check login, password"),
     ],
 )
-def test_a_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answer: str) -> None:
-    """Airflow 3.3 runs it where tasks run; whoever asked for it finds the same answer by a token."""
+def test_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answer: str) -> None:
     asked = _call(site, "POST", "connections/enqueue-test", json=_describe(site, **changes))
     assert asked.status_code == 202, asked.text
     headers = {"Airflow-Connection-Test-Token": asked.json()["token"]}

@@ -40,8 +40,7 @@ def history(site: Site) -> str:
     return "night-01"
 
 
-def test_a_failed_check_is_seen_at_a_glance(visit: Visit) -> None:
-    """How many jobs did not pass; the first of them is open, with what to do."""
+def test_failed_check_is_shown_first(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
 
     expect(page.get_by_role("heading", level=2).first).to_have_text("1 of 10 jobs did not pass")
@@ -52,8 +51,7 @@ def test_a_failed_check_is_seen_at_a_glance(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_is_as_light_or_dark_as_airflow(visit: Visit, theme: str) -> None:
-    """In the very first paint, since the theme is known before."""
+def test_theme_of_airflow_is_used(visit: Visit, theme: str) -> None:
     visit.set_theme(theme)
     page = visit.open(FAILED_RUN)
     page.locator("#history:not([hidden])").wait_for()
@@ -64,8 +62,7 @@ def test_it_is_as_light_or_dark_as_airflow(visit: Visit, theme: str) -> None:
 
 
 @ON_3
-def test_it_follows_the_switch_of_airflow(visit: Visit) -> None:
-    """Without a reload, as does the page around it."""
+def test_theme_switch_is_followed(visit: Visit) -> None:
     visit.set_theme("light")
     page = visit.open(FAILED_RUN)
     other = visit.context.new_page()
@@ -76,8 +73,7 @@ def test_it_follows_the_switch_of_airflow(visit: Visit) -> None:
 
 
 @ON_3
-def test_without_a_choice_it_is_as_the_system(visit: Visit) -> None:
-    """As Airflow is."""
+def test_system_theme_is_the_default(visit: Visit) -> None:
     visit.page.emulate_media(color_scheme="dark")
     page = visit.open(FAILED_RUN)
 
@@ -85,8 +81,7 @@ def test_without_a_choice_it_is_as_the_system(visit: Visit) -> None:
 
 
 @ON_3
-def test_it_fits_a_narrow_screen(visit: Visit) -> None:
-    """Nothing sticks out at the side."""
+def test_narrow_screen(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 844})
     visit.set_theme("light")
     page = visit.open(FAILED_RUN)
@@ -97,8 +92,7 @@ def test_it_fits_a_narrow_screen(visit: Visit) -> None:
 
 
 @ON_3
-def test_everything_can_be_done_by_keyboard(visit: Visit) -> None:
-    """A job opens and closes, the search is a key away, and what has the focus is seen to have it."""
+def test_keyboard_navigation(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
     second = page.locator(JOB).nth(1)
     page.locator(JOB).first.focus()
@@ -117,8 +111,7 @@ def test_everything_can_be_done_by_keyboard(visit: Visit) -> None:
 
 
 @ON_3
-def test_everything_has_a_name(visit: Visit) -> None:
-    """For people who listen: each button, link and field; the states are words, too."""
+def test_accessible_names(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
 
     nameless = page.evaluate(
@@ -131,8 +124,7 @@ def test_everything_has_a_name(visit: Visit) -> None:
 
 
 @ON_3
-def test_filters_and_search_narrow_the_list(visit: Visit) -> None:
-    """They stay over a reload, and nothing that fits is said to be so."""
+def test_filters_and_search(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
     page.get_by_role("button", name="Failed 1", exact=True).click()
     expect(page.locator(JOB)).to_have_count(1)
@@ -149,8 +141,7 @@ def test_filters_and_search_narrow_the_list(visit: Visit) -> None:
 
 
 @ON_3
-def test_an_item_leads_to_its_jobs(visit: Visit) -> None:
-    """From the list of what came up."""
+def test_check_item_filters_its_jobs(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
     page.get_by_role("button", name="srcTriggerAndEventCheck").first.click()
 
@@ -159,8 +150,7 @@ def test_an_item_leads_to_its_jobs(visit: Visit) -> None:
 
 
 @ON_3
-def test_the_clipboard_takes_markdown_and_csv(visit: Visit) -> None:
-    """And the page says so, also to people who listen."""
+def test_copy_to_clipboard(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
     page.get_by_role("button", name="Copy as Markdown").click()
     expect(page.get_by_role("status")).to_have_text("Copied as Markdown")
@@ -172,8 +162,7 @@ def test_the_clipboard_takes_markdown_and_csv(visit: Visit) -> None:
     assert '"srcBinlogFormatCheck","FAILED"' in page.evaluate("navigator.clipboard.readText()")
 
 
-def test_the_csv_is_a_file_to_keep(visit: Visit) -> None:
-    """Of what is looked at."""
+def test_csv_download(visit: Visit) -> None:
     page = visit.open(FAILED_RUN)
     page.get_by_role("button", name="Failed 1", exact=True).click()
     expect(page.locator(JOB)).to_have_count(1)
@@ -185,8 +174,7 @@ def test_the_csv_is_a_file_to_keep(visit: Visit) -> None:
 
 
 @ON_3
-def test_a_tab_of_the_task_shows_the_report(visit: Visit) -> None:
-    """In Airflow's own page, with links and files that get out of its sandbox."""
+def test_report_tab_of_task(visit: Visit) -> None:
     page = visit.page
     visit.set_theme("light")
     page.goto(f"{visit.site.url}/dags/{DAG_ID}/runs/{FAILED_RUN}/tasks/{TASK_ID}")
@@ -210,8 +198,7 @@ def test_a_tab_of_the_task_shows_the_report(visit: Visit) -> None:
 
 
 @ON_3
-def test_browse_leads_to_the_reports(visit: Visit) -> None:
-    """Airflow's menu, the list, and from there into one of them, which has an address of its own."""
+def test_browse_menu(visit: Visit) -> None:
     page = visit.page
     visit.set_theme("dark")
     page.goto(f"{visit.site.url}/")
@@ -224,8 +211,7 @@ def test_browse_leads_to_the_reports(visit: Visit) -> None:
     expect(frame.locator(JOB)).to_have_count(10)
 
 
-def test_the_overview_shows_what_waits_and_what_was(visit: Visit) -> None:
-    """The latest first, each a link."""
+def test_overview_shows_waiting_tasks_and_reports(visit: Visit) -> None:
     visit.set_theme("light")
     page = visit.go(f"{visit.site.url}/drs/report")
 
@@ -235,8 +221,7 @@ def test_the_overview_shows_what_waits_and_what_was(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=2).first).to_have_text("All 10 jobs passed")
 
 
-def test_progress_is_live(visit: Visit) -> None:
-    """The page moves on with DRS by itself, and keeps the focus where it is."""
+def test_live_progress(visit: Visit) -> None:
     visit.set_theme("light")
     page = visit.open(WAITING_RUN)
     expect(page.locator(".source")).to_contain_text("Live from DRS")
@@ -251,8 +236,7 @@ def test_progress_is_live(visit: Visit) -> None:
 
 
 @ON_3
-def test_a_drs_out_of_reach_is_no_riddle(visit: Visit) -> None:
-    """The page says why, and since when it knows what it shows."""
+def test_unreachable_drs_is_explained(visit: Visit) -> None:
     page = visit.open(WAITING_RUN)
     fault = visit.site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
     try:
@@ -272,8 +256,7 @@ def test_a_drs_out_of_reach_is_no_riddle(visit: Visit) -> None:
         ("upstream_failed", "This task has no pre-check report"),
     ],
 )
-def test_a_page_without_a_report_explains_itself(visit: Visit, state: str, title: str) -> None:
-    """What is missing, why, and what will come."""
+def test_page_without_report(visit: Visit, state: str, title: str) -> None:
     run_id = visit.site.seeds.add(f"page-without-{state}", None, state=state)
     visit.set_theme("light")
     page = visit.open(run_id)
@@ -283,8 +266,7 @@ def test_a_page_without_a_report_explains_itself(visit: Visit, state: str, title
 
 
 @ON_3
-def test_a_task_that_does_not_wait_says_what_it_did(visit: Visit) -> None:
-    """And leads on to the one that has the verdicts."""
+def test_task_without_wait(visit: Visit) -> None:
     page = visit.open(FAILED_RUN, task_id="precheck")
     expect(page.get_by_role("heading", level=2).first).to_have_text("Pre-check started")
     page.get_by_role("link", name=TASK_ID).click()
@@ -297,10 +279,9 @@ def test_a_task_that_does_not_wait_says_what_it_did(visit: Visit) -> None:
     ("who", "title"),
     [(None, "Not logged in"), ("stranger", "You don't have permission to view this report")],
 )
-def test_whoever_may_not_see_it_is_told_so(
+def test_missing_permission_is_explained(
     visit_as: Callable[[str | None], Visit], who: str | None, title: str
 ) -> None:
-    """In words, and with nothing of the report."""
     visit = visit_as(who)
     page = visit.open(FAILED_RUN)
 
@@ -309,10 +290,9 @@ def test_whoever_may_not_see_it_is_told_so(
 
 
 @ON_3
-def test_an_airflow_without_reports_says_where_they_come_from(
+def test_overview_without_reports(
     visit_as: Callable[[str | None], Visit],
 ) -> None:
-    """To one who may see none, it is the same."""
     visit = visit_as("blind")
     visit.set_theme("light")
     page = visit.go(f"{visit.site.url}/drs/report")
@@ -322,8 +302,7 @@ def test_an_airflow_without_reports_says_where_they_come_from(
 
 
 @ON_3
-def test_a_huge_report_comes_page_by_page(visit: Visit, huge_run: str) -> None:
-    """A thousand jobs are counted; twenty-five are there; and what is closed is not built."""
+def test_large_report_is_paginated(visit: Visit, huge_run: str) -> None:
     visit.set_theme("light")
     page = visit.open(huge_run)
 
@@ -338,8 +317,7 @@ def test_a_huge_report_comes_page_by_page(visit: Visit, huge_run: str) -> None:
 
 
 @ON_3
-def test_thirty_nights_make_a_picture(visit: Visit, history: str) -> None:
-    """Each run a column that leads to its report, each item a row."""
+def test_history_of_thirty_runs(visit: Visit, history: str) -> None:
     visit.set_theme("light")
     page = visit.open(history)
     runs = page.locator(".plot a.run")
@@ -352,8 +330,7 @@ def test_thirty_nights_make_a_picture(visit: Visit, history: str) -> None:
 
 
 @ON_3
-def test_nothing_that_drs_says_is_more_than_text(visit: Visit) -> None:
-    """Markup and scripts in every field that there is, in the report, its history and the overview."""
+def test_responses_of_drs_are_escaped(visit: Visit) -> None:
     item = {name: HOSTILE for name in ("item", "result", "group", "failed_reason", "raw_error", "data")}
     item |= {"title": HOSTILE, "problem": HOSTILE, "fix": HOSTILE, "link": "javascript:alert(4)"}
     item |= {"failed_sub_jobs": [{"id": HOSTILE, "name": HOSTILE, "check_result": HOSTILE}]}
@@ -396,8 +373,7 @@ def _find_faint(page: Page) -> list[str]:
     return found
 
 
-def test_an_address_that_is_not_whole_says_so(visit: Visit) -> None:
-    """What is missing is named."""
+def test_incomplete_url_is_explained(visit: Visit) -> None:
     page = visit.go(f"{visit.site.url}/drs/report?dag_id={DAG_ID}")
 
     expect(page.get_by_role("heading", level=2)).to_have_text(

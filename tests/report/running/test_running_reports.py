@@ -17,8 +17,7 @@ from tests.watched.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_R
 pytestmark = pytest.mark.system
 
 
-def test_a_failed_check_is_explained(site: Site) -> None:
-    """The job that failed comes first, with what its item means, what to do, and where the manual says so."""
+def test_failed_check_has_problem_and_fix(site: Site) -> None:
     answer = site.get_report(FAILED_RUN).json()
 
     assert answer["summary"]["verdicts"] == {"failed": 1, "unknown": 0, "pending": 0, "passed": 9}
@@ -36,15 +35,13 @@ def test_a_failed_check_is_explained(site: Site) -> None:
     assert answer["refresh_s"] is None
 
 
-def test_the_address_with_airflows_placeholder_is_understood(site: Site) -> None:
-    """The tab of a task that is not mapped keeps it."""
+def test_map_index_placeholder_is_accepted(site: Site) -> None:
     answer = site.get("data/report", **{**place(FAILED_RUN), "map_index": "{MAP_INDEX}"}).json()
 
     assert answer["summary"]["jobs"] == 10
 
 
-def test_a_task_that_waits_shows_where_drs_is(site: Site) -> None:
-    """Its jobs are those that its trigger waits for; many viewers cost one call."""
+def test_waiting_task_has_live_progress(site: Site) -> None:
     site.get_report(WAITING_RUN)
     site.drs.clear_journal()
 
@@ -60,8 +57,7 @@ def test_a_task_that_waits_shows_where_drs_is(site: Site) -> None:
     assert len(asked) <= 2
 
 
-def test_a_task_that_waits_in_workers_shows_it_too(site: Site) -> None:
-    """Its jobs and its connection are those of its fields, as Airflow has rendered them."""
+def test_waiting_task_in_worker_has_live_progress(site: Site) -> None:
     run_id = site.seeds.add("rescheduled", None, state="up_for_reschedule")
 
     answer = _wait_for(site, "on", run_id)
@@ -69,8 +65,7 @@ def test_a_task_that_waits_in_workers_shows_it_too(site: Site) -> None:
     assert (answer["kind"], answer["summary"]["jobs"]) == ("waiting", 10)
 
 
-def test_nothing_of_the_connection_reaches_the_page(site: Site) -> None:
-    """Neither its secrets nor where it leads."""
+def test_page_has_no_connection_data(site: Site) -> None:
     told = "".join(
         site.get(what, **place(WAITING_RUN)).text for what in ("data/report", "data/history", "data/export")
     )
@@ -79,8 +74,7 @@ def test_nothing_of_the_connection_reaches_the_page(site: Site) -> None:
         assert secret not in told
 
 
-def test_a_drs_out_of_reach_is_said_plainly(site: Site) -> None:
-    """With what is known; why in detail is for the log of the server alone."""
+def test_unreachable_drs_is_reported(site: Site) -> None:
     # One that passes: the task itself has to wait on.
     fault = site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
     try:
@@ -113,10 +107,7 @@ def _wait_for(site: Site, live: str, run_id: str = WAITING_RUN) -> dict[str, Any
         ("failed", "nothing", None),
     ],
 )
-def test_a_task_without_a_report_says_why(
-    site: Site, state: str | None, kind: str, refresh_s: int | None
-) -> None:
-    """The page asks again as long as one can come."""
+def test_task_without_report(site: Site, state: str | None, kind: str, refresh_s: int | None) -> None:
     run_id = site.seeds.add(f"without-{state}", None, state=state or "none")
     site.seeds.set_state(run_id, state)
 
@@ -125,8 +116,7 @@ def test_a_task_without_a_report_says_why(
     assert (answer["kind"], answer["refresh_s"], answer["task"]["state"]) == ("nothing", refresh_s, state)
 
 
-def test_a_task_that_only_starts_checks_lists_them(site: Site) -> None:
-    """And the page can lead on to the report of the task that waits."""
+def test_task_without_wait_lists_submissions(site: Site) -> None:
     answer = site.get("data/report", **place(FAILED_RUN, "precheck")).json()
 
     assert answer["kind"] == "submissions"
@@ -134,8 +124,7 @@ def test_a_task_that_only_starts_checks_lists_them(site: Site) -> None:
     assert answer["neighbours"] == [{"task_id": "wait_until_passed", "map_index": -1}]
 
 
-def test_what_is_no_report_is_no_report(site: Site) -> None:
-    """Whatever stands in the XCom."""
+def test_invalid_report_is_unreadable(site: Site) -> None:
     run_id = site.seeds.add("no-report", {"jobs": "none"})
 
     answer = site.get_report(run_id).json()
@@ -144,15 +133,13 @@ def test_what_is_no_report_is_no_report(site: Site) -> None:
     assert site.get("data/export", **place(run_id)).status_code == 404
 
 
-def test_a_task_that_never_was_is_named_so(site: Site) -> None:
-    """An address can be old."""
+def test_unknown_task(site: Site) -> None:
     answer = site.get("data/report", **place("long-gone")).json()
 
     assert (answer["kind"], answer["task"]["exists"]) == ("nothing", False)
 
 
-def test_a_report_that_is_written_anew_is_read_anew(site: Site) -> None:
-    """A cleared task has another verdict; what was kept of the one before is not shown for it."""
+def test_cleared_task_updates_the_report(site: Site) -> None:
     run_id = site.seeds.add("cleared", [{"job_id": "a", "verdict": "failed"}])
     before = site.get_report(run_id).json()["summary"]["verdicts"]
     site.seeds.replace(run_id, [{"job_id": "a", "verdict": "passed"}])
@@ -164,8 +151,7 @@ def test_a_report_that_is_written_anew_is_read_anew(site: Site) -> None:
     assert next(run for run in history["runs"] if run["run_id"] == run_id)["outcome"] == "passed"
 
 
-def test_the_history_shows_which_items_hit_run_by_run(site: Site) -> None:
-    """Oldest first, thirty at most."""
+def test_history_has_items_by_run(site: Site) -> None:
     answer = site.get("data/history", **place(FAILED_RUN)).json()
 
     runs = {run["run_id"]: run for run in answer["runs"]}
@@ -178,8 +164,7 @@ def test_the_history_shows_which_items_hit_run_by_run(site: Site) -> None:
     assert len(order) <= 30
 
 
-def test_the_report_goes_out_as_csv_and_markdown(site: Site) -> None:
-    """As the viewer has filtered it, under a name that says what it is."""
+def test_report_export(site: Site) -> None:
     text = site.get("data/export", **place(FAILED_RUN), form="csv", view="failed")
     markdown = site.get("data/export", **place(FAILED_RUN), form="markdown")
 
@@ -190,8 +175,7 @@ def test_the_report_goes_out_as_csv_and_markdown(site: Site) -> None:
     assert "8 jobs passed without alarms." in markdown.text
 
 
-def test_the_overview_shows_the_latest_first_page_by_page(site: Site) -> None:
-    """What waits is at the top of the first page."""
+def test_overview_is_paginated(site: Site) -> None:
     for n in range(30):
         site.seeds.add(
             f"page-{n}", [{"job_id": "a", "verdict": "passed"}], days_ago=100 + n, dag_id=OTHER_DAG
@@ -207,8 +191,7 @@ def test_the_overview_shows_the_latest_first_page_by_page(site: Site) -> None:
     assert order == sorted(order, reverse=True)
 
 
-def test_airflow_offers_the_page(site: Site) -> None:
-    """As a tab of a task and under Browse in Airflow 3, under Browse in Airflow 2."""
+def test_page_is_registered(site: Site) -> None:
     if site.airflow.major == 2:
         home = site.sessions["admin"].get(f"{site.url}/home", timeout=ANSWER_S)
         assert "/team/airflow/drs/report" in home.text
@@ -225,8 +208,7 @@ def test_airflow_offers_the_page(site: Site) -> None:
 @pytest.mark.parametrize(
     "file", ["page.css", "page.js", "dom.js", "jobs.js", "plot.js", "overview.js", "theme.js", "icon.svg"]
 )
-def test_its_files_are_served_behind_the_prefix(site: Site, file: str) -> None:
-    """With the type that a browser insists on."""
+def test_static_files_behind_prefix(site: Site, file: str) -> None:
     answer = site.get(f"static/{file}", None)
 
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "html": "text/html"}
@@ -234,8 +216,7 @@ def test_its_files_are_served_behind_the_prefix(site: Site, file: str) -> None:
     assert (answer.status_code, found) == (200, kinds[file.rsplit(".")[-1]])
 
 
-def test_the_page_of_the_task_is_linked(site: Site) -> None:
-    """Relative to Airflow's base URL."""
+def test_task_page_is_linked(site: Site) -> None:
     page = site.get_report(FAILED_RUN).json()["task"]["page"]
     answer = site.sessions["admin"].get(f"{site.url}/{page}", timeout=ANSWER_S)
 
