@@ -47,7 +47,7 @@ test: ## Run the quick checks and tests (under 5 minutes); T=tests/prechecks run
 	@$(PYTHON) -m dev.checks.run $(QUICK)
 
 test-system: ## Run running Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file
-	@$(PYTHON) -m dev.checks.preflight
+	@$(PYTHON) -m dev.packages
 	@$(PYTHON) -m dev.checks.run $(SYSTEM)
 else
 test: $(ENV)

@@ -2,8 +2,8 @@
 Migrate a MongoDB cluster of two shards to DDS, and wait until it has caught up.
 
 A pre-check that has only alarms may be good enough, or not: here one about TTL indexes is, any other holds
-the start back. Runs as it is against the emulator, with the connections ``catalogue_source`` and
-``catalogue_target``.
+the start back. Runs as it is against the emulator, with the connections ``catalog_source`` and
+``catalog_target``.
 """
 
 # [START drs_mongodb_cluster_migration]
@@ -35,8 +35,8 @@ with DAG(
 ) as dag:
     drs_migration(
         JOB,
-        source_conn_id="catalogue_source",
-        target_conn_id="catalogue_target",
+        source_conn_id="catalog_source",
+        target_conn_id="catalog_target",
         cluster_mode=True,
         poke_interval=5,
         replace={

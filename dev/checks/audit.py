@@ -1,10 +1,10 @@
 """
-Looks whether a version that we pin was withdrawn, or has a known vulnerability.
+Checks whether a pinned version was withdrawn or has a known vulnerability.
 
     make audit
 
-What was withdrawn the registry itself says. Vulnerabilities are known to services that not every machine
-reaches; where none answers, this says so as loudly as it can, and does not take silence for good news.
+The package index reports withdrawn versions. Vulnerabilities are reported by services that not every machine
+can reach. If none responds, the output says prominently that vulnerabilities were not checked.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from typing import Any
 from dev import environments
 
 ROOT = environments.ROOT
-#: What users have beside the provider, on both Airflow lines.
+#: The dependencies that users install, on both Airflow lines.
 PINNED = tuple(ROOT / ".ci" / f"constraints-{line}.txt" for line in ("airflow-3", "airflow-2"))
-#: Services of pip-audit, the first that answers counts.
+#: Services of pip-audit; the first one that responds is used.
 SERVICES = ("pypi", "osv")
 PROBE = "requests==2.31.0"
-#: -m dev.checks.run shows it beside the outcome.
+#: dev.checks.run shows it with the result.
 NOTE = ROOT / ".run" / "reports" / "audit.note"
 
 _YANKED = re.compile(r"`([^`]+)` is yanked.*")
 
 
 def main() -> int:
-    """Return 1 if there is something to do about it."""
-    faults = [line for file in PINNED for line in find_yanked(file)]
-    answers = [ask(file) for file in PINNED]
-    faults += [line for answer in answers for line in list_vulnerabilities(answer)]
-    unknown = sorted({name for answer in answers for name in list_unanswered(answer)})
-    for line in faults:
+    """Return 1 if a pinned version must be replaced."""
+    findings = [line for file in PINNED for line in find_yanked(file)]
+    reports = [query(file) for file in PINNED]
+    findings += [line for report in reports for line in list_vulnerabilities(report)]
+    unknown = sorted({name for report in reports for name in list_unknown(report)})
+    for line in findings:
         print(line)
     if unknown:
-        note = f"{len(unknown)} packages NOT AUDITED for vulnerabilities: no service answers here"
+        note = f"{len(unknown)} packages NOT AUDITED for vulnerabilities: no service can be reached"
         NOTE.parent.mkdir(parents=True, exist_ok=True)
         NOTE.write_text(note)
-        asked = f"Asked: {', '.join(SERVICES)}. Withdrawn versions were looked for."
-        print("*" * 80, f"{note}.", asked, "*" * 80, sep="\n")
-    if not faults:
-        print("No version that is pinned was withdrawn.")
-    return 1 if faults else 0
+        services = f"Services: {', '.join(SERVICES)}. Only withdrawn versions were checked."
+        print("*" * 80, f"{note}.", services, "*" * 80, sep="\n")
+    if not findings:
+        print("No pinned version was withdrawn.")
+    return 1 if findings else 0
 
 
 def find_yanked(pinned: Path, options: Sequence[str] = ()) -> list[str]:
     """
-    Return a line for each pinned version that was withdrawn by those who made it.
+    Return a line for each pinned version that its maintainers have withdrawn.
 
-    :param options: more of them for uv, e.g. another index.
-    :raises SystemExit: the registry does not answer.
+    :param options: additional options of uv, such as another index.
+    :raises SystemExit: the package index does not respond.
     """
     uv = environments.find_uv()
     if uv is None:
-        raise SystemExit("looking for withdrawn versions needs uv")
+        raise SystemExit("Withdrawn versions cannot be checked: uv cannot be installed.")
     command = [uv, "pip", "compile", "--no-deps", "--no-header", "--python-version", "3.11", *options]
     done = subprocess.run([*command, str(pinned)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -68,19 +68,20 @@ def find_yanked(pinned: Path, options: Sequence[str] = ()) -> list[str]:
     return [match.group(0) for match in _YANKED.finditer(done.stderr)]
 
 
-def ask(pinned: Path) -> dict[str, Any] | None:
-    """Return what a service knows of each version, as pip-audit writes it; ``None`` if none answers."""
+def query(pinned: Path) -> dict[str, Any] | None:
+    """Return the report of pip-audit on pinned versions; ``None`` if no service responds."""
     service = _find_service()
-    return _ask(service, pinned.read_text()) if service else None
+    return _query(service, pinned.read_text()) if service else None
 
 
 @functools.cache
 def _find_service() -> str | None:
-    # Asked of a package that everybody knows: one that knows nothing would be asked about 200.
-    return next((service for service in SERVICES if _ask(service, PROBE)), None)
+    # With one well-known package, because each of about 200 requests to an unreachable service would time
+    # out.
+    return next((service for service in SERVICES if _query(service, PROBE)), None)
 
 
-def _ask(service: str, pins: str) -> dict[str, Any] | None:
+def _query(service: str, pins: str) -> dict[str, Any] | None:
     program = environments.make("audit") / "pip-audit"
     command = [program, "-s", service, "-r", "/dev/stdin", "--no-deps", "--disable-pip"]
     done = subprocess.run(
@@ -90,29 +91,29 @@ def _ask(service: str, pins: str) -> dict[str, Any] | None:
         text=True,
         check=False,
     )
-    # It ends with 0 as well if the service knows not one of the packages.
-    answer = json.loads(done.stdout) if done.stdout.startswith("{") else None
-    return answer if any("vulns" in each for each in _rows(answer)) else None
+    # The exit code is also 0 if the service knows none of the packages.
+    report = json.loads(done.stdout) if done.stdout.startswith("{") else None
+    return report if any("vulns" in row for row in _rows(report)) else None
 
 
-def list_vulnerabilities(answer: dict[str, Any] | None) -> Iterator[str]:
-    """Yield a line for each that is known."""
-    for each in _rows(answer):
-        for found in each.get("vulns", ()):
+def list_vulnerabilities(report: dict[str, Any] | None) -> Iterator[str]:
+    """Yield a line for each known vulnerability."""
+    for row in _rows(report):
+        for found in row.get("vulns", ()):
             fixed = ", ".join(found["fix_versions"]) or "no version yet"
-            yield f"{each['name']} {each['version']} has {found['id']}; mended in {fixed}"
+            yield f"{row['name']} {row['version']} has {found['id']}; fixed in {fixed}"
 
 
-def list_unanswered(answer: dict[str, Any] | None) -> Iterator[str]:
-    """Yield the packages that nobody has said anything about: every one, if there is no answer."""
-    if answer is None:
+def list_unknown(report: dict[str, Any] | None) -> Iterator[str]:
+    """Yield the packages that no service has reported on; without a report, all packages."""
+    if report is None:
         for file in PINNED:
             yield from re.findall(r"^([a-z0-9-]+)==", file.read_text(), re.MULTILINE)
-    yield from (each["name"] for each in _rows(answer) if "vulns" not in each)
+    yield from (row["name"] for row in _rows(report) if "vulns" not in row)
 
 
-def _rows(answer: dict[str, Any] | None) -> list[dict[str, Any]]:
-    return list(answer["dependencies"]) if answer else []
+def _rows(report: dict[str, Any] | None) -> list[dict[str, Any]]:
+    return list(report["dependencies"]) if report else []
 
 
 if __name__ == "__main__":

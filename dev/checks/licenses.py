@@ -1,9 +1,9 @@
 """
-Lists the licences of all that an installation of the provider brings along, and refuses what binds its users.
+Lists the licenses of all dependencies of the provider, and fails if one is not known to be permissive.
 
-    make licences
+    make licenses
 
-It reads what the installed packages say of themselves, so it needs no network.
+Reads the metadata of the installed packages, so it needs no network.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 _OURS = "airflow-provider-drs"
-#: Words of licences that let everybody use, change and pass on, as they stand in the metadata.
+#: Words that identify permissive licenses in the metadata.
 _PERMISSIVE = (
     *("apache", "bsd", "mit", "isc", "psf", "python software foundation", "mpl", "mozilla", "unlicense"),
     *("zpl", "zope", "historical permission", "hpnd", "public domain", "cc0", "artistic"),
 )
-_LONGEST = 60
+_WIDTH = 60
 
 
 def main() -> int:
-    """Print the list, and return 0 if there is nothing in it that binds."""
-    doubtful = []
+    """Print the list, and return 0 if all licenses are permissive."""
+    unknown = []
     for name, found in sorted(_walk(_OURS, "", {})):
-        licence = _read_licence(found) or "not named"
-        is_good = any(word in licence.lower() for word in _PERMISSIVE)
+        name_of_license = _read_license(found) or "not specified"
+        is_permissive = any(word in name_of_license.lower() for word in _PERMISSIVE)
         print(
-            f"{name:<42}{found.version:<14}{licence[:_LONGEST]}{'' if is_good else '   <- look at this one'}"
+            f"{name:<42}{found.version:<14}{name_of_license[:_WIDTH]}{'' if is_permissive else '   <- CHECK'}"
         )
-        doubtful += [] if is_good else [name]
-    if doubtful:
-        print(f"\n{len(doubtful)} licences are not known to be permissive: {', '.join(doubtful)}")
-    return 1 if doubtful else 0
+        unknown += [] if is_permissive else [name]
+    if unknown:
+        print(f"\n{len(unknown)} licenses are not known to be permissive: {', '.join(unknown)}")
+    return 1 if unknown else 0
 
 
 def _walk(name: str, extras: str, seen: dict[str, set[str]]) -> Iterator[tuple[str, Distribution]]:
     known = seen.setdefault(name, set())
     if extras in known:
         return
-    is_new, _ = not known, known.add(extras)
+    is_new = not known
+    known.add(extras)
     try:
         found = distribution(name)
     except PackageNotFoundError:
@@ -56,7 +57,7 @@ def _walk(name: str, extras: str, seen: dict[str, set[str]]) -> Iterator[tuple[s
                 yield from _walk(needed.name.lower().replace("_", "-"), extra, seen)
 
 
-def _read_licence(found: Distribution) -> str:
+def _read_license(found: Distribution) -> str:
     about = found.metadata
     classifiers = [line.split(" :: ")[-1] for line in about.get_all("Classifier", []) if "License ::" in line]
     plain = (about.get("License") or "").strip().splitlines()

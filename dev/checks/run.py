@@ -1,11 +1,11 @@
 """
-Runs checks, all of them even if one fails, and sums up at the end.
+Runs checks, all of them even if one fails, and prints a summary.
 
-    python3.11 -m dev.checks.run lint types unit + test-cluster airflow
+    python3.11 -m dev.checks.run lint types unit + cluster airflow
 
-Each is a target of the Makefile; those that run pytest leave a report of theirs in .run/reports. What stands
-on either side of a plus goes on side by side: a whole Airflow waits for half of its time, in which a machine
-of two cores can do something else. What a check prints is shown when it has ended.
+Each check is a target of the Makefile; those that run pytest write a report to .run/reports. The groups on
+both sides of a plus run concurrently: a running Airflow is idle half of the time. The output of a check is
+printed when it has finished.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _printing = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """
-    What became of one check.
+    The result of a check.
 
-    :param good: tests that have passed.
-    :param bad: tests that have not.
-    :param note: what the check itself wants to be read, e.g. that it could not be made.
+    :param passed: number of tests that passed.
+    :param failed: number of tests that failed.
+    :param note: a remark of the check, e.g. that a part of it could not run.
     """
 
     target: str
-    is_good: bool
+    is_ok: bool
     took_s: float
-    good: int
-    bad: int
+    passed: int
+    failed: int
     note: str
 
     def __str__(self) -> str:
-        counts = f"{self.good} passed, {self.bad} failed" if self.good or self.bad else self.note
-        verdict = "good" if self.is_good else "FAILED"
-        return f"  {self.target:<13} {verdict:<7} {self.took_s:>5.0f} s  {counts}".rstrip()
+        counts = f"{self.passed} passed, {self.failed} failed" if self.passed or self.failed else self.note
+        state = "OK" if self.is_ok else "FAIL"
+        return f"  {self.target:<13} {state:<7} {self.took_s:>5.0f} s  {counts}".rstrip()
 
 
 def main(words: Sequence[str]) -> int:
@@ -58,49 +58,49 @@ def main(words: Sequence[str]) -> int:
     groups = [list(group) for is_plus, group in itertools.groupby(words, "+".__eq__) if not is_plus]
     began_s = time.monotonic()
     with ThreadPoolExecutor(len(groups)) as pool:
-        outcomes = [each for done in pool.map(_run_all, groups) for each in done]
-    # A target is a check itself where it runs no tests, or where it fails although they pass.
-    passed = sum(each.good or each.is_good for each in outcomes)
-    failed = sum(each.bad or not each.is_good for each in outcomes)
-    print("\n".join(["", *map(str, outcomes), f"  {'in all':<21} {time.monotonic() - began_s:>5.0f} s"]))
+        results = [result for done in pool.map(_run_all, groups) for result in done]
+    # A target counts as one test if it runs none, or fails although its tests pass.
+    passed = sum(result.passed or result.is_ok for result in results)
+    failed = sum(result.failed or not result.is_ok for result in results)
+    print("\n".join(["", *map(str, results), f"  {'total':<21} {time.monotonic() - began_s:>5.0f} s"]))
     print(f"\n{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
-def _run_all(targets: Sequence[str]) -> list[Outcome]:
+def _run_all(targets: Sequence[str]) -> list[Result]:
     return [_run(target) for target in targets]
 
 
-def _run(target: str) -> Outcome:
+def _run(target: str) -> Result:
     log = REPORTS / f"{target}.log"
-    _describe(f"== {target} begins")
+    _print(f"== {target}: started")
     began_s = time.monotonic()
     with log.open("wb") as output:
         command = ["make", "--no-print-directory", target]
         code = subprocess.call(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     took_s = time.monotonic() - began_s
-    _describe(f"== {target}\n{log.read_text(errors='replace').rstrip()}")
+    _print(f"== {target}: output\n{log.read_text(errors='replace').rstrip()}")
     note = REPORTS / f"{target}.note"
-    return Outcome(target, code == 0, took_s, *_count(target), note.read_text() if note.exists() else "")
+    return Result(target, code == 0, took_s, *_count(target), note.read_text() if note.exists() else "")
 
 
-def _describe(text: str) -> None:
+def _print(text: str) -> None:
     with _printing:
         print(text, flush=True)
 
 
 def _count(target: str) -> tuple[int, int]:
-    """Return how many tests of a target have passed, and how many have not."""
+    """Return how many tests of a target passed and failed."""
     report = REPORTS / f"{target}.xml"
     if not report.exists():
         return 0, 0
     # Written by our own pytest a moment ago.
     (suite,) = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314
-    tests, bad, skipped = (
+    tests, failed, skipped = (
         sum(int(suite.get(name, 0)) for name in names)
         for names in (["tests"], ["failures", "errors"], ["skipped"])
     )
-    return tests - bad - skipped, bad
+    return tests - failed - skipped, failed
 
 
 if __name__ == "__main__":

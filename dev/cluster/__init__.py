@@ -1,1 +1,1 @@
-"""An Airflow as if on several machines: parts of it die, and DRS fails, while it starts 500 jobs."""
+"""An Airflow as if on several machines: its components and DRS fail while it starts 500 jobs."""

@@ -1,5 +1,5 @@
 """
-Starts many jobs with an Airflow on Celery whose parts die while DRS fails, and proves that each started once.
+Starts many jobs with an Airflow on Celery while components and DRS fail, and proves that each started once.
 
     .venvs/airflow-3/bin/python -m dev.cluster --line cluster-3 --jobs 500 --group 20 --seed 1
 """
@@ -14,15 +14,15 @@ from dev.cluster.run import Size, run
 
 
 def main() -> int:
-    """Return 0 only if every line of the proof is true."""
-    parser = argparse.ArgumentParser("cluster", description="Start many jobs while everything fails.")
+    """Return 0 only if every line of the proof holds."""
+    parser = argparse.ArgumentParser("cluster", description="Start many jobs while faults are injected.")
     parser.add_argument("--line", choices=("cluster-3", "cluster-2"), default="cluster-3")
     parser.add_argument("--jobs", type=int, default=500)
-    parser.add_argument("--group", type=int, default=20, help="jobs that are started together")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each part is killed")
+    parser.add_argument("--group", type=int, default=20, help="number of jobs that are started together")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each component is killed")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    # Ctrl-C and a polite kill both go through the clean-up.
+    # Ctrl-C and SIGTERM both run the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     size = Size(options.jobs, options.group, options.rounds)
     return 0 if run(options.line, size, options.seed) else 1

@@ -1,4 +1,4 @@
-"""Carries out a plan against a running cluster."""
+"""Injects the faults of a plan into a running cluster."""
 
 from __future__ import annotations
 
@@ -6,102 +6,103 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dev.cluster.faults import KINDS, Site, Wound
-from dev.cluster.plan import Blow
+from dev.cluster.faults import KINDS, Fault, Site
+from dev.cluster.plan import PlannedFault
 
-#: Seconds between two blows at least: work that was held up may go on fast.
+#: Minimum seconds between two faults: work that was blocked may continue quickly.
 _PAUSE_S = 2.0
 
 
 @dataclass
-class Struck:
+class Injected:
     """
-    A blow that has fallen.
+    A fault that was injected.
 
     :param at_s: seconds since the work began.
-    :param effect: what it did.
+    :param recovered_s: when it was recovered, also since the work began.
     """
 
-    blow: Blow
-    wound: Wound
+    planned: PlannedFault
+    fault: Fault
     at_s: float
-    effect: str
-    mended_s: float | None = None
+    recovered_s: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.blow}{f': {self.effect}' if self.effect else ''}"
+        return f"{self.planned}{f': {self.fault.effect}' if self.fault.effect else ''}"
 
 
 @dataclass
 class Chaos:
     """
-    Strikes when the work is so far, and mends after a while; call :meth:`go_on` again and again.
+    Injects each fault when the work has reached its share, and recovers from it later.
 
-    :param plan: the blows, in order. One that finds nothing to hit when its time has come waits, and holds up
-        nobody.
-    :param tell: called with each line of what happens.
+    Call :meth:`step` repeatedly.
+
+    :param plan: the faults, in order. One without a target stays pending and does not delay the others.
+    :param log: called with a line for each event.
     """
 
-    plan: Sequence[Blow]
+    plan: Sequence[PlannedFault]
     site: Site
-    tell: Callable[[str], None]
-    struck: list[Struck] = field(default_factory=list)
-    _begun_s: float = field(default_factory=time.monotonic)
+    log: Callable[[str], None]
+    injected: list[Injected] = field(default_factory=list)
+    _began_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        """All is yet to come."""
         self._pending = list(self.plan)
 
     @property
     def missed(self) -> list[str]:
-        """What has hit nothing, since it came too late."""
-        idle = [str(each.blow) for each in self.struck if not each.wound.hits]
-        return idle + [str(blow) for blow in self._pending]
+        """Faults without effect, because the work was done before them."""
+        idle = [str(entry.planned) for entry in self.injected if not entry.fault.hits]
+        return idle + [str(planned) for planned in self._pending]
 
     @property
-    def spared(self) -> list[str]:
-        """What was never hit at all: parts that nobody killed, and kinds of trouble that did no harm."""
-        hits = (each.wound.hits for each in self.struck)
-        return sorted({blow.name for blow in self.plan}.difference(*hits))
+    def never_hit(self) -> list[str]:
+        """The names of planned faults of which none had an effect."""
+        hits = (entry.fault.hits for entry in self.injected)
+        return sorted({planned.name for planned in self.plan}.difference(*hits))
 
-    def go_on(self, done: float) -> None:
+    def step(self, done: float) -> None:
         """
-        Do what is due.
+        Recover from faults and inject the next one, as far as they are due.
 
         :param done: the share of the work that is done.
         """
-        for each in self._open():
-            each.wound.go_on()
-            if self._now_s() >= each.at_s + each.blow.lasts_s and each.wound.may_mend():
-                self._mend(each)
-        last_s = self.struck[-1].at_s if self.struck else 0.0
-        if self._now_s() >= last_s + _PAUSE_S and not self.site.drs.is_away:
-            self._strike(done)
+        for entry in self._active():
+            entry.fault.update()
+            if self._now_s() >= entry.at_s + entry.planned.lasts_s and entry.fault.can_recover():
+                self._recover(entry)
+        last_s = self.injected[-1].at_s if self.injected else 0.0
+        if self._now_s() >= last_s + _PAUSE_S and not self.site.drs.is_down:
+            self._inject(done)
 
-    def mend_all(self) -> None:
-        """Mend what is not, however short a time it has lasted."""
-        # Whoever is away cannot be told to mend the rest.
-        for each in sorted(self._open(), key=lambda each: each.blow.kind not in ("freeze", "restart")):
-            self._mend(each)
+    def recover_all(self) -> None:
+        """Recover from all faults, however short a time they have lasted."""
+        # The emulator must be up before API faults can be removed from it.
+        for entry in sorted(
+            self._active(), key=lambda entry: entry.planned.kind not in ("freeze", "restart")
+        ):
+            self._recover(entry)
 
-    def _open(self) -> list[Struck]:
-        return [each for each in self.struck if each.mended_s is None]
+    def _active(self) -> list[Injected]:
+        return [entry for entry in self.injected if entry.recovered_s is None]
 
     def _now_s(self) -> float:
-        return time.monotonic() - self._begun_s
+        return time.monotonic() - self._began_s
 
-    def _strike(self, done: float) -> None:
-        """Strike the first blow that is due, if there is anything for it to hit."""
-        for blow in self._pending:
-            wound = KINDS[blow.kind](self.site, blow)
-            if done >= blow.at and wound.would_hit():
-                self._pending.remove(blow)
+    def _inject(self, done: float) -> None:
+        for planned in self._pending:
+            fault = KINDS[planned.kind](self.site, planned)
+            if done >= planned.at and fault.has_target():
+                self._pending.remove(planned)
                 at_s = self._now_s()
-                self.struck.append(Struck(blow, wound, at_s, wound.strike()))
-                self.tell(str(self.struck[-1]))
+                fault.inject()
+                self.injected.append(Injected(planned, fault, at_s))
+                self.log(str(self.injected[-1]))
                 return
 
-    def _mend(self, struck: Struck) -> None:
-        struck.effect = struck.wound.mend() or struck.effect
-        struck.mended_s = self._now_s()
-        self.tell(f"mended after {struck.mended_s - struck.at_s:.0f} s: {struck}")
+    def _recover(self, entry: Injected) -> None:
+        entry.fault.recover()
+        entry.recovered_s = self._now_s()
+        self.log(f"recovered after {entry.recovered_s - entry.at_s:.0f} s: {entry}")

@@ -1,206 +1,152 @@
-"""The kinds of blows: how each falls, and how it is mended."""
+"""The kinds of faults: how each is injected, and how the cluster recovers from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dev.cluster.drs import Drs
-from dev.cluster.gate import Gate
-from dev.cluster.plan import Blow
+from dev.cluster.plan import PlannedFault
+from dev.cluster.proxy import Proxy
 from dev.cluster.stack import TRIGGERERS, WORKERS, ClusterStack
 
 
 @dataclass
 class Site:
     """
-    What can be hit.
+    What faults are injected into.
 
-    :param drs: DRS itself.
-    :param gate: the way to it.
-    :param groups: the number of the group of each job.
+    :param proxy: forwards connections to *drs*.
+    :param groups: the index of the group of each job.
     """
 
     stack: ClusterStack
     drs: Drs
-    gate: Gate
+    proxy: Proxy
     groups: Mapping[str, int]
 
 
-class Wound:
-    """One blow, as it falls. Texts that are returned say what it has done; there may be nothing to say."""
+class Fault:
+    """A planned fault of a run. ``effect`` describes what it did."""
 
-    def __init__(self, site: Site, blow: Blow) -> None:
+    def __init__(self, site: Site, planned: PlannedFault) -> None:
         self.site = site
-        self.blow = blow
+        self.planned = planned
+        self.effect = ""
 
     @property
     def hits(self) -> set[str]:
-        """The names of what it has done any harm to."""
-        return {self.blow.name}
+        """The names of the planned faults that have taken effect with this one."""
+        return {self.planned.name}
 
-    def would_hit(self) -> bool:
-        """Whether there is anything to hit just now."""
+    def has_target(self) -> bool:
+        """Return whether the fault would affect anything now."""
         return True
 
-    def strike(self) -> str:
-        """Do it."""
-        raise NotImplementedError
+    def inject(self) -> None:
+        _SIMPLE[self.planned.kind][0](self.site)
 
-    def go_on(self) -> None:
-        """Look what has become of it."""
+    def update(self) -> None:
+        """Check what the fault has affected; called regularly until recovery."""
 
-    def may_mend(self) -> bool:
-        """Whether it has done what it should."""
+    def can_recover(self) -> bool:
+        """Return whether the fault has taken effect."""
         return True
 
-    def mend(self) -> str:
-        """Undo it."""
-        raise NotImplementedError
+    def recover(self) -> None:
+        _SIMPLE[self.planned.kind][1](self.site)
 
 
-class Kill(Wound):
-    """A component dies."""
+#: Faults of DRS without a state of their own. A frozen DRS accepts requests and applies them after recovery.
+#: A restarted one keeps its jobs and loses its tokens.
+_SIMPLE: Mapping[str, tuple[Callable[[Site], None], Callable[[Site], None]]] = {
+    "freeze": (lambda site: site.drs.freeze(), lambda site: site.drs.thaw()),
+    "restart": (lambda site: site.drs.kill(), lambda site: site.drs.start()),
+    "disconnect": (lambda site: site.proxy.close(), lambda site: site.proxy.open()),
+}
 
-    def would_hit(self) -> bool:
-        """Say whether it has work: a worker runs tasks, in a triggerer tasks wait."""
-        stack, target = self.site.stack, self.blow.target
+
+class Kill(Fault):
+    """Kills a component with all its child processes."""
+
+    def has_target(self) -> bool:
+        stack, target = self.site.stack, self.planned.target
         if not stack.is_up(target):
             return False
         if target in WORKERS:
-            return stack.count_tasks(target) > 0
-        return target not in TRIGGERERS or stack.count_waiting() > 0
+            return stack.count_running(target) > 0
+        return target not in TRIGGERERS or stack.count_deferred() > 0
 
-    def strike(self) -> str:
-        """Kill it with all its children."""
-        stack, target = self.site.stack, self.blow.target
-        effect = ""
+    def inject(self) -> None:
+        stack, target = self.site.stack, self.planned.target
         if target in WORKERS:
-            effect = f"{stack.count_tasks(target)} tasks died with it"
+            self.effect = f"{stack.count_running(target)} running tasks killed"
         elif target in TRIGGERERS:
-            effect = f"{stack.count_waiting()} tasks waited in the two"
+            self.effect = f"{stack.count_deferred()} tasks deferred in both triggerers"
         stack.kill(target)
-        return effect
 
-    def mend(self) -> str:
-        """Start its successor."""
-        self.site.stack.start(self.blow.target)
-        return ""
+    def recover(self) -> None:
+        self.site.stack.start(self.planned.target)
 
 
-class Freeze(Wound):
-    """DRS takes connections and requests, and answers nobody; later it carries out all of them."""
-
-    def strike(self) -> str:
-        """Stop its process."""
-        self.site.drs.freeze()
-        return ""
-
-    def mend(self) -> str:
-        """Let it go on."""
-        self.site.drs.thaw()
-        return ""
-
-
-class Restart(Wound):
-    """DRS dies, with whatever it has in hand; its successor knows what it has done, and no tokens."""
-
-    def strike(self) -> str:
-        """Kill its process."""
-        self.site.drs.kill()
-        return ""
-
-    def mend(self) -> str:
-        """Start the next one."""
-        self.site.drs.start()
-        return ""
-
-
-class Shut(Wound):
-    """Connections to DRS break, and new ones are refused."""
-
-    def strike(self) -> str:
-        """Shut the gate."""
-        self.site.gate.shut()
-        return ""
-
-    def mend(self) -> str:
-        """Open it."""
-        self.site.gate.open()
-        return ""
-
-
-class Fault(Wound):
-    """DRS spoils some requests."""
+class ApiFault(Fault):
+    """Makes DRS answer some requests with a fault."""
 
     _id: int
-    _spoiled = 0
+    _count = 0
 
     @property
     def hits(self) -> set[str]:
-        """Nothing, if nobody has called meanwhile."""
-        return {self.blow.name} if self._spoiled else set()
+        return {self.planned.name} if self._count else set()
 
-    def strike(self) -> str:
-        """Switch it on."""
-        self._id = self.site.drs.client.inject(**self.blow.fault)
-        return ""
+    def inject(self) -> None:
+        self._id = self.site.drs.client.inject(**self.planned.api_fault)
 
-    def go_on(self) -> None:
-        """Count what it has spoiled."""
-        if not self.site.drs.is_away:
+    def update(self) -> None:
+        if not self.site.drs.is_down:
             faults = self.site.drs.client.faults
-            self._spoiled = next(int(each["done"]) for each in faults if each["id"] == self._id)
+            self._count = next(int(fault["done"]) for fault in faults if fault["id"] == self._id)
 
-    def may_mend(self) -> bool:
-        """Go on until something was spoiled."""
-        return self._spoiled > 0 and not self.site.drs.is_away
+    def can_recover(self) -> bool:
+        return self._count > 0 and not self.site.drs.is_down
 
-    def mend(self) -> str:
-        """Switch it off."""
-        self.go_on()
+    def recover(self) -> None:
+        self.update()
         self.site.drs.client.remove_fault(self._id)
-        return f"{self._spoiled} calls spoiled"
+        self.effect = f"{self._count} calls affected"
 
 
-class Ambush(Fault):
-    """A worker dies just when DRS has started its jobs, before it gets to know."""
+class KillDuringStart(ApiFault):
+    """Kills the worker whose start request DRS has just applied, before the worker receives the response."""
 
     _victim: str | None = None
 
     @property
     def hits(self) -> set[str]:
-        """Itself and the worker, if one was killed."""
-        return {self.blow.name, f"kill {self._victim}"} if self._victim else set()
+        return {self.planned.name, f"kill {self._victim}"} if self._victim else set()
 
-    def go_on(self) -> None:
-        """Kill whoever waits for the answer that will not come."""
-        super().go_on()
-        if self._spoiled and self._victim is None and not self.site.drs.is_away:
+    def update(self) -> None:
+        super().update()
+        if self._count and self._victim is None and not self.site.drs.is_down:
             entries = self.site.drs.client.journal("BatchStartJobs")
-            job_id = next(each for each in reversed(entries) if "hang" in each["faults"])["job_ids"][0]
+            job_id = next(entry for entry in reversed(entries) if "hang" in entry["faults"])["job_ids"][0]
             self._victim = self.site.stack.find_worker("start_group.start", self.site.groups[job_id])
             if self._victim:
                 self.site.stack.kill(self._victim)
 
-    def may_mend(self) -> bool:
-        """Go on until somebody was caught."""
-        return super().may_mend() and self._victim is not None
+    def can_recover(self) -> bool:
+        return super().can_recover() and self._victim is not None
 
-    def mend(self) -> str:
-        """Start the successor of the worker."""
-        super().mend()
-        if self._victim is None:
-            return "nobody was caught"
-        self.site.stack.start(self._victim)
-        return f"it was {self._victim}"
+    def recover(self) -> None:
+        super().recover()
+        self.effect = f"{self._victim or 'no worker'} killed"
+        if self._victim:
+            self.site.stack.start(self._victim)
 
 
-KINDS: Mapping[str, type[Wound]] = {
+KINDS: Mapping[str, type[Fault]] = {
+    **dict.fromkeys(_SIMPLE, Fault),
     "kill": Kill,
-    "freeze": Freeze,
-    "restart": Restart,
-    "shut": Shut,
-    "fault": Fault,
-    "ambush": Ambush,
+    "inject": ApiFault,
+    "kill-during-start": KillDuringStart,
 }

@@ -1,4 +1,4 @@
-"""What is done to a cluster, and when: drawn from a seed, so that a run can be had again."""
+"""The faults that a run injects and when: drawn from a seed, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -7,108 +7,107 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-#: When the blows fall, as shares of the work done. Later there would be nobody left to be hit.
+#: When faults are injected, as shares of the work done. Later, too few tasks are left to be affected.
 _FIRST, _LAST = 0.02, 0.85
-_FAULTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+_API_FAULTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "throttling": ({"kind": "too_frequent"}, {"kind": "status", "status": 429}),
-    "server errors": (
-        {"kind": "status", "status": 500},
-        {"kind": "status", "status": 502},
-        {"kind": "status", "status": 503},
-    ),
+    "server errors": tuple({"kind": "status", "status": status} for status in (500, 502, 503)),
     "broken connections": ({"kind": "reset_before"},),
-    # DRS has done what was asked, and the caller does not get to know.
-    "lost answers": (
+    # DRS applies the request, but the caller does not receive the response.
+    "lost responses": (
         {"kind": "reset_after"},
         {"kind": "truncated"},
         {"kind": "status", "status": 504, "apply": True},
         {"kind": "html"},
     ),
 }
-#: What would do harm if it were done twice.
+#: Operations that must not be applied twice.
 _CHECK, _START = "BatchCheckJobs", "BatchStartJobs"
 _HANG: Mapping[str, Any] = {"kind": "hang", "apply": True, "operation": _START}
 
 
 @dataclass(frozen=True)
-class Blow:
+class PlannedFault:
     """
-    One thing that goes wrong.
+    A fault to inject.
 
-    :param at: the share of the work that is done when it does.
-    :param kind: ``kill`` a component, ``freeze`` DRS, ``restart`` it, ``shut`` the way to it, a ``fault`` in
-        it, or an ``ambush`` of the worker that it strikes.
-    :param target: what is hit, in a word or two.
-    :param lasts_s: seconds until it is mended.
-    :param fault: with ``fault`` and ``ambush``, the arguments of the emulator's ``inject``.
+    :param at: the share of the work that must be done before it is injected.
+    :param kind: ``kill`` a component, ``freeze`` or ``restart`` DRS, ``disconnect`` it, ``inject`` API
+        faults, or ``kill-during-start``: kill the worker whose start request DRS has just applied.
+    :param target: what is affected, in a word or two.
+    :param lasts_s: seconds until recovery.
+    :param api_fault: arguments of the emulator's ``inject``.
     """
 
     at: float
     kind: str
     target: str
     lasts_s: float
-    fault: Mapping[str, Any] = field(default_factory=dict)
+    api_fault: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What is done to what."""
         return f"{self.kind} {self.target}"
 
     def __str__(self) -> str:
-        if not self.fault:
+        if not self.api_fault:
             return self.name
-        words = [str(self.fault[each]) for each in ("kind", "status", "operation") if each in self.fault]
-        share = f", 1 of {self.fault['every']}" if self.fault.get("every", 1) > 1 else ""
-        return f"{self.kind} {self.target} ({' '.join(words)}{share})"
+        words = [str(self.api_fault[key]) for key in ("kind", "status", "operation") if key in self.api_fault]
+        share = f", 1 of {self.api_fault['every']}" if self.api_fault.get("every", 1) > 1 else ""
+        return f"{self.name} ({' '.join(words)}{share})"
 
 
-def make_plan(seed: int, components: Sequence[str], *, rounds: int) -> list[Blow]:
+def make_plan(seed: int, components: Sequence[str], *, rounds: int) -> list[PlannedFault]:
     """
-    Return the blows in the order in which they fall.
+    Return faults in the order in which they are injected.
 
-    :param components: what is killed.
-    :param rounds: how often each of them is, how often DRS restarts, and how often each kind of fault comes.
+    :param components: components to kill.
+    :param rounds: how often each component is killed, DRS restarts, and each kind of API fault is injected.
     """
     dice = random.Random(seed)  # noqa: S311
-    blows = [Blow(0, "kill", each, dice.uniform(2, 5)) for each in [*components] * rounds]
-    blows += [Blow(0, "restart", "DRS", dice.uniform(2, 6)) for _ in range(rounds)]
-    # Longer than a caller waits for an answer, so that some give up, and what they sent is done later.
-    blows.append(Blow(0, "freeze", "DRS", dice.uniform(8, 12)))
-    blows.append(Blow(0, "shut", "the way to DRS", dice.uniform(4, 8)))
-    blows.append(Blow(0, "ambush", "a worker that starts jobs", dice.uniform(2, 5), _HANG))
-    for name, choices in _FAULTS.items():
+    plan = [PlannedFault(0, "kill", name, dice.uniform(2, 5)) for name in [*components] * rounds]
+    plan += [PlannedFault(0, "restart", "DRS", dice.uniform(2, 6)) for _ in range(rounds)]
+    # Longer than the client's read timeout: some clients give up, and DRS applies their requests later.
+    plan.append(PlannedFault(0, "freeze", "DRS", dice.uniform(8, 12)))
+    plan.append(PlannedFault(0, "disconnect", "DRS", dice.uniform(4, 8)))
+    plan.append(PlannedFault(0, "kill-during-start", "a worker", dice.uniform(2, 5), _HANG))
+    for name, choices in _API_FAULTS.items():
         for _ in range(rounds):
             fault = {**dice.choice(choices), "every": dice.choice((1, 2, 3)), "times": None}
-            blows.append(Blow(0, "fault", name, dice.uniform(3, 8), fault))
+            plan.append(PlannedFault(0, "inject", name, dice.uniform(3, 8), fault))
     for operation in (_CHECK, _START):
-        fault = {**dice.choice(_FAULTS["lost answers"]), "operation": operation, "every": 2, "times": None}
-        blows.append(Blow(0, "fault", "lost answers", dice.uniform(10, 15), fault))
-    blows.sort(key=lambda blow: dice.uniform(*_find_span(blow)))
-    # At even distances, give or take: two at once are wanted, all at once are not.
-    step = (_LAST - _FIRST) / len(blows)
+        fault = {
+            **dice.choice(_API_FAULTS["lost responses"]),
+            "operation": operation,
+            "every": 2,
+            "times": None,
+        }
+        plan.append(PlannedFault(0, "inject", "lost responses", dice.uniform(10, 15), fault))
+    plan.sort(key=lambda planned: dice.uniform(*_find_span(planned)))
+    # About evenly spaced: faults may overlap, but not all of them at the same time.
+    step = (_LAST - _FIRST) / len(plan)
     return [
-        replace(blow, at=round(_FIRST + (number + dice.random()) * step, 3), lasts_s=round(blow.lasts_s, 1))
-        for number, blow in enumerate(blows)
+        replace(planned, at=round(_FIRST + (n + dice.random()) * step, 3), lasts_s=round(planned.lasts_s, 1))
+        for n, planned in enumerate(plan)
     ]
 
 
-def _find_span(blow: Blow) -> tuple[float, float]:
-    """Return the part of the plan in which there is something for a blow to hit."""
-    if blow.fault.get("operation") == _CHECK:
+def _find_span(planned: PlannedFault) -> tuple[float, float]:
+    """Return the part of the plan in which a fault can affect running work."""
+    if planned.api_fault.get("operation") == _CHECK:
         return 0.0, 0.0
-    if blow.fault.get("operation") == _START:
-        return 0.5, 0.9
-    if blow.kind == "ambush":
+    if planned.kind == "kill-during-start":
         return 0.4, 0.8
-    if blow.kind == "kill" and blow.target.startswith("triggerer"):
-        # In the end nobody waits any more.
-        return 0.2, 0.6
-    # Nor is there work for two workers.
-    return (0.0, 0.6) if blow.kind == "kill" else (0.0, 1.0)
+    if planned.api_fault.get("operation") == _START:
+        return 0.5, 0.9
+    if planned.kind == "kill":
+        # Late in the run no tasks are deferred, and one worker is enough.
+        return (0.2, 0.6) if planned.target.startswith("triggerer") else (0.0, 0.6)
+    return 0.0, 1.0
 
 
 def make_world(seed: int, jobs: int) -> dict[str, Any]:
-    """Return a world file of the emulator: jobs that are ready to pre-check, which takes each its time."""
+    """Return a world file for the emulator: jobs that are ready to pre-check, with different durations."""
     dice = random.Random(seed)  # noqa: S311
     return {
         "jobs": [

@@ -1,4 +1,4 @@
-"""What must be true after a run, from the emulator's journal and its jobs; nothing that Airflow says."""
+"""What must hold after a run, according to the emulator's journal and jobs; not according to Airflow."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: So many jobs are named where a line is broken.
-_NAMED = 3
+#: Jobs that are listed when a line does not hold.
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -16,25 +16,25 @@ class Line:
     """
     One line of the proof.
 
-    :param counted: what was found.
-    :param named: jobs that break it.
+    :param count: what was found.
+    :param job_ids: the jobs for which it does not hold.
     """
 
     text: str
-    is_true: bool
-    counted: str
-    named: Sequence[str] = ()
+    holds: bool
+    count: str
+    job_ids: Sequence[str] = ()
 
     def __str__(self) -> str:
-        names = f"  {', '.join(self.named[:_NAMED])}" if self.named else ""
-        return f"{self.text:<58} {self.counted:>11}  {'good' if self.is_true else 'BROKEN'}{names}"
+        listed = f"  {', '.join(self.job_ids[:_LISTED])}" if self.job_ids else ""
+        return f"{self.text:<58} {self.count:>11}  {'OK' if self.holds else 'FAIL'}{listed}"
 
 
 @dataclass
-class _Told:
-    """What the journal tells of one job."""
+class _History:
+    """What the journal contains about a job."""
 
-    checks: int = 0
+    prechecks: int = 0
     passes_at_s: float | None = None
     starts: int = 0
     is_early: bool = False
@@ -48,84 +48,79 @@ def prove(
     """
     Return the lines of the proof.
 
-    :param durations_s: how long the pre-check of each job takes that there was at the beginning.
-    :param jobs: what the emulator says of its jobs in the end.
-    :param journal: the requests that reached it; ``applied`` are those that the service acted on.
+    :param durations_s: the duration of the pre-check of each initial job.
+    :param jobs: the jobs that the emulator has after the run.
+    :param journal: the requests that reached it; ``applied`` marks those that it carried out.
     """
     world = {job["id"]: job for job in jobs}
-    told = _replay(durations_s, journal)
+    history = _replay(durations_s, journal)
     ids = list(durations_s)
-    unchecked = [job_id for job_id in ids if not told[job_id].checks]
-    never = [job_id for job_id in ids if not (told[job_id].starts and _count(world, job_id, "starts"))]
-    again = [job_id for job_id in ids if _count(world, job_id, "starts") > 1]
-    # Stricter than the line before: DRS would refuse the second, but nobody may ask for it either.
-    asked_again = [job_id for job_id in ids if told[job_id].starts > 1]
-    early = [job_id for job_id in ids if told[job_id].is_early]
-    strangers = sorted(set(told) - set(ids) | set(world) - set(ids))
-    torn = [
-        job_id
-        for job_id in ids
-        if (min(told[job_id].starts, 1), told[job_id].checks)
-        != (_count(world, job_id, "starts"), _count(world, job_id, "prechecks"))
-    ]
-    total = len(ids)
-    once = total - len({*never, *again})
+
+    def count(job_id: str, name: str) -> int:
+        return int(world[job_id][name]) if job_id in world else 0
+
+    def line(text: str, job_ids: Sequence[str], *, all_but: bool = False) -> Line:
+        found, total = (len(ids) - len(set(job_ids)), len(ids)) if all_but else (len(job_ids), 0)
+        return Line(text, found == total, f"{found} of {total}" if all_but else str(found), job_ids)
+
+    lost = [job_id for job_id in ids if not (history[job_id].starts and count(job_id, "starts"))]
+    twice = [job_id for job_id in ids if count(job_id, "starts") > 1]
     return [
-        _line("jobs that were pre-checked", total - len(unchecked), total, unchecked),
-        _line("jobs that were started exactly once", once, total, [*never, *again]),
-        _line("jobs that were lost: never started", len(never), 0, never),
-        _line("jobs that were started twice", len(again), 0, again),
-        _line("jobs whose start was asked for again after it was done", len(asked_again), 0, asked_again),
-        _line("jobs whose start was asked for before their check passed", len(early), 0, early),
-        _line("jobs that nobody should have touched", len(strangers), 0, strangers),
-        _line("jobs of which journal and service tell different things", len(torn), 0, torn),
+        line("jobs pre-checked", [job_id for job_id in ids if not history[job_id].prechecks], all_but=True),
+        line("jobs started exactly once", [*lost, *twice], all_but=True),
+        line("jobs never started", lost),
+        line("jobs started twice", twice),
+        # Stricter: DRS would reject the second start, but it must not even be requested.
+        line("jobs whose start was requested again", [j for j in ids if history[j].starts > 1]),
+        line("jobs started before their pre-check passed", [j for j in ids if history[j].is_early]),
+        line(
+            "jobs changed that are not part of the run",
+            sorted(set(history) - set(ids) | set(world) - set(ids)),
+        ),
+        line(
+            "jobs whose journal and state differ",
+            [
+                job_id
+                for job_id in ids
+                if (min(history[job_id].starts, 1), history[job_id].prechecks)
+                != (count(job_id, "starts"), count(job_id, "prechecks"))
+            ],
+        ),
     ]
 
 
 def _replay(
     durations_s: Mapping[str, float], journal: Sequence[Mapping[str, Any]]
-) -> defaultdict[str, _Told]:
-    """Return what becomes of each job if one does what the journal says, as the service would."""
-    told: defaultdict[str, _Told] = defaultdict(_Told)
+) -> defaultdict[str, _History]:
+    """Return the history of each job, with the rules of the service applied to the journal."""
+    history: defaultdict[str, _History] = defaultdict(_History)
     for entry in journal:
-        if not entry["applied"]:
-            continue
-        for job_id in entry["job_ids"]:
-            job, at_s = told[job_id], entry["at"]
+        for job_id in entry["job_ids"] if entry["applied"] else ():
+            job, at_s = history[job_id], entry["at"]
             if entry["operation"] == "BatchCheckJobs":
-                # One that runs is not begun anew, and one for a job that runs is refused.
+                # A running pre-check is not restarted, and a started job is not pre-checked.
                 is_running = job.passes_at_s is not None and at_s < job.passes_at_s
                 if not is_running and not job.starts:
-                    job.checks += 1
+                    job.prechecks += 1
                     job.passes_at_s = at_s + durations_s.get(job_id, 0.0)
             elif entry["operation"] == "BatchStartJobs":
-                if job.passes_at_s is None or at_s < job.passes_at_s:
-                    job.is_early = True
+                job.is_early |= job.passes_at_s is None or at_s < job.passes_at_s
                 job.starts += 1
-    return told
-
-
-def _count(world: Mapping[str, Mapping[str, Any]], job_id: str, name: str) -> int:
-    return int(world[job_id][name]) if job_id in world else 0
-
-
-def _line(text: str, found: int, wanted: int, named: Sequence[str]) -> Line:
-    return Line(text, found == wanted, f"{found} of {wanted}" if wanted else str(found), named)
+    return history
 
 
 @dataclass(frozen=True)
 class Calls:
-    """How often an operation was called, and what came of it."""
+    """How often an operation was called, and with which results."""
 
     operation: str
     count: int
     applied: int
-    spoiled: int
+    faulty: int
     statuses: Mapping[str, int] = field(default_factory=dict)
 
 
 def count_calls(journal: Sequence[Mapping[str, Any]]) -> list[Calls]:
-    """Return the calls of each operation."""
     by_operation: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for entry in journal:
         by_operation[entry["operation"] or "?"].append(entry)
@@ -135,7 +130,7 @@ def count_calls(journal: Sequence[Mapping[str, Any]]) -> list[Calls]:
             len(entries),
             sum(entry["applied"] for entry in entries),
             sum(bool(entry["faults"]) for entry in entries),
-            Counter(str(entry["status"] or "cut") for entry in entries),
+            Counter(str(entry["status"] or "closed") for entry in entries),
         )
         for operation, entries in sorted(by_operation.items())
     ]

@@ -1,4 +1,4 @@
-"""What the parts of a cluster share: a PostgreSQL and a Redis of our own, from Debian's packages."""
+"""What the components of a cluster share: a PostgreSQL and a Redis server, from Debian packages."""
 
 from __future__ import annotations
 
@@ -16,26 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev import environments
-from dev.cluster.processes import Processes
+from dev import packages
 from dev.stacks.airflow_settings import free_port
+from dev.stacks.processes import Processes
 
-_PACKAGES = ("postgresql", "redis-server")
 _POSTGRES = Path("/usr/lib/postgresql")
-#: Says to the scripts of Debian's packages whether a service may be started; 101 is no.
-_POLICY = Path("/usr/sbin/policy-rc.d")
 _NAME = "airflow"
-#: Nothing here has to outlive a crash of the machine, and the disk is not what is tested.
+#: The data need not survive a crash of the machine, and the disk is not under test.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
 @dataclass(frozen=True)
 class Services:
-    """
-    Where the two are.
-
-    :param password: that of both.
-    """
+    """The ports of both servers, and their password."""
 
     postgres_port: int
     redis_port: int
@@ -43,39 +36,37 @@ class Services:
 
     @property
     def database_url(self) -> str:
-        """What SQLAlchemy connects to."""
         return f"postgresql+psycopg2://{_NAME}:{self.password}@127.0.0.1:{self.postgres_port}/{_NAME}"
 
     @property
     def broker_url(self) -> str:
-        """What Celery takes its messages from."""
         return f"redis://:{self.password}@127.0.0.1:{self.redis_port}/0"
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """
-        Read from Airflow's database.
+        Query Airflow's database.
 
-        :param statement: a select, with a question mark for each value.
+        :param statement: a select statement, with a question mark for each value.
         """
         parts = statement.split("?")
         quoted = ["'" + value.replace("'", "''") + "'" for value in values]
         filled = "".join(part + value for part, value in zip(parts, [*quoted, ""], strict=True))
-        # As JSON, so that a number comes back as one.
-        whole = f"select coalesce(json_agg(to_json(found)), '[]') from ({filled}) as found"  # noqa: S608
-        rows = self._run(_NAME, whole)
+        # As JSON, so that numbers keep their type.
+        query = f"select coalesce(json_agg(to_json(row)), '[]') from ({filled}) as row"  # noqa: S608
+        rows = self._run(_NAME, query)
         return [tuple(row.values()) for row in json.loads(rows)]
 
     def create_database(self) -> None:
-        """Make the database of Airflow."""
+        """Create Airflow's database."""
         self._run("postgres", f"create database {_NAME}")
 
     def is_up(self) -> bool:
-        """Whether PostgreSQL answers."""
+        """Return whether PostgreSQL accepts connections."""
         command = [str(_tool("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(self.postgres_port)]
         return subprocess.run(command, check=False).returncode == 0
 
     def is_redis_up(self) -> bool:
-        """Whether somebody listens where Redis should be."""
+        """Return whether Redis accepts connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.redis_port)) == 0
 
@@ -90,19 +81,18 @@ class Services:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"PostgreSQL refuses: {done.stderr}")
+            raise RuntimeError(f"PostgreSQL rejected the statement: {done.stderr}")
         return done.stdout
 
 
 @contextmanager
 def run_services(home: Path) -> Iterator[Services]:
     """
-    Start both, and yield where they are.
+    Run both servers.
 
-    :param home: a folder for what they print; what they keep is elsewhere, and is removed.
+    :param home: the folder for their output. Their data is in a temporary folder.
     """
-    with environments.lock("servers"):
-        install()
+    packages.install("postgresql", "redis-server")
     services = Services(free_port(), free_port(), secrets.token_hex(16))
     folder = Path(tempfile.mkdtemp(prefix="drs-cluster-"))
     try:
@@ -117,48 +107,8 @@ def run_services(home: Path) -> Iterator[Services]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def install() -> None:
-    """
-    Install what is missing. The servers that Debian would start by itself are none of ours, and stay off.
-
-    :raises SystemExit: something is missing, and this is not root.
-    """
-    if next(_POSTGRES.glob("*/bin/initdb"), None) and shutil.which("redis-server"):
-        return
-    if os.geteuid() or not shutil.which("apt-get"):
-        raise SystemExit(f"This needs PostgreSQL and Redis: sudo apt-get install {' '.join(_PACKAGES)}")
-    print(f"Installing {' and '.join(_PACKAGES)}", flush=True)
-    apt = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with _starting_nothing():
-        for arguments in (["update"], ["install", "--no-install-recommends", *_PACKAGES]):
-            done = subprocess.run(
-                [*apt, *arguments],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise SystemExit(f"apt-get {arguments[0]} failed:\n{done.stdout[-3000:]}")
-
-
-@contextmanager
-def _starting_nothing() -> Iterator[None]:
-    if _POLICY.exists():
-        yield
-        return
-    _POLICY.write_text("#!/bin/sh\nexit 101\n")
-    _POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        _POLICY.unlink()
-
-
 def _start_postgres(processes: Processes, services: Services, folder: Path) -> None:
-    # It refuses to run as root.
+    # PostgreSQL refuses to run as root.
     user = None if os.geteuid() else "postgres"
     data, password = folder / "data", folder / "password"
     password.touch(mode=0o600)
@@ -180,7 +130,7 @@ def _start_postgres(processes: Processes, services: Services, folder: Path) -> N
         check=True,
     )
     place = ("-h", "127.0.0.1", "-p", str(services.postgres_port), "-k", folder)
-    options = [part for each in _FAST for part in ("-c", each)]
+    options = [part for setting in _FAST for part in ("-c", setting)]
     processes.start("postgres", [_tool("postgres"), "-D", data, *place, *options], user=user)
 
 
@@ -189,11 +139,11 @@ def _start_redis(processes: Processes, services: Services) -> None:
         "bind 127.0.0.1",
         f"port {services.redis_port}",
         f"requirepass {services.password}",
-        # Nothing is kept on disk.
+        # No data is stored on disk.
         'save ""',
     )
     user = None if os.geteuid() else "redis"
-    processes.start("redis", ["redis-server", "-"], user=user, config="\n".join([*lines, ""]))
+    processes.start("redis", ["redis-server", "-"], user=user, stdin="\n".join([*lines, ""]))
 
 
 def _tool(name: str) -> Path:

@@ -1,11 +1,11 @@
-"""Airflow connections for the databases of the example DAGs. The emulator connects to none of them."""
+"""Airflow connections for the databases of the example DAGs. The emulator does not connect to them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-#: Obviously not real; the tests look for it where it must not be.
+#: Not a real password; tests search for it where it must not be.
 PASSWORD = "not-a-real-password-of-a-database"
 CLOUD = {
     "inst_id": "e05a3679efe241d8b5dee80b17c1a863in01",
@@ -27,13 +27,13 @@ CONNECTIONS = {
     "orders_target": _describe("postgres", "192.0.2.22", 5432, CLOUD),
     "billing_source": _describe("postgres", "192.0.2.23", 5432),
     "billing_target": _describe("postgres", "192.0.2.24", 5432, CLOUD),
-    "catalogue_source": _describe("mongo", "192.0.2.31,192.0.2.32", 27017),
-    "catalogue_target": _describe("mongo", "192.0.2.33", 8635, CLOUD),
+    "catalog_source": _describe("mongo", "192.0.2.31,192.0.2.32", 27017),
+    "catalog_target": _describe("mongo", "192.0.2.33", 8635, CLOUD),
     "ledger_there": _describe("mysql", "192.0.2.41", 3306),
     "ledger_here": _describe("mysql", "192.0.2.42", 3306, CLOUD),
 }
 
 
 def make_environment() -> dict[str, str]:
-    """Return the variables that make them known to Airflow."""
+    """Return the environment variables that define the connections."""
     return {f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in CONNECTIONS.items()}

@@ -1,8 +1,8 @@
 """
-Puts reports of any size and number into the database of a running Airflow.
+Adds runs with reports of any size and number to the database of a running Airflow.
 
-Running thirty checks of a thousand jobs takes an evening. So one run that was real is copied, row by row, and
-each copy gets a report of its own.
+30 real pre-checks of 1,000 jobs would take hours. So the rows of one real run are copied, and each copy gets
+a report of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dev.stacks.airflow_stack import AirflowStack
 
 DAG_ID, TASK_ID = "drs_batch_precheck", "wait_until_passed"
 
-#: A copy has a place of its own in these columns; the other unique ones are made anew.
+#: Columns in which a copy has its own time; other unique columns get new values.
 _DAG_RUN_DATES = ("logical_date", "execution_date", "run_after", "queued_at", "start_date", "end_date")
 
 
@@ -33,8 +33,8 @@ def make_report(jobs: int, items: int, *, failed: int = 0, alarmed: int = 0) -> 
 
     :param jobs: how many jobs it has.
     :param items: how many checks each job has.
-    :param failed: how many of them fail in each job; the jobs of the first half have them.
-    :param alarmed: how many alarm in every job.
+    :param failed: how many of them fail in each job of the first half; in all jobs, if all of them fail.
+    :param alarmed: how many have an alarm in each job.
     """
     names = [*CHECKS, *(f"checkOfAnotherVersion{n}" for n in range(items))][:items]
     rows = []
@@ -64,16 +64,15 @@ def make_report(jobs: int, items: int, *, failed: int = 0, alarmed: int = 0) -> 
     return rows
 
 
-#: How the database writes an instant.
+#: The format of times in the database.
 _AT = "%Y-%m-%d %H:%M:%S.%f"
 
 
 class Seeds:
     """
-    Copies a run of a stack.
+    Copies a finished run.
 
-    :param airflow: the stack.
-    :param run_id: a run of the DAG that has ended.
+    :param run_id: the run.
     """
 
     def __init__(self, airflow: AirflowStack, run_id: str) -> None:
@@ -100,10 +99,10 @@ class Seeds:
         """
         Add a run whose task has a report, and return its id.
 
-        :param report: the value of the XCom; ``None`` for none. A report, or what is none.
-        :param days_ago: when that was.
-        :param state: of the task.
-        :param dag_id: another DAG, which has no tasks but these rows.
+        :param report: the value of the XCom, which can also be invalid; ``None`` for no XCom.
+        :param days_ago: the time of the run.
+        :param state: the state of the task.
+        :param dag_id: another DAG, which exists only in these rows.
         """
         at = (datetime.now(UTC) - timedelta(days=days_ago)).strftime(_AT)
         own = dag_id or DAG_ID
@@ -127,7 +126,7 @@ class Seeds:
         return run_id
 
     def replace(self, run_id: str, report: Any) -> None:
-        """Write another report for a run, as a task does that was cleared."""
+        """Replace the report of a run, as a cleared task does."""
         at = datetime.now(UTC).strftime(_AT)
         condition = "dag_id = ? and run_id = ? and task_id = ? and key = 'precheck_report'"
         with self._open() as database, database:
@@ -154,7 +153,7 @@ class Seeds:
         _insert(database, table, row)
 
     def _encode(self, report: Any) -> str | bytes:
-        # Airflow 3 has a column of JSON, Airflow 2 one of bytes.
+        # The column is JSON in Airflow 3, and binary in Airflow 2.
         text = json.dumps(report)
         return text if self._is_text else text.encode()
 

@@ -1,62 +1,54 @@
 """
-Leaves an Airflow running in which the report on pre-checks can be looked at.
+Serves an Airflow with reports of pre-checks until Ctrl-C.
 
     .venvs/airflow-3/bin/python -m dev.demos.ui
 
-The main job has run three times in it: all jobs passed; one failed; and one run waits for an hour.
+It has three runs of the pre-check example: all jobs passed, one failed, and one run waits.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urlencode
 
 from airflow_provider_drs.emulator import EmulatorClient
-from dev.demos.demo import BIN, DAG_ID, PLAIN, WHITE, run_emulator, run_in_folder
+from dev.demos.demo import BOLD, DAG_ID, PLAIN, run_demo
 from dev.stacks.airflow_settings import PASSWORD, USER
-from dev.stacks.airflow_stack import ROOT, AirflowStack
+from dev.stacks.airflow_stack import AirflowStack
 
 SENSOR = "wait_until_passed"
-#: Pre-checks of so many seconds are half done for hours.
+#: The duration of pre-checks in seconds that are to stay unfinished.
 _LONG_S = 100_000
 
 
 def main() -> int:
-    """Return 0 when somebody has had enough of it."""
-    code = run_in_folder(_show, interrupted=0)
-    print("Stopped: Airflow, the emulator, and all that they kept are gone.")
+    """Return 0 after Ctrl-C."""
+    code = run_demo(_serve, interrupted=0)
+    print("Stopped Airflow and the emulator, and removed their files.")
     return code
 
 
-def _show(home: Path) -> int:
-    with run_emulator() as (process, url):
-        emulator = EmulatorClient(url)
-        print("Starting Airflow: scheduler, triggerer, dag processor, API server ...", flush=True)
-        stack = AirflowStack(BIN, home, ROOT / "dags", {"AIRFLOW_CONN_DRS_DEFAULT": emulator.connection_json})
-        # If this process is killed, the emulator goes with the rest.
-        stack.adopt(process.pid)
-        with stack as airflow:
-            runs = make_runs(airflow, emulator)
-            print(f"\n{WHITE}Airflow is at {airflow.url}, user {USER}, password {PASSWORD}.{PLAIN}")
-            for title, run_id in runs.items():
-                print(f"  {title:<16}{report_url(airflow, run_id)}")
-            print("In Airflow they are the tab DRS pre-check of each task, and DRS pre-checks under Browse.")
-            print("The run that waits goes on if the time of the emulator does:")
-            print(f"  curl -X POST {url}/_emulator/advance -d '{{\"seconds\": 20000}}'")
-            print("Stop with Ctrl-C.", flush=True)
-            try:
-                while True:
-                    time.sleep(1)
-                    airflow.check()
-            except KeyboardInterrupt:
-                print("\nStopping ...", flush=True)
-                raise
+def _serve(airflow: AirflowStack, emulator: EmulatorClient) -> int:
+    runs = make_runs(airflow, emulator)
+    print(f"\n{BOLD}Airflow is at {airflow.url}, user {USER}, password {PASSWORD}.{PLAIN}")
+    for title, run_id in runs.items():
+        print(f"  {title:<16}{report_url(airflow, run_id)}")
+    print("Find the reports in the tab DRS pre-check of each task, and in DRS pre-checks under Browse.")
+    print("To finish the waiting run, advance the clock of the emulator:")
+    print(f"  curl -X POST {emulator.url}/_emulator/advance -d '{{\"seconds\": 20000}}'")
+    print("Press Ctrl-C to stop.", flush=True)
+    try:
+        while True:
+            time.sleep(1)
+            airflow.check()
+    except KeyboardInterrupt:
+        print("\nStopping ...", flush=True)
+        raise
 
 
 def make_runs(airflow: AirflowStack, emulator: EmulatorClient) -> dict[str, str]:
-    """Run the main job three times, and return the id of each run by what has become of it."""
+    """Run the example three times, and return the ID of each run by its result."""
     airflow.unpause(DAG_ID)
     runs = {"all passed": airflow.first_run(DAG_ID)}
     airflow.wait(DAG_ID, runs["all passed"])
@@ -72,13 +64,12 @@ def make_runs(airflow: AirflowStack, emulator: EmulatorClient) -> dict[str, str]
     runs["waiting"] = airflow.trigger(DAG_ID, "still-waiting")
     airflow.wait_for_task(DAG_ID, runs["waiting"], SENSOR, ["deferred"])
     emulator.advance(_LONG_S * 0.9)
-    # The pre-checks to come are quick again.
+    # Later pre-checks are quick again.
     emulator.set_verdict(None, "pass", duration_s=6)
     return runs
 
 
 def report_url(airflow: AirflowStack, run_id: str, task_id: str = SENSOR, dag_id: str = DAG_ID) -> str:
-    """Return the address of a report."""
     query = urlencode({"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": -1})
     return f"{airflow.url}/drs/report?{query}"
 

@@ -1,5 +1,5 @@
 """
-Takes the picture of the connection's form for the documentation anew.
+Takes the screenshot of the connection form for the documentation.
 
     .venvs/airflow-3/bin/python -m dev.docs.connection_pictures
 """
@@ -18,7 +18,6 @@ from dev.stacks.browser import run_browser
 
 
 def main() -> None:
-    """Take it."""
     with (
         tempfile.TemporaryDirectory(prefix="airflow-drs-") as home,
         AirflowStack(BIN, Path(home), ROOT / "dags", {}) as airflow,

@@ -1,10 +1,11 @@
 """
-Who speaks which of the documented operations: hook, operators and sensors, emulator, the vendor's SDK.
+Shows which documented operations the hook, the operators and sensors, the emulator and the vendor's SDK
+cover.
 
     .venvs/airflow-3/bin/python -m dev.docs.coverage_table
 
-The documentation shows the same table. Methods, operators and sensors are listed in
-protocol/core/operations.py; the tests call each.
+The documentation has the same table. protocol/core/operations.py lists the methods, operators and sensors,
+and tests call each of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CONTRACT = ROOT / "tests" / "contract" / "drs-v3.openapi.yaml"
 
 @dataclass(frozen=True)
 class Coverage:
-    """One operation. ``sdk`` is empty where the vendor's SDK does not check it."""
+    """An operation. ``sdk`` is empty if the vendor's SDK does not test it."""
 
     operation: str
     address: str
@@ -37,39 +38,27 @@ class Coverage:
 
 def read_coverage() -> list[Coverage]:
     """Return a row for each operation."""
-    driven, without_method = _read_sdk_tests()
+    called, without_method = _read_sdk_tests()
     rows = []
     for operation in OPERATIONS.values():
         methods = tuple(
             name for name in operation.methods if hasattr(DrsHook, name) and hasattr(DrsAsyncHook, name)
         )
-        sdk = (
-            ("HTTP stack" if operation.name in without_method else "method")
-            if operation.name in driven
-            else ""
-        )
-        rows.append(
-            Coverage(
-                operation.name,
-                operation.address,
-                methods,
-                operation.faces,
-                operation.name in HANDLERS,
-                sdk,
-            )
-        )
+        name = operation.name
+        sdk = ("HTTP stack" if name in without_method else "method") if name in called else ""
+        rows.append(Coverage(name, operation.address, methods, operation.faces, name in HANDLERS, sdk))
     return rows
 
 
 def count_documented() -> int:
-    """Return how many operations of DRS the document has."""
+    """Return the number of documented DRS operations."""
     lines = _CONTRACT.read_text("utf-8").splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.strip().startswith("operationId:")]
     return sum(not name.startswith("Keystone") for name in names)
 
 
 def _read_sdk_tests() -> tuple[set[str], set[str]]:
-    """Return what the tests drive with the SDK, and what it has no method of its own for."""
+    """Return the operations that tests call with the SDK, and those for which it has no method."""
     tree = ast.parse(_SDK_TESTS.read_text("utf-8"))
     found: dict[str, set[str]] = {}
     for node in tree.body:
@@ -84,14 +73,14 @@ def _read_sdk_tests() -> tuple[set[str], set[str]]:
 
 
 def main() -> int:
-    """Print the counts; 0 only if nothing is missing."""
+    """Print the counts, and return 0 only if all operations are covered."""
     rows = read_coverage()
     total = count_documented()
     counts = {
         "hook, sync and async": sum(bool(row.methods) for row in rows),
         "operator or sensor": sum(bool(row.faces) for row in rows),
         "emulator": sum(row.is_emulated for row in rows),
-        "checked by the vendor's SDK": sum(bool(row.sdk) for row in rows),
+        "tested with the vendor's SDK": sum(bool(row.sdk) for row in rows),
     }
     print(f"{total} operations are documented.")
     for what, count in counts.items():

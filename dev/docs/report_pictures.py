@@ -1,5 +1,5 @@
 """
-Takes the pictures of the report page for the documentation anew.
+Takes the screenshots of the report page for the documentation.
 
     .venvs/airflow-3/bin/python -m dev.docs.report_pictures
 """
@@ -23,7 +23,6 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def main() -> None:
-    """Take them."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="airflow-drs-") as home, Emulator(precheck_s=3) as drs:
         environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json}
@@ -40,11 +39,11 @@ def main() -> None:
 
 
 def _add_nights(seeds: Seeds) -> str:
-    """Add thirty nights on which this and that failed, and return the last."""
+    """Add 30 nightly runs with some failures, and return the last."""
     for night in range(30, 0, -1):
-        hit = night in (1, 8, 9, 21)
-        report = make_report(40, 40, failed=2 if hit else 0, alarmed=(night * 7) % 4)
-        state = "failed" if hit else "success"
+        is_failed = night in (1, 8, 9, 21)
+        report = make_report(40, 40, failed=2 if is_failed else 0, alarmed=(night * 7) % 4)
+        state = "failed" if is_failed else "success"
         seeds.add(f"night-{31 - night:02}", report, days_ago=night / 10_000, state=state)
     return "night-30"
 
@@ -52,14 +51,13 @@ def _add_nights(seeds: Seeds) -> str:
 def _take(page: Page, name: str, address: str, theme: str) -> None:
     page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
     page.goto(address)
-    inside = page.frame_locator("iframe") if "/plugin/" in address else page
-    inside.locator("#history:not([hidden])").wait_for()
+    frame = page.frame_locator("iframe") if "/plugin/" in address else page
+    frame.locator("#history:not([hidden])").wait_for()
     page.wait_for_timeout(1000)
     page.screenshot(path=IMAGES / f"{name}.png")
 
 
 def log_in(page: Page, url: str) -> None:
-    """Log in as the admin of a stack."""
     page.goto(f"{url}/auth/login")
     page.fill("input[name=username]", USER)
     page.fill("input[name=password]", PASSWORD)

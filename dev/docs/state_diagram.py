@@ -1,7 +1,8 @@
 """
-Draws the statuses of a job, and how it goes from one to another, out of the table in protocol/jobs/states.py.
+Draws the statuses of a job and their transitions, from the table in protocol/jobs/states.py.
 
-Rows are the phases in the order of a job's life; what has failed stands to the right of what it failed in.
+Rows are the phases in the order of a job's life. Failed statuses are to the right of the statuses they
+follow.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ _ROWS = (
 )
 _COLUMNS = 4
 _LEFT, _TOP, _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 120, 24, 148, 42, 40, 40
-#: How far apart two arrows are that go there and back.
+#: Distance between the arrows of two opposite transitions.
 _APART = 7
-_COLOURS = {Phase.FAILED: "#f6d5d5", Phase.ENDED: "#e4e4e4", Phase.PAUSED: "#fdf0cf"}
+_COLORS = {Phase.FAILED: "#f6d5d5", Phase.ENDED: "#e4e4e4", Phase.PAUSED: "#fdf0cf"}
 _STYLE = (
     "text{font:11.5px sans-serif;text-anchor:middle;fill:#222}"
     ".phase{font-weight:bold;fill:#678;text-anchor:start}"
@@ -45,7 +46,7 @@ def draw() -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
             f"<title>The statuses of a DRS job</title><style>{_STYLE}</style>{_TIP}",
-            # In the light and in the dark.
+            # Readable in light and dark mode.
             f'<rect width="{width}" height="{height}" style="fill:#fff;stroke:none"/>',
             *(
                 f'<text x="12" y="{_top(row) + _HEIGHT / 2 + 4}" class="phase">{phase.value}</text>'
@@ -64,11 +65,11 @@ def draw() -> str:
 
 
 def _place() -> dict[str, tuple[int, int]]:
-    """Return row and column of each status that a job comes to by the table."""
+    """Return row and column of each status in the table."""
     words = dict.fromkeys([*NEXT, *(word for ends in NEXT.values() for word in ends)])
     taken = [0] * len(_ROWS)
     places: dict[str, tuple[int, int]] = {}
-    # What has failed comes last in the row of what it comes from.
+    # Failed statuses come last in the row of the statuses they follow.
     for word in sorted(words, key=lambda word: STATUSES[word].phase is Phase.FAILED):
         phase = STATUSES[word].phase
         row = (
@@ -91,17 +92,17 @@ def _top(row: int) -> int:
 
 def _box(word: str, row: int, column: int) -> str:
     status = STATUSES[word]
-    colour = _COLOURS.get(status.phase, "#dcecf7")
+    color = _COLORS.get(status.phase, "#dcecf7")
     x, y = _left(column), _top(row)
     first, _, last = word.rpartition("_")
     lines = [f"{first}_", last] if first else [last]
-    centre, baseline = x + _WIDTH / 2, y + _HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
+    center, baseline = x + _WIDTH / 2, y + _HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
     text = "".join(
-        f'<tspan x="{centre}" y="{baseline + 14 * n}">{line}</tspan>' for n, line in enumerate(lines)
+        f'<tspan x="{center}" y="{baseline + 14 * n}">{line}</tspan>' for n, line in enumerate(lines)
     )
     return (
         f"<g><title>{escape(status.meaning)}</title>"
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" fill="{colour}"/><text>{text}</text></g>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" fill="{color}"/><text>{text}</text></g>'
     )
 
 
@@ -115,7 +116,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int], title: str) -> str:
         level = y + _HEIGHT / 2 + (-_APART if is_right else _APART)
         path = f"M{side} {level}L{to_side} {level}"
     elif row == to_row:
-        # Over what stands between.
+        # Above the boxes between.
         shift, over = (_APART, 30) if to_column > column else (-_APART, 22)
         path = (
             f"M{middle + shift} {y}C{middle + shift} {y - over} {to_middle - shift} {y - over} "
@@ -127,7 +128,7 @@ def _arrow(start: tuple[int, int], end: tuple[int, int], title: str) -> str:
         begin, finish = (y + _HEIGHT, to_y) if is_down else (y, to_y + _HEIGHT)
         path = f"M{middle + shift} {begin}L{to_middle + shift} {finish}"
     else:
-        # Past the rows between, left of them.
+        # Left of the rows between.
         is_down = to_row > row
         level, to_level = y + _HEIGHT / 2, to_y + _HEIGHT / 2
         group = _left(max(column, to_column)) - (_GAP_X * (0.7 if is_down else 0.3)) + 8 * (row % 2)

@@ -1,4 +1,4 @@
-"""What a person does with a running Airflow: unpause, trigger, clear, look at an XCom. One class a line."""
+"""Controls a running Airflow: unpause, trigger, clear, read XComs. One class for each Airflow line."""
 
 from __future__ import annotations
 
@@ -7,46 +7,21 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
 
-from dev.stacks.airflow_settings import ANSWER_S, PASSWORD, USER
+from dev.stacks.airflow_settings import PASSWORD, RESPONSE_S, USER
 
-#: How often Airflow is asked for something that it fails at.
-_TRIES = 5
-
-
-class Control(Protocol):
-    """What both lines can be asked to do."""
-
-    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
-        """Put a connection into the database; its extra is an object."""
-
-    def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
-
-    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
-        """Begin a run."""
-
-    def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
-        """Clear tasks of a run, and what comes after them, so that they run again."""
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
-        """Return an XCom; ``None`` if there is none."""
-
-    def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
-        """Return the links of a task as the UI gets them, by their names."""
-
-    def close(self) -> None:
-        """Let go."""
+#: Attempts of a request that Airflow's server answers with an error.
+_ATTEMPTS = 5
 
 
 class RestControl:
     """
-    Airflow 3, through the public REST API.
+    Controls Airflow 3 through the public REST API.
 
-    :param url: where the API server is.
+    :param url: the URL of the API server.
     """
 
     def __init__(self, url: str) -> None:
@@ -55,65 +30,61 @@ class RestControl:
         self._session.trust_env = False
 
     def is_ready(self) -> bool:
-        """Log in, and return whether that has worked."""
+        """Log in, and return whether that succeeded."""
         try:
-            answer = self._session.post(
+            response = self._session.post(
                 f"{self._url}/auth/token", json={"username": USER, "password": PASSWORD}, timeout=10
             )
-            answer.raise_for_status()
+            response.raise_for_status()
         except requests.RequestException:
             return False
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
         return True
 
     def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
-        """Put a connection into the database; its extra is an object."""
+        """Add a connection; its extra is an object."""
         body = {**connection, "connection_id": connection_id, "extra": json.dumps(connection["extra"])}
         self._call("POST", "connections", body)
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
         self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
-        """Begin a run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self._call("POST", f"dags/{dag_id}/dagRuns", body)
 
     def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
-        """Clear tasks of a run, and what comes after them, so that they run again."""
         body = {"dag_run_id": run_id, "task_ids": list(task_ids), "dry_run": False, "only_failed": False}
         self._call("POST", f"dags/{dag_id}/clearTaskInstances", {**body, "include_downstream": True})
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
-        """Return an XCom; ``None`` if there is none."""
+        """Return an XCom; ``None`` if it does not exist."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         found = self._session.get(
             f"{self._url}/api/v2/{path}",
             params={"map_index": map_index, "stringify": "false"},
-            timeout=ANSWER_S,
+            timeout=RESPONSE_S,
         )
         return None if found.status_code == 404 else found.json()["value"]
 
     def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
-        """Return the links of a task as the UI gets them, by their names."""
+        """Return the URLs of the extra links of a task, by name, as the UI gets them."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
         found: dict[str, str | None] = self._call("GET", path, params={"map_index": map_index})["extra_links"]
         return found
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
-        """Answer a task that asks a person."""
+    def respond(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Choose an option of a human-in-the-loop task."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
         self._call("PATCH", path, {"chosen_options": [option]})
 
-    def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
-        """Return what a task asks a person."""
+    def read_request(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return the details of a human-in-the-loop task."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        asked: dict[str, Any] = self._call("GET", path)
-        return asked
+        details: dict[str, Any] = self._call("GET", path)
+        return details
 
     def close(self) -> None:
-        """Close the connection."""
         self._session.close()
 
     def _call(
@@ -123,25 +94,25 @@ class RestControl:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Any:
-        for _ in range(_TRIES):
-            answer = self._session.request(
-                method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=ANSWER_S
+        for _ in range(_ATTEMPTS):
+            response = self._session.request(
+                method, f"{self._url}/api/v2/{path}", json=body, params=params, timeout=RESPONSE_S
             )
-            # With SQLite, Airflow's server can lock itself out, and has done nothing then.
-            if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            # With SQLite, Airflow's server can wait for its own lock; the request then had no effect.
+            if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
                 break
-        if not answer.ok:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:1000]}")
-        return answer.json()
+        if not response.ok:
+            raise RuntimeError(f"{method} {path}: {response.status_code} {response.text[:1000]}")
+        return response.json()
 
 
 class ConsoleControl:
     """
-    Airflow 2, through its own functions in one process that stays: a command each would cost ten seconds.
+    Controls Airflow 2 through its own functions in one process, since each command would take 10 seconds.
 
-    :param python: the interpreter of the environment that has it.
-    :param environment: variables of the stack.
-    :param output: a file for what it logs.
+    :param python: the interpreter of the environment.
+    :param environment: the variables of the stack.
+    :param output: a file for its log.
     """
 
     def __init__(self, python: Path, environment: Mapping[str, str], output: Path) -> None:
@@ -157,35 +128,28 @@ class ConsoleControl:
             )
 
     def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
-        """Put a connection into the database; its extra is an object."""
-        # Not through the API: that writes what it is sent, extras too, into the log of who did what.
+        # Not through the API, which writes the request with all extras into the audit log.
         self._call("add_connection", connection_id=connection_id, connection=dict(connection))
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
         self._call("unpause", dag_id=dag_id)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
-        """Begin a run."""
         self._call("trigger", dag_id=dag_id, run_id=run_id, conf=conf)
 
     def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> None:
-        """Clear tasks of a run, and what comes after them, so that they run again."""
         self._call("clear", dag_id=dag_id, run_id=run_id, task_ids=task_ids)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int) -> Any:
-        """Return an XCom; ``None`` if there is none."""
         return self._call("xcom", dag_id=dag_id, run_id=run_id, task_id=task_id, key=key, map_index=map_index)
 
     def links(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, str | None]:
-        """Return the links of a task as the UI gets them, by their names."""
         found: dict[str, str | None] = self._call(
             "links", dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index
         )
         return found
 
     def close(self) -> None:
-        """End the process."""
         self._process.communicate()
 
     def _call(self, action: str, **arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The database of a new Airflow: made once for each environment, and copied from then on."""
+"""The database of a new Airflow: created once for each environment, and copied after that."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dev import environments
 
 def make_database(file: Path, bin_folder: Path, migrate: Callable[[], object]) -> None:
     """
-    Make an empty database.
+    Create an empty database.
 
-    :param file: where it is to be; the Airflow's own.
+    :param file: the file to create, which this Airflow is configured to use.
     :param bin_folder: the bin folder of the Airflow's environment.
-    :param migrate: makes it there, which takes as long as a component does to start.
+    :param migrate: creates the file, which takes about as long as a component takes to start.
     """
     name = bin_folder.parent.name
-    kept = environments.ROOT / ".run" / "databases" / f"{name}.db"
+    cached = environments.ROOT / ".run" / "databases" / f"{name}.db"
     with environments.lock(f"{name}-database"):
-        if kept.exists() and kept.stat().st_mtime > (bin_folder.parent / "stamp").stat().st_mtime:
-            shutil.copy(kept, file)
+        if cached.exists() and cached.stat().st_mtime > (bin_folder.parent / "stamp").stat().st_mtime:
+            shutil.copy(cached, file)
             return
         migrate()
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all, whatever ends this process.
-        fresh = kept.with_suffix(".new")
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        # Atomic, in case this process is killed.
+        fresh = cached.with_suffix(".new")
         shutil.copy(file, fresh)
-        fresh.replace(kept)
+        fresh.replace(cached)

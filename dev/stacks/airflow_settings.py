@@ -1,4 +1,4 @@
-"""How an Airflow is set up that runs on loopback, keeps to its own folder, and reacts fast."""
+"""The settings of an Airflow that runs on loopback, in a folder of its own, with short intervals."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 USER, PASSWORD = "admin", "admin-not-secret"
 _SECRET = "for-tests-only-and-long-enough-for-a-signature-0123456789abcdef"
-#: Below those of Linux for clients.
+#: Below the port range of Linux for clients.
 _PORTS = (20_000, 32_000)
 
-#: Seconds that a process waits for a locked database. Airflow 3's server writes its log of actions in its
-#: event loop, which the one that holds the lock may need to go on: nothing is won by waiting long.
+#: Seconds that a process waits for a locked database. Airflow 3's server writes its audit log in its event
+#: loop, which the transaction that holds the lock may need to finish: a long wait does not help.
 _LOCK_S, _SERVER_LOCK_S = 60, 10
-#: Seconds that whoever asks Airflow has to wait for an answer: it may have to wait for its database first.
-ANSWER_S = 2 * _LOCK_S
+#: Timeout of requests to Airflow in seconds: the server may have to wait for its database.
+RESPONSE_S = 2 * _LOCK_S
 
 #: Settings of both Airflow lines, as section__option.
 _COMMON = {
@@ -29,7 +29,7 @@ _COMMON = {
     "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1,
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
     "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
-    # The waits of a dead triggerer are somebody else's after so many seconds.
+    # Seconds until the triggers of a killed triggerer are reassigned.
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 5,
     "USAGE_DATA_COLLECTION__ENABLED": False,
 }
@@ -37,11 +37,11 @@ _COMMON = {
 _AIRFLOW_3 = {
     "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
     "API_AUTH__JWT_SECRET": _SECRET,
-    # A worker that was killed is missed after so many seconds.
+    # Seconds until the task of a killed worker is detected.
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 15,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
-    # For so long a task's process that has ended can go unnoticed, and keeps its worker. And a trigger that
-    # fires meanwhile fails the task: to the scheduler it seems to have ended in the middle of its next turn.
+    # Maximum seconds until the end of a task's process is detected. A trigger that fires before that fails
+    # the task, because the scheduler attributes the end to the resumed task.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 60,
     "DAG_PROCESSOR__REFRESH_INTERVAL": 60,
@@ -51,13 +51,13 @@ _AIRFLOW_2 = {
     "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 15,
     "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": 3,
     "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": 2,
-    # On sqlite the scheduler parses the DAG files itself, and does nothing else meanwhile.
+    # With SQLite, the scheduler parses the DAG files itself, and does nothing else in the meantime.
     "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": 600,
     "SCHEDULER__DAG_DIR_LIST_INTERVAL": 600,
 }
 
 
-def hurry(environment: Mapping[str, str]) -> dict[str, str]:
+def shorten_lock_timeout(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a server, which waits less for a locked database."""
     name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
     return {
@@ -68,14 +68,14 @@ def hurry(environment: Mapping[str, str]) -> dict[str, str]:
 
 def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str, str]:
     """
-    Return the environment of all components, and write the files that it names.
+    Return the environment of all components, and write the files that it refers to.
 
-    :param home: the folder that everything is kept in; it exists.
+    :param home: an existing folder for all files.
     :param dags: the folder of the DAGs.
-    :param major: 2 or 3, the line of Airflow.
-    :param url: where the API server, or the webserver, is to be.
+    :param major: the Airflow line, 2 or 3.
+    :param url: the URL of the API server, or the webserver.
     """
-    # Several processes write; the ones that find the database locked wait for their turn.
+    # Several processes write; they wait while the database is locked.
     database = f"sqlite:///{home}/airflow.db?timeout={_LOCK_S}"
     settings = {
         **_COMMON,
@@ -98,8 +98,8 @@ def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str,
         }
     else:
         settings |= {**_AIRFLOW_2, "WEBSERVER__SECRET_KEY": _SECRET, "WEBSERVER__BASE_URL": url}
-        # Airflow 2 runs tasks side by side only with a database server, since writers of sqlite used not to
-        # wait for each other; with a time-out and a write-ahead log they do. Airflow 3 has no such rule.
+        # Airflow 2 refuses to run tasks concurrently with SQLite, whose writers used not to wait for each
+        # other. With a timeout and a write-ahead log they do. Airflow 3 does not have this check.
         plain["_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK"] = "1"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return inherited | plain | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
@@ -107,9 +107,7 @@ def write_settings(home: Path, dags: Path, *, major: int, url: str) -> dict[str,
 
 def free_port() -> int:
     """
-    Return a port of loopback that nobody listens on.
-
-    It is none of those that the system gives to clients, so that nobody gets it until it is used.
+    Return a free port of loopback, outside of the range that the system assigns to clients.
     """
     while True:
         port = random.SystemRandom().randrange(*_PORTS)

@@ -1,7 +1,7 @@
 """
-Runs a whole Airflow on loopback: scheduler, triggerer and, on Airflow 3, dag processor and API server.
+Runs a whole Airflow on loopback: scheduler, triggerer and, on Airflow 3, Dag processor and API server.
 
-Everything it knows is in one folder, and everything it started is stopped with it.
+Its files are in one folder, and all its processes end with it.
 """
 
 from __future__ import annotations
@@ -11,42 +11,41 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+import requests
+
 from dev import environments
-from dev.stacks import reaper
-from dev.stacks.airflow_control import ConsoleControl, Control, RestControl
+from dev.stacks.airflow_control import ConsoleControl, RestControl
 from dev.stacks.airflow_database import make_database
-from dev.stacks.airflow_settings import free_port, hurry, write_settings
+from dev.stacks.airflow_settings import free_port, shorten_lock_timeout, write_settings
+from dev.stacks.processes import Processes
 
 ROOT = environments.ROOT
 
 _FINISHED = frozenset({"success", "failed"})
-#: Seconds after which a component that does not come up is given up.
+#: Seconds that a component may take to start.
 _START_S = 300.0
-#: Seconds after which what a test waits for is given up. Long: a busy machine is no failure.
-_PATIENCE_S = 600.0
+#: Default timeout of waits in seconds. Long, because tests must not fail on a busy machine.
+_TIMEOUT_S = 600.0
 _POLL_S = 0.2
-#: States in which no process of a task is left, and somebody else wakes it.
-_ASLEEP = frozenset({"deferred", "awaiting_input"})
+#: States of tasks that run in no process and are resumed by another component.
+_SUSPENDED = frozenset({"deferred", "awaiting_input"})
 
 
 class AirflowStack:
     """
-    One Airflow, in a ``with`` statement.
+    A running Airflow, in a ``with`` statement.
 
     :param bin_folder: the bin folder of an environment with Airflow 2.11 or 3.x and this package.
-    :param home: an empty folder for everything it keeps.
+    :param home: an empty folder for all its files.
     :param dags: the folder of the DAGs.
-    :param environment: variables for every component, e.g. connections.
-    :param prefix: a path before all of Airflow's, as a reverse proxy may want it.
+    :param environment: variables for every component, such as connections.
+    :param prefix: a path before those of Airflow, as behind a reverse proxy.
     """
 
     def __init__(
@@ -57,32 +56,31 @@ class AirflowStack:
         self._bin_folder = bin_folder
         self._port = free_port()
         self._prefix = prefix
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._control: Control | None = None
+        self._control: RestControl | ConsoleControl | None = None
         home.mkdir(parents=True, exist_ok=True)
         path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
         settings = write_settings(home, dags, major=self.major, url=self.url)
         self.environment = {**settings, "PATH": path, **environment}
-        self._sessions: set[int] = set()
-        # Ends what is left if this process is killed and cannot do it.
-        self._reaper = subprocess.Popen(
-            [sys.executable, "-P", reaper.__file__], stdin=subprocess.PIPE, text=True, start_new_session=True
-        )
+        self._processes = Processes(home)
+        #: Ends the processes of another session with this Airflow, even if this process is killed.
+        self.adopt = self._processes.adopt
+        #: Kills a component and its children, as a machine that fails would.
+        self.kill = self._processes.kill
 
     @property
     def url(self) -> str:
-        """Where the API server and the UI are; in Airflow 2 the webserver, if it was started."""
+        """The URL of the API server and the UI; in Airflow 2, of the webserver if it was started."""
         return f"http://127.0.0.1:{self._port}{self._prefix}"
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        return ("scheduler", "triggerer", *(("api-server", "dag-processor") if self.major == 3 else ()))
 
     def __enter__(self) -> AirflowStack:
         """Start everything, and return when it is up."""
         try:
-            make_database(self.home / "airflow.db", self._bin_folder, lambda: self.run("db", "migrate"))
-            with self._database() as database:
-                # Readers and the writer do not lock each other out. The setting stays with the file.
-                database.execute("pragma journal_mode = wal")
-            components = ["scheduler", "triggerer"]
-            for component in [*components, "api-server", "dag-processor"] if self.major == 3 else components:
+            self._make_database()
+            for component in self.components:
                 self.start(component)
             self._connect()
         except BaseException:
@@ -90,59 +88,28 @@ class AirflowStack:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop everything."""
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Stop every component with all its children."""
+        """Kill all components. Their last output is not needed, and some take 15 s to end on SIGTERM."""
         if self._control is not None:
             self._control.close()
             self._control = None
-        # Nobody needs what they would still write down; asked politely, some take a quarter of a minute.
-        reaper.kill(self._sessions)
-        for process in self._processes.values():
-            process.wait()
-        self._processes.clear()
-        self._reaper.communicate()
+        self._processes.kill_all()
 
     def start(self, component: str) -> None:
-        """Start one component."""
-        place = ["--port", str(self._port), "--workers", "1"]
-        arguments = {
-            "api-server": ["--host", "127.0.0.1", *place],
-            "webserver": ["--hostname", "127.0.0.1", *place],
-        }
-        with (self.home / f"{component}.out").open("ab") as output:
-            self._processes[component] = subprocess.Popen(
-                [self._airflow, component, *arguments.get(component, [])],
-                env=hurry(self.environment) if component == "api-server" else self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Its children share it. And Ctrl-C is for whoever started all this, who stops it in order.
-                start_new_session=True,
-            )
-        self.adopt(self._processes[component].pid)
-
-    def adopt(self, session: int) -> None:
-        """End the processes of one more session when this stops, or is killed."""
-        assert self._reaper.stdin is not None  # noqa: S101
-        self._sessions.add(session)
-        self._reaper.stdin.write(f"{session}\n")
-        self._reaper.stdin.flush()
-
-    def kill(self, component: str) -> None:
-        """Kill one component and all its children, as a machine that fails does."""
-        process = self._processes.pop(component)
-        reaper.kill({process.pid})
-        process.wait()
+        is_server = component == "api-server"
+        self._processes.start(
+            component,
+            [self._airflow, *self._arguments(component)],
+            environment=shorten_lock_timeout(self.environment) if is_server else self.environment,
+            append=True,
+        )
 
     def run(self, *arguments: str, check: bool = True) -> str:
         """
-        Run an ``airflow`` command and return what it prints.
+        Run an ``airflow`` command and return its output.
 
         :param check: raise if it fails.
         """
@@ -150,148 +117,140 @@ class AirflowStack:
             [self._airflow, *arguments], env=self.environment, capture_output=True, text=True, check=False
         )
         if done.returncode and check:
-            said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-            raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{said}")
+            output = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{output}")
         return done.stdout
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run, as soon as it is known."""
-        self.until(lambda: self._is_known(dag_id), f"{dag_id} is not known", _START_S)
+        """Unpause a DAG when it has been parsed."""
+        self.until(lambda: self._is_parsed(dag_id), f"{dag_id} is not parsed", _START_S)
         self.control.unpause(dag_id)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Trigger a run and return its id."""
         self.control.trigger(dag_id, run_id, conf or {})
         return run_id
 
-    def first_run(self, dag_id: str, timeout_s: float = _PATIENCE_S) -> str:
+    def first_run(self, dag_id: str, timeout_s: float = _TIMEOUT_S) -> str:
         """
-        Return the run that the schedule has made after the DAG was unpaused.
+        Return the run that was scheduled after the DAG was unpaused.
 
-        :raises TimeoutError: it has made none.
+        :raises TimeoutError: there is none in time.
         """
-        self.until(lambda: bool(self.run_ids(dag_id)), f"the schedule has made no run of {dag_id}", timeout_s)
+        self.until(lambda: bool(self.run_ids(dag_id)), f"no run of {dag_id} was scheduled", timeout_s)
         return self.run_ids(dag_id)[0]
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Clear tasks of a run and what comes after them."""
+        """Clear tasks of a run and their downstream tasks."""
         self.control.clear(dag_id, run_id, task_ids)
 
     def xcom(
         self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
     ) -> Any:
-        """Return an XCom; ``None`` if there is none."""
+        """Return an XCom; ``None`` if it does not exist."""
         return self.control.xcom(dag_id, run_id, task_id, key, map_index)
 
     def links(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, str | None]:
-        """Return the links of a task as the UI gets them, by their names."""
+        """Return the URLs of the extra links of a task, by name, as the UI gets them."""
         return self.control.links(dag_id, run_id, task_id, map_index)
 
-    def wait(self, dag_id: str, run_id: str, timeout_s: float = _PATIENCE_S) -> str:
+    def wait(self, dag_id: str, run_id: str, timeout_s: float = _TIMEOUT_S) -> str:
         """
-        Return the state of a run when it has ended.
+        Return the final state of a run.
 
-        :raises TimeoutError: it has not.
+        :raises TimeoutError: it does not finish in time.
         """
-        self.until(lambda: self.state(dag_id, run_id) in _FINISHED, f"{dag_id} {run_id} goes on", timeout_s)
+        complaint = f"{dag_id} {run_id} has not finished"
+        self.until(lambda: self.state(dag_id, run_id) in _FINISHED, complaint, timeout_s)
         return str(self.state(dag_id, run_id))
 
     def wait_for_task(
-        self, dag_id: str, run_id: str, task_id: str, states: Sequence[str], timeout_s: float = _PATIENCE_S
+        self, dag_id: str, run_id: str, task_id: str, states: Sequence[str], timeout_s: float = _TIMEOUT_S
     ) -> None:
         """
         Return when a task is in one of some states.
 
-        One that sleeps can be woken then: Airflow fails a task that goes on before its scheduler has noticed
-        that it went to sleep.
+        A deferred task can then be resumed: Airflow fails one that resumes before its scheduler has processed
+        that it was deferred.
 
-        :raises TimeoutError: it does not get there.
+        :raises TimeoutError: it does not reach one in time.
         """
 
-        def is_there() -> bool:
+        def has_state() -> bool:
             state = self.task_states(dag_id, run_id).get(task_id)
-            return state in states and (state not in _ASLEEP or self._has_noticed(dag_id, run_id, task_id))
+            return state in states and (
+                state not in _SUSPENDED or self._has_processed_event(dag_id, run_id, task_id)
+            )
 
-        self.until(is_there, f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}", timeout_s)
+        self.until(has_state, f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}", timeout_s)
 
-    def until(self, is_so: Callable[[], bool], complaint: str, timeout_s: float = _PATIENCE_S) -> None:
+    def until(self, is_done: Callable[[], bool], complaint: str, timeout_s: float = _TIMEOUT_S) -> None:
         """
-        Return when something is so.
+        Return when *is_done* is true.
 
-        :param complaint: what is wrong if it does not come to be.
-        :raises TimeoutError: it does not.
+        :param complaint: the message if it is not true in time.
+        :raises TimeoutError: it is not true in time.
         """
         deadline_s = time.monotonic() + timeout_s
-        while not is_so():
+        while not is_done():
             self.check()
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds; see {self.home}")
+                raise TimeoutError(f"{complaint} after {timeout_s:.0f} seconds. See the logs in {self.home}.")
             time.sleep(_POLL_S)
 
     def wait_for_url(self, path: str) -> None:
         """
-        Return when something answers at a path of the API server, or the webserver.
+        Return when a path of the API server, or the webserver, can be opened.
 
-        :raises TimeoutError: nothing does.
+        :raises TimeoutError: it cannot be opened in time.
         """
-        self.until(lambda: _answers(f"{self.url}{path}"), f"{path} does not answer", _START_S)
+        self.until(lambda: _can_open(f"{self.url}{path}"), f"{path} cannot be opened", _START_S)
 
     def state(self, dag_id: str, run_id: str) -> str | None:
-        """Return the state of a run."""
         rows = self.query("select state from dag_run where dag_id = ? and run_id = ?", dag_id, run_id)
         return rows[0][0] if rows else None
 
     def run_ids(self, dag_id: str) -> list[str]:
-        """Return the ids of all runs of a DAG."""
-        return [
-            row[0] for row in self.query("select run_id from dag_run where dag_id = ? order by id", dag_id)
-        ]
+        rows = self.query("select run_id from dag_run where dag_id = ? order by id", dag_id)
+        return [run_id for (run_id,) in rows]
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Return the state of each task of a run; mapped ones as ``task[index]``."""
+        """Return the state of each task of a run; mapped tasks as ``task[index]``."""
         rows = self._task_rows("state", dag_id, run_id)
         return {task_id if index < 0 else f"{task_id}[{index}]": state for task_id, index, state in rows}
 
     def task_pid(self, dag_id: str, run_id: str, task_id: str) -> int:
-        """Return the process that runs a task."""
         return next(int(pid) for found, _, pid in self._task_rows("pid", dag_id, run_id) if found == task_id)
 
-    def tries(self, dag_id: str, run_id: str, task_id: str) -> int:
-        """Return how often a task was tried."""
-        return next(
-            int(n) for found, _, n in self._task_rows("try_number", dag_id, run_id) if found == task_id
-        )
+    def try_number(self, dag_id: str, run_id: str, task_id: str) -> int:
+        rows = self._task_rows("try_number", dag_id, run_id)
+        return next(int(number) for found, _, number in rows if found == task_id)
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """Return the messages of all tries of a task, and of its trigger."""
+        """Return the log messages of all attempts of a task, and of its trigger."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
-        files = sorted(file for each in folder.parent.glob(folder.name) for file in each.rglob("*.log*"))
+        files = sorted(file for found in folder.parent.glob(folder.name) for file in found.rglob("*.log*"))
         return "\n".join(_read_log_line(line) for file in files for line in file.read_text().splitlines())
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        """Read from Airflow's database."""
-        with self._database() as database:
+        """Query Airflow's database."""
+        with self._open_database() as database:
             return database.execute(statement, values).fetchall()
 
     def dump(self) -> bytes:
-        """Return Airflow's whole database as it lies on disk."""
-        with self._database() as database:
+        """Return Airflow's whole database file."""
+        with self._open_database() as database:
             return database.serialize()
 
     def check(self) -> None:
         """
-        Look whether every component is alive.
+        Check that all components are running.
 
-        :raises RuntimeError: one is not.
+        :raises RuntimeError: a component has ended.
         """
-        for component, process in self._processes.items():
-            if reaper.has_ended(process):
-                said = (self.home / f"{component}.out").read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"the {component} ended with {process.wait()}:\n{said}")
+        self._processes.check()
 
     @property
-    def control(self) -> Control:
-        """What steers it."""
+    def control(self) -> RestControl | ConsoleControl:
         if self._control is None:
             raise RuntimeError("this Airflow is not running")
         return self._control
@@ -300,27 +259,39 @@ class AirflowStack:
     def _airflow(self) -> str:
         return str(self._bin_folder / "airflow")
 
+    def _arguments(self, component: str) -> list[str]:
+        host = {"api-server": "--host", "webserver": "--hostname"}.get(component)
+        return [
+            component,
+            *((host, "127.0.0.1", "--port", str(self._port), "--workers", "1") if host else ()),
+        ]
+
+    def _make_database(self) -> None:
+        make_database(self.home / "airflow.db", self._bin_folder, lambda: self.run("db", "migrate"))
+        with self._open_database() as database:
+            # Readers and the writer do not block each other. The setting is stored in the file.
+            database.execute("pragma journal_mode = wal")
+
     def _connect(self) -> None:
         if self.major == 3:
             rest = self._control = RestControl(self.url)
-            self.until(rest.is_ready, "the API server does not answer", _START_S)
+            self.until(rest.is_ready, "the API server does not respond", _START_S)
         else:
-            self._control = ConsoleControl(
-                self._bin_folder / "python", self.environment, self.home / "console.out"
-            )
+            python = self._bin_folder / "python"
+            self._control = ConsoleControl(python, self.environment, self.home / "console.out")
         wanted = {"SchedulerJob", "TriggererJob"}
         self.until(lambda: wanted <= self._running_jobs(), "scheduler or triggerer is not running", _START_S)
 
     def _running_jobs(self) -> set[str]:
         return {row[0] for row in self.query("select job_type from job where state = 'running'")}
 
-    def _is_known(self, dag_id: str) -> bool:
+    def _is_parsed(self, dag_id: str) -> bool:
         for file, trace in self.query("select filename, stacktrace from import_error"):
             raise RuntimeError(f"{file} cannot be imported:\n{trace}")
         return bool(self.query("select 1 from serialized_dag where dag_id = ?", dag_id))
 
-    def _has_noticed(self, dag_id: str, run_id: str, task_id: str) -> bool:
-        """Tell whether the scheduler knows that a process of a task has ended; that is in its log alone."""
+    def _has_processed_event(self, dag_id: str, run_id: str, task_id: str) -> bool:
+        """Return whether the scheduler has processed the end of a task's process; only its log shows that."""
         name, _, index = task_id.rstrip("]").partition("[")
         key = re.compile(
             rf"Received executor event .*\(dag_id='{re.escape(dag_id)}', task_id='{re.escape(name)}', "
@@ -336,35 +307,30 @@ class AirflowStack:
             run_id,
         )
 
-    def _database(self) -> closing[sqlite3.Connection]:
+    def _open_database(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self.home / "airflow.db", timeout=60))
 
 
-def _answers(url: str) -> bool:
+def _can_open(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=10):
-            return True
-    except OSError:
+        return requests.get(url, timeout=10).ok
+    except requests.RequestException:
         return False
 
 
 def _read_log_line(line: str) -> str:
-    """Return the message of a line; Airflow 3 writes JSON."""
+    """Return the message of a log line; Airflow 3 writes JSON."""
     try:
         entry = json.loads(line)
     except ValueError:
         return re.sub(r"^\[[^\]]+\] \{[^}]*\} \w+ - ", "", line)
     if not isinstance(entry, dict):
         return line
-    details = entry.get("error_detail") or []
-    errors = [
-        f"{each.get('exc_type')}: {each.get('exc_value')}" for each in details if isinstance(each, dict)
-    ]
+    details = [detail for detail in entry.get("error_detail") or [] if isinstance(detail, dict)]
+    errors = [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details]
     return "\n".join([str(entry.get("event", "")), *errors])
 
 
 def _version(bin_folder: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('apache-airflow'))"
-    return subprocess.run(
-        [bin_folder / "python", "-c", code], capture_output=True, text=True, check=True
-    ).stdout
+    return subprocess.check_output([bin_folder / "python", "-c", code], text=True)

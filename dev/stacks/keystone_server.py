@@ -1,8 +1,8 @@
 """
-Serves OpenStack Keystone from a folder; runs inside the environment that has Keystone, see keystone.py.
+Serves OpenStack Keystone from a folder; runs in its environment, see keystone.py.
 
-Reads what it shall be as one line of JSON from standard input, prints its URL as one line, and ends when
-standard input does, so that neither it nor its folder outlives whoever started it.
+Reads its configuration as a line of JSON from standard input, prints its URL, and removes its folder and
+exits at the end of standard input, so also when the process that started it is killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-# Eventlet announces its end, whoever imports it.
+# Eventlet prints a deprecation warning at import.
 warnings.simplefilter("ignore")
 
 import waitress  # noqa: E402
@@ -38,21 +38,21 @@ key_repository = {folder}/fernet
 [fernet_receipts]
 key_repository = {folder}/fernet
 [identity]
-# Tests log in many times, and what a real hash costs is not what they are about.
+# Tests log in many times; a cheap hash keeps them fast.
 password_hash_algorithm = bcrypt
 password_hash_rounds = 4
 """
 
 
 def main() -> None:
-    """Set Keystone up, then serve it."""
+    """Set up Keystone and serve it."""
     wanted = json.loads(sys.stdin.readline())
     folder = Path(wanted["folder"])
     threading.Thread(target=_end_with_stdin, args=(folder,), daemon=True).start()
     configuration = folder / "keystone.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder, lifetime_s=wanted["lifetime_s"]))
     os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(configuration)
-    # Keystone does not begin without keys.
+    # Keystone does not start without keys.
     (folder / "fernet").mkdir(mode=0o700)
     fernet_utils.FernetUtils(str(folder / "fernet"), 3, "fernet_tokens").initialize_key_repository()
     application = initialize_public_application()
@@ -65,9 +65,9 @@ def main() -> None:
 
 def _populate(wanted: dict[str, Any]) -> None:
     """
-    Add one domain with a project, a user who may use it, and one who may not.
+    Create a domain with a project, a user with access to it, and one without.
 
-    Not through the API, which leaves nobody a say in the id of a project.
+    Not through the API, which does not accept the ID of a project.
     """
     domain = {"id": wanted["domain_id"], "name": wanted["domain"], "enabled": True}
     ProviderAPIs.resource_api.create_domain(domain["id"], domain)
@@ -84,7 +84,7 @@ def _populate(wanted: dict[str, Any]) -> None:
 def _end_with_stdin(folder: Path) -> None:
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
-    # waitress would wait for its connections; there is nothing here worth waiting for.
+    # waitress would wait for open connections.
     os._exit(0)
 
 

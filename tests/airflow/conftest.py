@@ -59,7 +59,6 @@ class Run:
 
     @property
     def tasks(self) -> dict[str, str]:
-        """The state of each of its tasks."""
         return self.site.airflow.task_states(self.dag_id, self.run_id)
 
     def wait(self) -> str:
@@ -74,7 +73,6 @@ class Run:
         )
 
     def log(self, task_id: str = "*") -> str:
-        """Return what a task has logged, or all of them."""
         return self.site.airflow.log(self.dag_id, self.run_id, task_id)
 
 

@@ -30,7 +30,7 @@ def _wait_for_question(run: Run) -> RestControl:
 
 
 def _answer(run: Run, option: str) -> None:
-    _wait_for_question(run).answer(run.dag_id, run.run_id, "approve", option)
+    _wait_for_question(run).respond(run.dag_id, run.run_id, "approve", option)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_approved_alarms_start_the_jobs(begun: dict[str, Run]) -> None:
     run = begun["approved"]
     control = _wait_for_question(run)
 
-    table = control.question(run.dag_id, run.run_id, "approve")["body"]
+    table = control.read_request(run.dag_id, run.run_id, "approve")["body"]
     for part in (run.job_ids[1], ITEM, "Fix"):
         assert part in table
     assert run.starts == [0, 0]

@@ -67,10 +67,10 @@ def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
     assert run.wait() == "success", run.log()
 
     for task_id in ("start", "wait_until_passed"):
-        tries = airflow.tries(run.dag_id, run.run_id, "start")
+        tries = airflow.try_number(run.dag_id, run.run_id, "start")
         airflow.clear(run.dag_id, run.run_id, task_id)
         airflow.until(
-            lambda tries=tries: airflow.tries(run.dag_id, run.run_id, "start") > tries,
+            lambda tries=tries: airflow.try_number(run.dag_id, run.run_id, "start") > tries,
             f"{task_id} was cleared, and nothing starts again",
         )
         assert run.wait() == "success", run.log()

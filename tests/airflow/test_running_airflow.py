@@ -61,7 +61,9 @@ def test_killed_waits_resume(begun: dict[str, Run]) -> None:
     assert run.starts == [1] * 10
     assert run.calls["BatchCheckJobs"] == 1
     # A busy machine may have cost one more.
-    assert [site.airflow.tries(run.dag_id, run.run_id, task_id) >= 2 for task_id in run.tasks] == [True] * 2
+    assert [site.airflow.try_number(run.dag_id, run.run_id, task_id) >= 2 for task_id in run.tasks] == [
+        True
+    ] * 2
 
 
 def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:

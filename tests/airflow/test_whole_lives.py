@@ -130,7 +130,7 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None
     _wait(fast, run_id, cutover, "failed")
 
     # Lost answers may cost a try as well.
-    assert fast.airflow.tries(migration, run_id, "start") >= 2
+    assert fast.airflow.try_number(migration, run_id, "start") >= 2
     assert "was started before" in fast.airflow.log(migration, run_id, "start")
     applied = Counter(entry["operation"] for entry in fast.drs.journal() if entry["applied"])
     assert (applied["BatchCreateJobs"], applied["BatchStartJobs"]) == (1, 1)

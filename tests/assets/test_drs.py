@@ -25,13 +25,11 @@ class Events(dict[Any, Any]):
     """The events of a task's outlets, as both Airflow lines let a task have them."""
 
     def __missing__(self, outlet: Any) -> Any:
-        """Return a new one."""
         return self.setdefault(outlet, SimpleNamespace(extra={}))
 
 
 @pytest.fixture
 def events(context: dict[str, Any]) -> Events:
-    """Return the events of the task."""
     context["outlet_events"] = Events()
     return context["outlet_events"]
 

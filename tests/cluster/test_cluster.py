@@ -1,4 +1,4 @@
-"""Many jobs are started by an Airflow on Celery whose parts are killed while DRS fails."""
+"""An Airflow on Celery starts many jobs while its components are killed and DRS fails."""
 
 from __future__ import annotations
 

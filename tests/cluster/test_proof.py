@@ -1,4 +1,4 @@
-"""The proof of the distributed test fails when it should, and a seed always draws the same plan."""
+"""The proof of a cluster run detects violations, and a seed determines the plan."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from dev.cluster import chaos as chaos_module
-from dev.cluster.chaos import Chaos, Struck
-from dev.cluster.plan import Blow, make_plan, make_world
+from dev.cluster.chaos import Chaos, Injected
+from dev.cluster.plan import PlannedFault, make_plan, make_world
 from dev.cluster.proof import count_calls, prove
 
 JOBS = ("a", "b", "c")
@@ -32,7 +32,7 @@ def _entry(operation: str, at_s: float, *job_ids: str, applied: bool = True) -> 
     }
 
 
-def _good() -> tuple[Journal, World]:
+def _valid_run() -> tuple[Journal, World]:
     journal = [
         _entry("BatchCheckJobs", 0, *JOBS, applied=False),
         _entry("BatchCheckJobs", 1, *JOBS),
@@ -43,8 +43,8 @@ def _good() -> tuple[Journal, World]:
     return journal, [{"id": job_id, "prechecks": 1, "starts": 1} for job_id in JOBS]
 
 
-def _broken(journal: Journal, world: World) -> set[str]:
-    return {line.text for line in prove(DURATIONS_S, world, journal) if not line.is_true}
+def _failed_lines(journal: Journal, world: World) -> set[str]:
+    return {line.text for line in prove(DURATIONS_S, world, journal) if not line.holds}
 
 
 def _start_twice(journal: Journal, world: World) -> None:
@@ -52,7 +52,7 @@ def _start_twice(journal: Journal, world: World) -> None:
     world[1]["starts"] = 2
 
 
-def _ask_twice(journal: Journal, world: World) -> None:
+def _request_twice(journal: Journal, world: World) -> None:
     journal.append(_entry("BatchStartJobs", 14, "b"))
 
 
@@ -61,7 +61,7 @@ def _start_early(journal: Journal, world: World) -> None:
 
 
 def _start_after_another_check(journal: Journal, world: World) -> None:
-    # It has passed once; what counts is the run that was begun since.
+    # It has passed once, but the latest pre-check counts.
     journal.insert(3, _entry("BatchCheckJobs", 11.5, "a"))
     world[0]["prechecks"] = 2
 
@@ -71,25 +71,25 @@ def _start_unchecked(journal: Journal, world: World) -> None:
     world[0]["prechecks"] = 0
 
 
-def _lose(journal: Journal, world: World) -> None:
+def _lose_start(journal: Journal, world: World) -> None:
     del journal[4]
     world[2]["starts"] = 0
 
 
-def _lose_from_the_world(journal: Journal, world: World) -> None:
+def _lose_from_world(journal: Journal, world: World) -> None:
     del world[2]
 
 
-def _forget_in_the_journal(journal: Journal, world: World) -> None:
+def _lose_from_journal(journal: Journal, world: World) -> None:
     del journal[4]
 
 
-def _touch_a_stranger(journal: Journal, world: World) -> None:
+def _start_other_job(journal: Journal, world: World) -> None:
     journal.append(_entry("BatchStartJobs", 14, "x"))
 
 
-def _wait(journal: Journal, world: World) -> None:
-    # While one runs, another is refused: the first goes on and is the one that counts.
+def _reject_second_precheck(journal: Journal, world: World) -> None:
+    # A pre-check that runs is not replaced.
     journal.insert(2, _entry("BatchCheckJobs", 2, "a"))
 
 
@@ -99,41 +99,43 @@ def _check_again(journal: Journal, world: World) -> None:
     world[0]["prechecks"] = 2
 
 
-def _be_refused(journal: Journal, world: World) -> None:
+def _reject_second_start(journal: Journal, world: World) -> None:
     journal.append(_entry("BatchStartJobs", 14, "b", applied=False))
 
 
-@pytest.mark.parametrize("change", [lambda journal, world: None, _wait, _check_again, _be_refused])
+@pytest.mark.parametrize(
+    "change", [lambda journal, world: None, _reject_second_precheck, _check_again, _reject_second_start]
+)
 def test_valid_run_passes(change: Callable[[Journal, World], None]) -> None:
-    journal, world = _good()
+    journal, world = _valid_run()
     change(journal, world)
-    assert _broken(journal, world) == set()
+    assert _failed_lines(journal, world) == set()
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (_start_twice, "jobs that were started twice"),
-        (_start_twice, "jobs that were started exactly once"),
-        (_ask_twice, "jobs whose start was asked for again after it was done"),
-        (_start_early, "jobs whose start was asked for before their check passed"),
-        (_start_after_another_check, "jobs whose start was asked for before their check passed"),
-        (_start_unchecked, "jobs that were pre-checked"),
-        (_start_unchecked, "jobs whose start was asked for before their check passed"),
-        (_lose, "jobs that were lost: never started"),
-        (_lose, "jobs that were started exactly once"),
-        (_lose_from_the_world, "jobs that were lost: never started"),
-        (_forget_in_the_journal, "jobs of which journal and service tell different things"),
-        (_touch_a_stranger, "jobs that nobody should have touched"),
+        (_start_twice, "jobs started twice"),
+        (_start_twice, "jobs started exactly once"),
+        (_request_twice, "jobs whose start was requested again"),
+        (_start_early, "jobs started before their pre-check passed"),
+        (_start_after_another_check, "jobs started before their pre-check passed"),
+        (_start_unchecked, "jobs pre-checked"),
+        (_start_unchecked, "jobs started before their pre-check passed"),
+        (_lose_start, "jobs never started"),
+        (_lose_start, "jobs started exactly once"),
+        (_lose_from_world, "jobs never started"),
+        (_lose_from_journal, "jobs whose journal and state differ"),
+        (_start_other_job, "jobs changed that are not part of the run"),
     ],
 )
 def test_invalid_run_fails(change: Callable[[Journal, World], None], line: str) -> None:
-    journal, world = _good()
+    journal, world = _valid_run()
     change(journal, world)
-    assert line in _broken(journal, world)
-    found = next(each for each in prove(DURATIONS_S, world, journal) if each.text == line)
-    assert found.named
-    assert "BROKEN" in str(found)
+    assert line in _failed_lines(journal, world)
+    found = next(entry for entry in prove(DURATIONS_S, world, journal) if entry.text == line)
+    assert found.job_ids
+    assert "FAIL" in str(found)
 
 
 def test_journal_of_emulator_is_read() -> None:
@@ -141,16 +143,16 @@ def test_journal_of_emulator_is_read() -> None:
     with Emulator(clock="manual", world=world) as emulator:
         durations_s = {job["job_id"]: job["verdict"]["duration_s"] for job in world["jobs"]}
         lines = prove(durations_s, emulator.jobs, emulator.journal())
-    assert [line.counted for line in lines[:3]] == ["0 of 2", "0 of 2", "2"]
+    assert [line.count for line in lines[:3]] == ["0 of 2", "0 of 2", "2"]
     assert list(durations_s) == [job["job_id"] for job in world["jobs"]]
 
 
 def test_calls_are_counted() -> None:
-    journal, _ = _good()
+    journal, _ = _valid_run()
     journal[0] |= {"status": None, "faults": ["reset_before"]}
     first = count_calls(journal)[0]
-    assert (first.operation, first.count, first.applied, first.spoiled) == ("BatchCheckJobs", 2, 1, 1)
-    assert first.statuses == {"cut": 1, "202": 1}
+    assert (first.operation, first.count, first.applied, first.faulty) == ("BatchCheckJobs", 2, 1, 1)
+    assert first.statuses == {"closed": 1, "202": 1}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -158,83 +160,85 @@ def test_plan_is_deterministic(seed: int) -> None:
     plan = make_plan(seed, COMPONENTS, rounds=2)
     assert plan == make_plan(seed, COMPONENTS, rounds=2)
     assert plan != make_plan(seed + 1, COMPONENTS, rounds=2)
-    assert sorted(blow.target for blow in plan if blow.kind == "kill") == sorted(COMPONENTS * 2)
-    assert {"throttling", "server errors", "broken connections", "lost answers"} == {
-        blow.target for blow in plan if blow.kind == "fault"
+    assert sorted(planned.target for planned in plan if planned.kind == "kill") == sorted(COMPONENTS * 2)
+    assert {"throttling", "server errors", "broken connections", "lost responses"} == {
+        planned.target for planned in plan if planned.kind == "inject"
     }
-    assert {"freeze", "restart", "shut", "ambush"} <= {blow.kind for blow in plan}
-    assert [blow.at for blow in plan] == sorted(blow.at for blow in plan)
-    assert all(0 < blow.at < 0.9 and blow.lasts_s > 0 for blow in plan)
+    assert {"freeze", "restart", "disconnect", "kill-during-start"} <= {planned.kind for planned in plan}
+    assert [planned.at for planned in plan] == sorted(planned.at for planned in plan)
+    assert all(0 < planned.at < 0.9 and planned.lasts_s > 0 for planned in plan)
 
 
-class _Wound:
+class _FakeFault:
     def __init__(self, *hits: str) -> None:
         self.hits = set(hits)
 
 
 def test_components_without_faults_are_named() -> None:
     plan = make_plan(1, COMPONENTS, rounds=2)
-    chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
-    for blow in plan:
-        if blow.target == "throttling":
-            chaos.struck.append(Struck(blow, _Wound(), 0.0, ""))  # type: ignore[arg-type]
-        elif blow.target != "scheduler":
-            chaos.struck.append(Struck(blow, _Wound(blow.name), 0.0, ""))  # type: ignore[arg-type]
+    chaos = Chaos(plan, site=None, log=print)  # type: ignore[arg-type]
+    for planned in plan:
+        if planned.target == "throttling":
+            chaos.injected.append(Injected(planned, _FakeFault(), 0.0))  # type: ignore[arg-type]
+        elif planned.target != "scheduler":
+            chaos.injected.append(Injected(planned, _FakeFault(planned.name), 0.0))  # type: ignore[arg-type]
 
-    assert chaos.spared == ["fault throttling", "kill scheduler"]
+    assert chaos.never_hit == ["inject throttling", "kill scheduler"]
 
 
-def test_worker_killed_by_ambush_counts() -> None:
-    plan = [Blow(0.1, "kill", "worker-1", 1), Blow(0.2, "ambush", "a worker", 1)]
-    chaos = Chaos(plan, site=None, tell=print)  # type: ignore[arg-type]
-    chaos.struck.append(Struck(plan[1], _Wound(plan[1].name, "kill worker-1"), 0.0, ""))  # type: ignore[arg-type]
+def test_worker_killed_during_start_counts() -> None:
+    plan = [PlannedFault(0.1, "kill", "worker-1", 1), PlannedFault(0.2, "kill-during-start", "a worker", 1)]
+    chaos = Chaos(plan, site=None, log=print)  # type: ignore[arg-type]
+    chaos.injected.append(Injected(plan[1], _FakeFault(plan[1].name, "kill worker-1"), 0.0))  # type: ignore[arg-type]
 
-    assert chaos.spared == []
+    assert chaos.never_hit == []
 
 
 def test_fault_without_victim_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    idle, struck = {"worker-1"}, []
+    idle, injected = {"worker-1"}, []
 
-    class Wound(_Wound):
-        def __init__(self, site: object, blow: Blow) -> None:
-            super().__init__(blow.name)
-            self.blow = blow
+    class FakeFault(_FakeFault):
+        def __init__(self, site: object, planned: PlannedFault) -> None:
+            super().__init__(planned.name)
+            self.planned, self.effect = planned, ""
 
-        def would_hit(self) -> bool:
-            return self.blow.target not in idle
+        def has_target(self) -> bool:
+            return self.planned.target not in idle
 
-        def strike(self) -> str:
-            struck.append(self.blow.target)
-            return ""
+        def inject(self) -> None:
+            injected.append(self.planned.target)
 
-        def go_on(self) -> None:
-            """Nothing to do."""
+        def update(self) -> None:
+            pass
 
-        def may_mend(self) -> bool:
+        def can_recover(self) -> bool:
             return False
 
-    monkeypatch.setattr(chaos_module, "KINDS", {"kill": Wound})
+    monkeypatch.setattr(chaos_module, "KINDS", {"kill": FakeFault})
     monkeypatch.setattr(chaos_module, "_PAUSE_S", 0)
-    plan = [Blow(at, "kill", each, 1) for at, each in ((0.1, "worker-1"), (0.2, "scheduler"), (0.9, "late"))]
-    site = SimpleNamespace(drs=SimpleNamespace(is_away=False))
-    chaos = Chaos(plan, site, tell=print)  # type: ignore[arg-type]
-    chaos.go_on(0.5)
-    chaos.go_on(0.5)
+    plan = [
+        PlannedFault(at, "kill", target, 1)
+        for at, target in ((0.1, "worker-1"), (0.2, "scheduler"), (0.9, "late"))
+    ]
+    site = SimpleNamespace(drs=SimpleNamespace(is_down=False))
+    chaos = Chaos(plan, site, log=print)  # type: ignore[arg-type]
+    chaos.step(0.5)
+    chaos.step(0.5)
     idle.clear()
-    chaos.go_on(0.5)
-    site.drs.is_away = True
-    chaos.go_on(1)
+    chaos.step(0.5)
+    site.drs.is_down = True
+    chaos.step(1)
 
-    assert struck == ["scheduler", "worker-1"]
+    assert injected == ["scheduler", "worker-1"]
     assert chaos.missed == ["kill late"]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_emulator_accepts_every_planned_fault(seed: int) -> None:
     with Emulator(clock="manual") as emulator:
-        for blow in make_plan(seed, COMPONENTS, rounds=2):
-            if blow.fault:
-                emulator.remove_fault(emulator.inject(**blow.fault))
+        for planned in make_plan(seed, COMPONENTS, rounds=2):
+            if planned.api_fault:
+                emulator.remove_fault(emulator.inject(**planned.api_fault))
 
 
 def test_world_is_deterministic() -> None:

@@ -28,7 +28,6 @@ class ContractError(AssertionError):
 
 @lru_cache(maxsize=1)
 def load_document() -> dict[str, Any]:
-    """Return the OpenAPI document."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document: dict[str, Any] = yaml.load(PATH.read_text("utf-8"), Loader=loader)  # noqa: S506
     return document

@@ -1,4 +1,4 @@
-"""A version that was withdrawn, or is vulnerable, is found; and silence is not taken for good news."""
+"""Withdrawn and vulnerable versions are found, and an unavailable service is reported."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pytest
 from dev import environments
 from dev.checks import audit
 
-ANSWER: dict[str, Any] = {
+REPORT: dict[str, Any] = {
     "dependencies": [
-        {"name": "good", "version": "1.0", "vulns": []},
-        {"name": "bad", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]},
-        {"name": "unheard", "skip_reason": "Dependency not found"},
+        {"name": "safe", "version": "1.0", "vulns": []},
+        {"name": "vulnerable", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]},
+        {"name": "unknown", "skip_reason": "Dependency not found"},
     ]
 }
 
@@ -31,8 +31,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[str]:
-    """Return a registry with a package that was withdrawn and one that was not."""
-    for name, mark in (("kept", ""), ("gone", ' data-yanked="broken"')):
+    """Serve a package index with a current and a withdrawn package."""
+    for name, mark in (("current", ""), ("withdrawn", ' data-yanked="broken"')):
         folder = tmp_path / "index" / name
         folder.mkdir(parents=True)
         wheel = f"{name}-1.0-py3-none-any.whl"
@@ -53,25 +53,25 @@ def index(tmp_path: Path) -> Iterator[str]:
 
 def test_yanked_version_is_found(index: str, tmp_path: Path) -> None:
     if environments.find_uv() is None:
-        pytest.skip("uv cannot be had")
+        pytest.skip("uv cannot be installed")
     pinned = tmp_path / "pinned.txt"
-    pinned.write_text("kept==1.0\ngone==1.0\n")
+    pinned.write_text("current==1.0\nwithdrawn==1.0\n")
 
     (line,) = audit.find_yanked(pinned, ["--no-cache", "--default-index", index])
 
-    assert line.startswith("`gone==1.0` is yanked")
+    assert line.startswith("`withdrawn==1.0` is yanked")
 
 
 def test_vulnerability_is_reported_with_its_fix() -> None:
-    assert list(audit.list_vulnerabilities(ANSWER)) == ["bad 1.0 has CVE-1; mended in 1.1"]
-    assert list(audit.list_unanswered(ANSWER)) == ["unheard"]
+    assert list(audit.list_vulnerabilities(REPORT)) == ["vulnerable 1.0 has CVE-1; fixed in 1.1"]
+    assert list(audit.list_unknown(REPORT)) == ["unknown"]
 
 
 def test_unavailable_index_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(audit, "find_yanked", lambda _: [])
-    monkeypatch.setattr(audit, "ask", lambda _: None)
+    monkeypatch.setattr(audit, "query", lambda _: None)
     monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
 
     assert audit.main() == 0
@@ -84,6 +84,6 @@ def test_unavailable_index_is_reported(
 def test_finding_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
     monkeypatch.setattr(audit, "NOTE", tmp_path / "audit.note")
     monkeypatch.setattr(audit, "find_yanked", lambda _: ["`x==1` is yanked"] if way == "withdrawn" else [])
-    monkeypatch.setattr(audit, "ask", lambda _: ANSWER if way == "vulnerable" else None)
+    monkeypatch.setattr(audit, "query", lambda _: REPORT if way == "vulnerable" else None)
 
     assert audit.main() == 1

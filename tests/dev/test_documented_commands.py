@@ -141,7 +141,7 @@ def test_other_commands_are_valid(page: str) -> None:
 
 def test_readme_shows_the_output_of_the_demo(tmp_path: Path) -> None:
     (sample,) = re.findall(
-        r"What the sensor says:\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+        r"Log of the sensor:\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
     table = textwrap.dedent(sample).replace("10 jobs: 9 passed, 1 failed", "1 job: 1 failed")
     with Emulator(pace="at-once") as emulator:

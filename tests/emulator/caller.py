@@ -68,7 +68,6 @@ class Caller:
         self.headers = {"Content-Type": "application/json", "X-Auth-Token": token}
 
     def close(self) -> None:
-        """Close the connection."""
         self._session.close()
 
     def login(
@@ -136,7 +135,6 @@ class Caller:
         return self.rows("BatchDeleteJobs", job_id, delete_type=delete_type)[0].get("error_code")
 
     def status(self, job_id: str) -> str:
-        """Return the status of a job."""
         return str(self.rows("BatchListJobStatus", job_id)[0]["status"])
 
     def test_ends(self, job_id: str, *ends: str, **fields: Any) -> list[str | None]:

@@ -12,7 +12,6 @@ from tests.emulator.caller import Caller
 
 @pytest.fixture
 def call(emulator: Emulator) -> Iterator[Caller]:
-    """Return a logged-in caller."""
     caller = Caller(emulator)
     yield caller
     caller.close()

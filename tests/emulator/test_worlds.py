@@ -18,7 +18,6 @@ SAMPLE = Path(__file__).with_name("sample_world.json")
 
 @pytest.fixture
 def sample() -> Iterator[Emulator]:
-    """Return an emulator that began with the sample."""
     with Emulator(world=SAMPLE, clock="manual") as emulator:
         yield emulator
 

@@ -117,7 +117,6 @@ class Patience:
         self.polls = 0
 
     def count(self) -> None:
-        """Note one of them."""
         self.polls += 1
         if self.polls > MOST_POLLS:
             raise Hangs

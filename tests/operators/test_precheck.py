@@ -227,7 +227,6 @@ class FakeStore(dict):  # type: ignore[type-arg]
     """Airflow 3.3's task state store, as far as the mixin uses it."""
 
     def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
         self[key] = value
 
 

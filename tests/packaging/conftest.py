@@ -64,6 +64,6 @@ def installation(
     """Return a bare Airflow 2.11, then a 3.x, with the wheel; removed afterwards, as it is large."""
     folder = tmp_path_factory.mktemp(request.param) / "venv"
     constraints = ROOT / ".ci" / f"constraints-{request.param}.txt"
-    environments.fill(folder, "-c", str(constraints), "apache-airflow", "pip", str(wheel))
+    environments.install(folder, "-c", str(constraints), "apache-airflow", "pip", str(wheel))
     yield Installation(folder)
     shutil.rmtree(folder)

@@ -20,7 +20,6 @@ PACKAGE = Path(airflow_provider_drs.__file__).parent
 
 @pytest.fixture
 def names(wheel: Path) -> set[str]:
-    """Return the names of the files in the wheel."""
     with ZipFile(wheel) as archive:
         return set(archive.namelist())
 

@@ -133,7 +133,7 @@ def test_wrong_credentials_name_the_user_and_no_secret(
 ) -> None:
     connect_both(**change)
 
-    with pytest.raises(DrsAuthError, match=r"IAM at .* refuses user .* for project") as caught:
+    with pytest.raises(DrsAuthError, match=r"IAM at .* rejected user .* for project") as caught:
         hook.get_job_statuses(drs.job_ids)
 
     assert caught.value.http_status == 401

@@ -12,20 +12,19 @@ with DAG(
     dag_id="drs_start_many",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
-    params={"groups": Param([], type="array", description="Lists of the ids of DRS jobs")},
-    # Tasks die with their workers here, some of them more than once.
+    params={"groups": Param([], type="array", description="Lists of DRS job IDs")},
+    # Tasks are killed with their workers, some of them more than once.
     default_args={"retries": 10, "retry_delay": pendulum.duration(seconds=3)},
     doc_md=__doc__,
 ) as dag:
 
     @task
     def read_groups() -> list[list[str]]:
-        """Return the jobs of each group."""
         return list(get_current_context()["params"]["groups"])
 
     @task_group
     def start_group(job_ids: list[str]) -> None:
-        """Each group goes on by itself, so that all kinds of tasks run at any time."""
+        """Start a group without waiting for others, so that all kinds of tasks run at any time."""
         precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids)
         wait_until_passed = DrsPrecheckSensor(
             task_id="wait_until_passed",

@@ -52,7 +52,6 @@ class Site:
         return self.get("data/report", who, **place(run_id), **query)
 
     def address(self, run_id: str, **changes: object) -> str:
-        """Return the address of the page."""
         return f"{self.url}/drs/report?{urlencode({**place(run_id), **changes})}"
 
 

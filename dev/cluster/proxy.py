@@ -1,4 +1,4 @@
-"""The way to DRS, which can be shut: connections break, and new ones are refused."""
+"""A proxy in front of DRS that can be closed: connections break, and new ones are refused."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import asyncio
 import socket
 import threading
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 _CHUNK = 65_536
 
 
-class Gate:
+class Proxy:
     """
-    Forwards connections to the server at *target*, from a port of its own, in a thread.
+    Forwards connections from a port of its own to the server at *target*, in a thread.
 
-    Open to begin with. Use it in a ``with`` statement.
+    Open from the start. Use it in a ``with`` statement.
 
     :param target: a URL.
     """
@@ -25,71 +24,66 @@ class Gate:
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._host, self._port = parts.hostname, parts.port
-        # Bound and not listening: nobody else can take the port while the gate is shut.
-        self._holder = _bind(0)
-        self._own_port = int(self._holder.getsockname()[1])
+        # Bound but not listening: reserves the port while the proxy is closed.
+        self._reserved = _bind(0)
+        self._own_port = int(self._reserved.getsockname()[1])
         self.url = f"{parts.scheme}://127.0.0.1:{self._own_port}"
         self._server: asyncio.Server | None = None
-        self._served: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
-    def __enter__(self) -> Gate:
-        """Open it."""
+    def __enter__(self) -> Proxy:
         self._thread.start()
         self.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Shut it for good."""
-        self.shut()
+    def __exit__(self, *_: object) -> None:
+        self.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._holder.close()
+        self._reserved.close()
 
     def open(self) -> None:
-        """Let connections through."""
+        """Accept connections."""
         self._run(self._open())
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Break all connections, and refuse new ones."""
-        self._run(self._shut())
+        self._run(self._close())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _open(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._take, sock=_bind(self._own_port), backlog=1024)
+            self._server = await asyncio.start_server(self._accept, sock=_bind(self._own_port), backlog=1024)
 
-    async def _shut(self) -> None:
+    async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task in self._served:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._served, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._loop.create_task(self._serve(reader, writer))
-        self._served.add(task)
-        task.add_done_callback(self._served.discard)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._forward(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_writer = None
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+            writers.append(far_writer)
             await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         except OSError:
-            # One end has broken the connection; so does this, for the other one.
-            pass
+            pass  # one end has broken the connection; the other one is broken below
         finally:
-            for each in (writer, far_writer):
-                if each is not None:
-                    each.transport.abort()
+            for opened in writers:
+                opened.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Nothing outlives whoever started it."""
+"""Processes end with the process that started them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from dev.stacks import reaper
+from dev.stacks import processes
 
-REAPER = Path(__file__).parents[2] / "dev" / "stacks" / "reaper.py"
-# A component with a child that has a process group of its own, as Airflow's have, and may outlive it.
+# A component with a child in a process group of its own, as Airflow's have, that can outlive it.
 COMPONENT = """
 import os, subprocess, sys
 child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, process_group=0)
@@ -35,11 +33,11 @@ def _start(after: str) -> tuple[subprocess.Popen[str], int]:
 
 def _reap(*sessions: int) -> None:
     text = "".join(f"{session}\n" for session in sessions)
-    subprocess.run([sys.executable, REAPER], input=text, text=True, check=True, timeout=60)
+    subprocess.run([sys.executable, processes.__file__], input=text, text=True, check=True, timeout=60)
 
 
 def _is_alive(pid: int) -> bool:
-    # A zombie has ended; whether anybody has looked is not our affair.
+    # A zombie has ended, even if its parent has not waited for it.
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
 
@@ -79,16 +77,16 @@ def test_process_that_ends_before_the_signal(monkeypatch: pytest.MonkeyPatch) ->
     component, child = _start(after="child.wait()")
     gone = subprocess.Popen(["true"])
     gone.wait()
-    monkeypatch.setattr(reaper, "find", lambda sessions: [gone.pid, child])
+    monkeypatch.setattr(processes, "find", lambda sessions: [gone.pid, child])
 
-    assert reaper.tell({component.pid}, signal.SIGKILL) == 2
+    assert processes.send_signal({component.pid}, signal.SIGKILL) == 2
 
     component.communicate(timeout=10)
     assert not _is_alive(child)
 
 
-def _interrupt(look: Callable[[], object], at: int) -> bool:
-    """Press Ctrl-C before the so-manieth line of what a look does, and tell whether there was one."""
+def _interrupt(poll: Callable[[], object], at: int) -> bool:
+    """Interrupt a poll before the line number *at*, and return whether it has that many lines."""
     seen = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -102,7 +100,7 @@ def _interrupt(look: Callable[[], object], at: int) -> bool:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        look()
+        poll()
     except KeyboardInterrupt:
         return True
     finally:
@@ -114,19 +112,19 @@ def test_interrupted_poll_does_not_block_wait() -> None:
     found = []
     with subprocess.Popen(["sleep", "600"]) as process:
         lock = process._waitpid_lock  # type: ignore[attr-defined]
-        while _interrupt(lambda: reaper.has_ended(process), len(found) + 1):
+        while _interrupt(lambda: processes.has_ended(process), len(found) + 1):
             found.append(lock.locked())
             if found[-1]:
                 lock.release()
         process.kill()
     assert found
     assert not any(found)
-    assert reaper.has_ended(process)
+    assert processes.has_ended(process)
 
 
 def test_ended_process_is_detected_without_wait() -> None:
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
-        while not reaper.has_ended(process):
+        while not processes.has_ended(process):
             pass
         assert process.returncode is None
         assert process.wait() == 3
