@@ -1,1 +1,1 @@
-"""What the provider costs, against what one would write without it."""
+"""What the provider costs, compared with code that users would write without it."""

@@ -1,10 +1,10 @@
 """
-Measures, prints a table, and keeps it for the documentation.
+Measures, prints a table, and stores it for the documentation.
 
     make benchmark
     make benchmark PARTS=waits
 
-Each figure is a count, or a ratio taken in one run, so that the speed of the machine does not matter.
+Each figure is a count, or a ratio measured in one run, so that it does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PARTS = ("calls", "waits", "faults", "report", "mapping")
 
 
 def main(parts: Sequence[str]) -> int:
-    """Take the figures of some parts, and return 0 if all are good enough."""
+    """Measure some parts, and return 0 if all figures are within their limits."""
     os.environ["AIRFLOW_HOME"] = str(ROOT / ".run" / "bench")
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def main(parts: Sequence[str]) -> int:
 
 
 def _keep() -> None:
-    """Write what is known by now where the documentation includes it, once every part has been measured."""
+    """Write the table that the documentation includes, once every part has been measured."""
     files = [KEPT / f"{part}.json" for part in PARTS]
     if all(file.exists() for file in files):
         figures = [Figure(**fields) for file in files for fields in json.loads(file.read_text())]

@@ -1,7 +1,7 @@
 """
-What one call of a hook costs, and what importing the operators does.
+The cost of a call of a hook, and of importing the operators.
 
-Calls go to one local server in a process of its own; what is measured is the CPU that the caller spends.
+Calls go to a local server in another process; the CPU time of the caller is measured.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CALLS, ROUNDS, IMPORTS = 100, 9, 7
 
 
 def measure() -> Iterable[Figure]:
-    """Take all figures, one after the other."""
+    """Measure all figures, one after the other."""
     yield from _measure_calls()
     yield _measure_parsing()
 
 
 def _measure_calls() -> list[Figure]:
-    """Read ten jobs' pre-check results, parsed into each one's own types."""
+    """Read the pre-check results of ten jobs, parsed into types."""
     from airflow_provider_drs.emulator import EmulatorClient
 
     command = [Path(sys.executable).parent / "drs-emulator", "--port", "0", "--clock", "manual"]
@@ -150,7 +150,7 @@ AMAZONS = "import airflow.providers.amazon.aws.operators.dms, airflow.providers.
 
 
 def _measure_parsing() -> Figure:
-    """Compare what importing our operators and sensors costs with what Amazon's for its DMS do."""
+    """Compare the import of our operators and sensors with those of Amazon's provider for its DMS."""
     # Both start from compiled files, as in production.
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", sys.prefix, ROOT / "airflow_provider_drs"], check=False

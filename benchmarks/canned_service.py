@@ -1,9 +1,9 @@
 """
-A service that answers nothing but pre-check results, as quickly as Python can, from a process of its own.
+A fast server, in another process, that returns pre-check results only.
 
-What a caller costs is measured, so the callee must not be what is slow. A body is as large as a real one: 39
-items a job. It prints its port, counts the calls, and lets each job pass at a time that both sides can work
-out.
+It must not be slower than the caller, whose cost is measured. A response is as large as a real one, with 39
+items for each job. It prints its port, counts calls, and lets each job pass at a time that both processes can
+compute.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ITEMS = json.dumps(
 
 
 def verdict_s(job_id: str, begin_s: float, spread_s: float) -> float:
-    """Return the epoch second at which a job's pre-check passes: somewhere in the spread, by its id."""
+    """Return the epoch second at which a job's pre-check passes: within the spread, depending on its ID."""
     return begin_s + zlib.crc32(job_id.encode()) / 2**32 * spread_s
 
 
@@ -88,14 +88,14 @@ def _row(job_id: str, now_s: float) -> str:
 
 
 class CannedService:
-    """The service, seen from the process that measures."""
+    """The server, as seen by the process that measures."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     @property
     def calls(self) -> int:
-        """How many calls there were since it started."""
+        """The number of calls since it started."""
         with urllib.request.urlopen(f"{self.url}/calls") as response:  # noqa: S310
             return int(response.read())
 
@@ -114,7 +114,7 @@ class CannedService:
 
 @contextmanager
 def start() -> Iterator[CannedService]:
-    """Run the service in a process of its own."""
+    """Start the server in another process."""
     command = [sys.executable, "-m", "benchmarks.canned_service"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

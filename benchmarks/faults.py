@@ -1,4 +1,4 @@
-"""How many faults are survived: every row of the failure table, and random sequences of them."""
+"""How many faults are handled: every row of the failure table, and random sequences."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from benchmarks.figures import Figure
 ROOT = Path(__file__).resolve().parent.parent
 SEQUENCES = 1000
 TESTS = {
-    "rows of the failure table that are not survived, both hooks": "tests/hooks/test_failure_table.py",
-    "hostile answers that are not survived, both transports": "tests/transport/test_hostile_answers.py",
+    "failed rows of the failure table, both hooks": "tests/hooks/test_failure_table.py",
+    "unhandled hostile responses, both transports": "tests/transport/test_hostile_answers.py",
     f"broken invariants in {SEQUENCES} random sequences of faults": "tests/faults",
 }
 
 
 def measure() -> Iterable[Figure]:
-    """Run the tests, and count what fails in them."""
+    """Run the tests, and count failures."""
     for what, path in TESTS.items():
         report = ROOT / ".run" / "reports" / "benchmark.xml"
-        # Pytest of the tests' own environment; this one has no test dependencies.
+        # The pytest of the tests' environment; this one has no test dependencies.
         command = [ROOT / ".venvs/airflow-3/bin/pytest", "-q", "-n", "2", f"--junit-xml={report}", path]
         environment = os.environ | {"DRS_SEQUENCES": str(SEQUENCES)}
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""A figure that was measured, and the one that is to be reached."""
+"""A measured figure and its limit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Figure:
     """
-    One measured figure. Less is better.
+    A measured figure. Less is better.
 
-    :param limit: the largest that is good enough.
-    :param unit: of both; a ratio has none.
+    :param limit: the largest acceptable value.
+    :param unit: the unit of both; empty for a ratio.
     """
 
     group: str
@@ -23,12 +23,10 @@ class Figure:
 
     @property
     def passes(self) -> bool:
-        """Whether it is good enough."""
         return self.value <= self.limit
 
     @property
     def verdict(self) -> str:
-        """In a word or two."""
         return "pass" if self.passes else "falls short"
 
     @property

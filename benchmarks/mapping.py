@@ -1,8 +1,9 @@
 """
-What a batch costs Airflow and DRS: as one task for all jobs, as a mapped task a group, and as one a job.
+The cost of a batch for Airflow and DRS: as one task, as a mapped task for each group, and as a task for each
+job.
 
-The same DAG, which pre-checks, waits and starts, on a running Airflow, with as many jobs each time. What it
-has cost is kept as a table beside the figures.
+The same DAG, which pre-checks, waits and starts, runs in a real Airflow with the same number of jobs. The
+costs are stored as a table with the figures.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "drs_start_many"
 JOBS, GROUP, PRECHECK_S = 40, 10, 10
-#: What changes something at DRS.
+#: Operations that change jobs.
 _WRITES = ("BatchCheckJobs", "BatchStartJobs")
 _KEPT = ROOT / "benchmarks" / "mapping.rst"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run has cost."""
+    """The cost of a run."""
 
     what: str
     tasks: int
@@ -48,7 +49,7 @@ class Cost:
 
 
 def measure() -> Iterable[Figure]:
-    """Take all figures, one after the other."""
+    """Measure all figures, one after the other."""
     from dev.stacks.airflow_stack import AirflowStack
 
     sizes = {"one task for all": JOBS, f"groups of {GROUP}": GROUP, "one for each": 1}
@@ -104,13 +105,13 @@ def _run(airflow: AirflowStack, drs: Emulator, what: str, size: int, job_ids: Se
 
 
 def _spent_s() -> float:
-    """Return the CPU seconds of all processes that this one has started, and of those that they have."""
+    """Return the CPU seconds of all child processes, and of their children."""
     spent_s = 0.0
     for process in psutil.Process().children(recursive=True):
         try:
             spent_s += sum(process.cpu_times()[:4])
         except psutil.Error:
-            # Ended meanwhile; whoever has started it counts it from now on.
+            # The process has ended; its parent has its CPU time from now on.
             continue
     return spent_s
 

@@ -1,8 +1,8 @@
 """
-How long the report page takes until it is seen, in a real browser on a running Airflow.
+The time until the report page is visible, in a real browser with a running Airflow.
 
-Each report is looked at for the first time: it is read from the database, decoded and counted. Reports of ten
-jobs are looked at in turn with those of a thousand, so that both see the same machine.
+Each report is opened for the first time: it is read from the database, decoded and counted. Reports of 10 and
+of 1,000 jobs alternate, so that both are measured under the same load.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 JOBS, ITEMS, FEW, ROUNDS = 1000, 40, 10, 7
 
-#: Resolves with the time at which a frame with the report is on the screen, in ms from the navigation on.
+#: Resolves with the time in ms from navigation until a frame with the report is on the screen.
 _SEEN = """() => new Promise((resolve) => {
     const done = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now())));
     if (document.querySelector("main[aria-busy=false]")) done();
@@ -35,7 +35,7 @@ _SEEN = """() => new Promise((resolve) => {
 
 
 def measure() -> Iterable[Figure]:
-    """Take all figures, one after the other."""
+    """Measure all figures, one after the other."""
     from airflow_provider_drs.emulator import Emulator
     from dev.stacks.airflow_stack import AirflowStack
 
@@ -55,7 +55,7 @@ def _measure_page(airflow: AirflowStack) -> Iterable[Figure]:
     airflow.wait(DAG_ID, origin)
     seeds = Seeds(airflow, origin)
     many, few = (make_report(jobs, ITEMS, failed=4, alarmed=ITEMS - 4) for jobs in (JOBS, FEW))
-    # The first of each warms the server and the browser up.
+    # The first of each warms up the server and the browser.
     for n in range(ROUNDS + 1):
         seeds.add(f"many-{n}", many)
         seeds.add(f"few-{n}", few)
@@ -69,9 +69,9 @@ def _measure_page(airflow: AirflowStack) -> Iterable[Figure]:
         again = [_open(page, airflow.url, f"many-{ROUNDS}") for _ in range(ROUNDS)]
     many_ms, few_ms = (statistics.median(found[1:]) for found in first.values())
     what = f"{JOBS:,} jobs of {ITEMS} checks"
-    yield Figure("Report", f"first sight of {what} that nobody has read before", many_ms, 1000, " ms")
-    yield Figure("Report", f"the same once more, worst of {ROUNDS}", max(again), 1000, " ms")
-    yield Figure("Report", f"first sight of {what} / of {FEW} jobs", many_ms / few_ms, 4)
+    yield Figure("Report", f"first view of {what}, not cached", many_ms, 1000, " ms")
+    yield Figure("Report", f"second view, maximum of {ROUNDS}", max(again), 1000, " ms")
+    yield Figure("Report", f"first view of {what} / of {FEW} jobs", many_ms / few_ms, 4)
 
 
 def _log_in(page: Page, url: str) -> None:

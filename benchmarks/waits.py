@@ -1,8 +1,8 @@
 """
-What thousands of deferred waits cost in one triggerer.
+The cost of thousands of deferred waits in one triggerer.
 
-They are compared with what one would write without a shared poller: every trigger its own loop, all on one
-aiohttp session. Both start at different moments, as tasks defer.
+They are compared with code without a shared poller: each trigger has its own loop, all with one aiohttp
+session. Triggers start at different times, as tasks defer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Make = Callable[[Sequence[str]], Any]
 
 
 def measure() -> Iterable[Figure]:
-    """Take all figures, one after the other."""
+    """Measure all figures, one after the other."""
     with canned_service.start() as service:
         yield from _measure_calls(service)
         yield from _measure_cpu(service)
@@ -94,7 +94,7 @@ async def _time_interval(make: Make, job_ids: Sequence[str]) -> float:
 
 
 def _measure_memory(service: CannedService) -> Iterable[Figure]:
-    """In a process each, so that none finds memory that another has left."""
+    """Measure each in a process of its own, so that none reuses memory of another."""
     kib = {}
     for name in ("usual", "ours"):
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.waits", service.url, name]
@@ -105,9 +105,9 @@ def _measure_memory(service: CannedService) -> Iterable[Figure]:
 
 
 async def _weigh(make: Make) -> float:
-    """Return by how many KiB the process grows for each of 5,000 triggers that wait."""
+    """Return by how many KiB the process grows for each of 5,000 waiting triggers."""
     count = 5000
-    # What is loaded and opened once is no trigger's.
+    # What is loaded and opened once does not count for a trigger.
     async with _waiting(make, [[job_id] for job_id in _job_ids(20)], settle_s=1.5 * INTERVAL_S):
         before_kib = _resident_kib()
         others = [[job_id] for job_id in _job_ids(count + 20)[20:]]
@@ -116,7 +116,7 @@ async def _weigh(make: Make) -> float:
 
 
 def _resident_kib() -> float:
-    """Return what the process holds now; its peak says more of how it began."""
+    """Return the current resident memory; its peak would include the start."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * resource.getpagesize() / 1024
@@ -134,7 +134,7 @@ def _measure_lag_and_delay(service: CannedService) -> Iterable[Figure]:
 async def _fire(
     service: CannedService, job_ids: Sequence[str]
 ) -> tuple[list[float], list[float], list[float]]:
-    """Return the lags of an idle and of a busy loop, and how late the event of each job was."""
+    """Return the lags of an idle and of a busy loop, and the delay of each job's event."""
     idle_s = await _sample_lag(2 * INTERVAL_S)
     async with _waiting(_ours, [[job_id] for job_id in job_ids]) as tasks:
         busy_s = await _sample_lag(2 * INTERVAL_S)
@@ -187,7 +187,7 @@ def _usual(service: CannedService) -> Make:
     sessions: list[aiohttp.ClientSession] = []
 
     class OwnLoopTrigger(BaseTrigger):
-        """Asks about its one job, and sleeps."""
+        """Polls its job, and sleeps."""
 
         def __init__(self, job_id: str) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
@@ -222,7 +222,7 @@ def _usual(service: CannedService) -> Make:
 async def _waiting(
     make: Make, parts: Sequence[Sequence[str]], *, settle_s: float = 2 * INTERVAL_S
 ) -> AsyncIterator[list[asyncio.Task[Any]]]:
-    """Let triggers wait for jobs, each from another moment of the first interval on."""
+    """Run waiting triggers that start at different times within the first interval."""
     rng = random.Random(7)  # noqa: S311
 
     async def wait(part: Sequence[str]) -> Any:

@@ -1,8 +1,9 @@
 """
-Start jobs whose pre-check has alarms only when a person has approved just these alarms.
+Start jobs whose pre-check has alarms only after a user has approved exactly these alarms.
 
-Without an alarm the jobs start by themselves. Rejected, or not answered in time: nothing starts. For Airflow
-3.1 and later, which can ask a person; before, there is no such DAG. Runs as it is against the emulator.
+Without alarms, the jobs start automatically. After a rejection, or without a response in time, no job starts.
+Needs Airflow 3.1 or later, which has human-in-the-loop operators; on older versions the DAG is not defined.
+Runs unchanged against the emulator.
 """
 
 # [START drs_approved_alarms]
@@ -35,7 +36,7 @@ if ApprovalOperator is not None:
         dag_id="drs_approved_alarms",
         schedule=None,
         start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
-        params={"job_ids": Param(JOB_IDS, type="array", description="Ids of the DRS jobs")},
+        params={"job_ids": Param(JOB_IDS, type="array", description="DRS job IDs")},
         render_template_as_native_obj=True,
         doc_md=__doc__,
         tags=["drs"],
@@ -52,7 +53,7 @@ if ApprovalOperator is not None:
 
         @task.branch
         def find_alarms() -> str:
-            """Go to a person if there are alarms, else to the start."""
+            """Continue with the approval if there are alarms, otherwise with the start."""
             from airflow_provider_drs.protocol.prechecks.approval import render_alarms, waive_alarms
 
             ti = get_current_context()["ti"]
@@ -66,17 +67,17 @@ if ApprovalOperator is not None:
 
         approve = ApprovalOperator(
             task_id="approve",
-            subject="Start the DRS jobs in spite of these alarms?",
+            subject="Start the DRS jobs despite these alarms?",
             body="{{ ti.xcom_pull(task_ids='find_alarms', key='table') }}",
             response_timeout=datetime.timedelta(hours=12),
-            # No answer, and no, fail the run, and so nothing starts.
+            # A rejection, or no response, fails the run, and no job starts.
             fail_on_reject=True,
         )
 
         start = DrsStartJobsOperator(
             task_id="start",
             job_ids=wait_until_passed.output,
-            # The pre-check is looked at once more: an alarm that nobody has seen starts nothing.
+            # The results are checked again: a job with an alarm that was not approved does not start.
             alarms="{{ ti.xcom_pull(task_ids='find_alarms', key='waivers') }}",
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )

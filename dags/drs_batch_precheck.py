@@ -1,8 +1,8 @@
 """
-Pre-check ten migration jobs every night, and start them only when DRS says that they may.
+Pre-check 10 migration jobs every night, and start them only if all pre-checks pass.
 
-Runs as it is against the emulator: start ``drs-emulator`` and set ``AIRFLOW_CONN_DRS_DEFAULT`` to what it
-prints. For your own jobs, change the ids below, or trigger the DAG with other ones.
+Runs unchanged against the emulator: start ``drs-emulator``, and set ``AIRFLOW_CONN_DRS_DEFAULT`` to the
+connection that it prints. For your own jobs, change the IDs below, or trigger the DAG with other IDs.
 """
 
 # [START drs_batch_precheck]
@@ -22,7 +22,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
     catchup=False,
     max_active_runs=1,
-    params={"job_ids": Param(JOB_IDS, type="array", description="Ids of the DRS jobs")},
+    params={"job_ids": Param(JOB_IDS, type="array", description="DRS job IDs")},
     render_template_as_native_obj=True,
     default_args={"retries": 2, "retry_delay": pendulum.duration(minutes=5)},
     doc_md=__doc__,

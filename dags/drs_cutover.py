@@ -1,9 +1,9 @@
 """
-Cut over: wait until everything has caught up, compare the data, switch the addresses, stop the jobs.
+Cut over: wait until all jobs have caught up, compare the data, switch the IP addresses, and stop the jobs.
 
-DRS compares data for disaster recovery jobs, and switches virtual IP addresses for synchronization jobs
-between self-built databases. Where both replicate one system, as here, the switch-over waits for the
-comparison. The jobs are found by their names. Runs as it is against the emulator.
+DRS compares the data of disaster recovery jobs, and switches the virtual IP addresses of synchronization jobs
+between self-built databases. If both replicate one system, as in this example, the switchover waits for the
+comparison. The jobs are found by name. Runs unchanged against the emulator.
 """
 
 # [START drs_cutover]
@@ -20,7 +20,7 @@ from airflow_provider_drs.operators.drs import (
 )
 from airflow_provider_drs.sensors.drs import DrsDataComparisonSensor, DrsReplicationDelaySensor
 
-# Waiting holds no worker.
+# Deferred tasks occupy no worker slot.
 WAITS = {"deferrable": True, "poke_interval": 5}
 
 with DAG(
@@ -30,7 +30,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     params={
-        "system": Param("shop", type="string", description="What the names of the jobs begin with"),
+        "system": Param("shop", type="string", description="Prefix of the job names"),
         "tables": Param({"shop": ["orders"]}, type="object", description="Tables to compare, by database"),
     },
     render_template_as_native_obj=True,

@@ -1,7 +1,8 @@
 """
-Set up dual-active disaster recovery for MySQL: the forward job, then, while it replicates, the backward one.
+Set up dual-active disaster recovery for MySQL: first the forward job, and the backward job once it
+replicates.
 
-Runs as it is against the emulator, with the connections ``ledger_there`` and ``ledger_here``, of which the
+Runs unchanged against the emulator, with the connections ``ledger_there`` and ``ledger_here``, of which the
 second is an instance of the cloud.
 """
 

@@ -1,9 +1,9 @@
 """
-Start jobs as soon as a batch has passed its pre-check, in a DAG of its own.
+Start jobs in a separate DAG as soon as a batch has passed its pre-check.
 
-The first DAG checks every night, and lets an asset (a dataset in Airflow 2) have an event when the batch has
-passed. The second is scheduled on it, and starts the jobs that the event names. They may belong to two teams.
-Runs as it is against the emulator.
+The first DAG runs pre-checks every night, and emits an event of an asset (a dataset in Airflow 2) when the
+batch has passed. The second DAG is scheduled on the asset, and starts the jobs of the event. The DAGs can
+belong to two teams. Run unchanged against the emulator.
 """
 
 # [START drs_migration_on_passed]
@@ -25,7 +25,7 @@ with DAG(
     start_date=BEGIN,
     catchup=False,
     max_active_runs=1,
-    params={"job_ids": Param(JOB_IDS, type="array", description="Ids of the DRS jobs")},
+    params={"job_ids": Param(JOB_IDS, type="array", description="DRS job IDs")},
     doc_md=__doc__,
     tags=["drs"],
 ):
@@ -51,12 +51,12 @@ with DAG(
 
     @task
     def passed_jobs() -> list[str]:
-        """Return the jobs that the event names."""
+        """Return the jobs of the event."""
         from airflow_provider_drs.assets.drs import read_job_ids
 
         return read_job_ids(get_current_context())
 
-    # It looks at the pre-checks once more before it starts anything.
+    # Checks the pre-check results again before it starts a job.
     start = DrsStartJobsOperator(task_id="start", job_ids=passed_jobs())
 
     DrsJobStatusSensor(

@@ -1,8 +1,8 @@
 """
-Migrate a MongoDB cluster of two shards to DDS, and wait until it has caught up.
+Migrate a MongoDB cluster with two shards to DDS, and wait until it has caught up.
 
-A pre-check that has only alarms may be good enough, or not: here one about TTL indexes is, any other holds
-the start back. Runs as it is against the emulator, with the connections ``catalog_source`` and
+You decide which alarms are acceptable: in this example, an alarm about TTL indexes is accepted, and any other
+alarm blocks the start. Runs unchanged against the emulator, with the connections ``catalog_source`` and
 ``catalog_target``.
 """
 

@@ -1,9 +1,9 @@
 """
 Migrate a MySQL database to the cloud, from the creation of the DRS job to its deletion.
 
-Each task can be tried again or cleared on its own: what is done is found done, and nothing is done twice.
-Runs as it is against the emulator, with two more connections: ``shop_source`` and ``shop_target``, the
-databases with the credentials that DRS shall use.
+Each task is idempotent: you can retry or clear it, and it adopts what was done before. Runs unchanged against
+the emulator, with two more connections, ``shop_source`` and ``shop_target``: the databases and the
+credentials for DRS.
 """
 
 # [START drs_mysql_migration]
@@ -38,7 +38,7 @@ JOB = {
     "task_type": "FULL_INCR_TRANS",
 }
 DATABASES = {"source_conn_id": "shop_source", "target_conn_id": "shop_target"}
-# Waiting holds no worker.
+# Deferred tasks occupy no worker slot.
 WAITS = {"deferrable": True, "poke_interval": 5}
 
 with DAG(
@@ -47,7 +47,9 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
     catchup=False,
     max_active_runs=1,
-    params={"start_time": Param("", type="string", description="Maintenance window; empty starts at once")},
+    params={
+        "start_time": Param("", type="string", description="Maintenance window; empty to start immediately")
+    },
     default_args={"retries": 3, "retry_delay": pendulum.duration(seconds=30)},
     doc_md=__doc__,
     tags=["drs"],

@@ -1,7 +1,7 @@
 """
-Pre-check many jobs in groups, one mapped task a group; start what passed, and report the rest.
+Pre-check many jobs in groups, one mapped task each; start the jobs that passed and report the others.
 
-A group that has failures does not hold back the others. Runs as it is against the emulator.
+A failure does not block other groups. Runs unchanged against the emulator.
 """
 
 # [START drs_nightly_precheck_mapped]
@@ -24,7 +24,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
     catchup=False,
     max_active_runs=1,
-    params={"groups": Param(GROUPS, type="object", description="Ids of the DRS jobs, by group")},
+    params={"groups": Param(GROUPS, type="object", description="DRS job IDs by group")},
     default_args={"retries": 2, "retry_delay": pendulum.duration(minutes=5)},
     doc_md=__doc__,
     tags=["drs"],
@@ -32,7 +32,6 @@ with DAG(
 
     @task
     def read_groups() -> list[list[str]]:
-        """Return the jobs of each group."""
         return list(get_current_context()["params"]["groups"].values())
 
     precheck = DrsBatchPrecheckOperator.partial(task_id="precheck", allow_partial=True).expand(
@@ -46,17 +45,17 @@ with DAG(
     start = DrsStartJobsOperator.partial(task_id="start").expand(job_ids=wait_until_passed.output)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def report_the_rest() -> list[dict[str, Any]]:
-        """Return what the owners of the jobs have to mend: each job that did not pass, with its items."""
+    def report_failures() -> list[dict[str, Any]]:
+        """Return each job that did not pass, with its check items, for the owner of the job."""
         reports = (
             get_current_context()["ti"].xcom_pull(task_ids="wait_until_passed", key="precheck_report") or []
         )
-        rest = [job for report in reports for job in report or [] if job["verdict"] != "passed"]
-        for job in rest:
+        failures = [job for report in reports for job in report or [] if job["verdict"] != "passed"]
+        for job in failures:
             print(f"{job['job_id']} {job['verdict']}")
             for item in job["items"]:
-                print(f"  {item['item']}: {item['meaning']} -> {item['hint']} ({item['link']})")
-        return rest
+                print(f"  {item['title']}: {item['problem']} {item['fix']} ({item['link']})")
+        return failures
 
-    precheck >> wait_until_passed >> start >> report_the_rest()
+    precheck >> wait_until_passed >> start >> report_failures()
 # [END drs_nightly_precheck_mapped]

@@ -1,7 +1,7 @@
 """
-Keep PostgreSQL databases in step, one group of tasks for each of them, out of one list.
+Keep PostgreSQL databases synchronized, with a task group for each database in a list.
 
-The group does what ``drs_mysql_migration`` spells out. Runs as it is against the emulator, with the
+The task group has the same tasks as ``drs_mysql_migration``. Runs unchanged against the emulator, with the
 connections ``orders_source``, ``orders_target``, ``billing_source`` and ``billing_target``.
 """
 

@@ -1,4 +1,4 @@
-"""A whole Airflow of each line, with the emulator as its DRS."""
+"""An Airflow of each line, with the emulator as its DRS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Site:
     drs: Emulator
 
     def run(self, dag_id: str, run_id: str, job_ids: Sequence[str]) -> Run:
-        """Begin a run of a DAG that takes the ids of its jobs as a parameter."""
+        """Trigger a run of a DAG whose job IDs are a parameter."""
         self.airflow.unpause(dag_id)
         self.airflow.trigger(dag_id, run_id, {"job_ids": list(job_ids)})
         return Run(self, dag_id, run_id, tuple(job_ids))
@@ -36,9 +36,9 @@ class Site:
 @dataclass
 class Run:
     """
-    A run that goes on beside others.
+    A run among other concurrent runs.
 
-    :param job_ids: jobs that no other run has.
+    :param job_ids: jobs that no other run uses.
     """
 
     site: Site
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def calls(self) -> Counter[str]:
-        """How many requests about its jobs DRS has got, by operation."""
+        """The number of requests about its jobs, by operation."""
         journal = self.site.drs.journal()
         return Counter(entry["operation"] for entry in journal if set(self.job_ids) & set(entry["job_ids"]))
 
@@ -62,21 +62,21 @@ class Run:
         return self.site.airflow.task_states(self.dag_id, self.run_id)
 
     def wait(self) -> str:
-        """Return its state when it has ended."""
+        """Return its final state."""
         return self.site.airflow.wait(self.dag_id, self.run_id)
 
     def wait_for_poll(self) -> None:
-        """Return when somebody has asked for the results of its pre-checks once more."""
+        """Return when the pre-check results were polled again."""
         polls = self.calls["BatchCheckResults"]
         self.site.airflow.until(
-            lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: nobody asks for results"
+            lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: the results were not polled"
         )
 
     def log(self, task_id: str = "*") -> str:
         return self.site.airflow.log(self.dag_id, self.run_id, task_id)
 
 
-# Each line is a group of its own, so that the two run side by side.
+# Each line is a group, so that both run concurrently.
 LINES = [pytest.param(line, marks=pytest.mark.xdist_group(line)) for line in ("airflow-2", "airflow-3")]
 
 
@@ -96,7 +96,7 @@ def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def site(running_site: Site) -> Site:
-    """Return the running Airflow, with a DRS as if it had just been started."""
+    """Return the running Airflow, with a new DRS."""
     running_site.drs.reset()
     running_site.drs.set_speed(1.0)
     return running_site

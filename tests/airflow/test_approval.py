@@ -1,4 +1,4 @@
-"""A person approves alarms in a running Airflow 3, through the API that its UI uses."""
+"""A user approves alarms in a running Airflow 3, through the API of its UI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.airflow.conftest import Run, Site
 pytestmark = pytest.mark.system
 
 ITEM = "srcTriggerAndEventCheck"
-#: The runs, and the DAG of each; all of them wait side by side.
+#: The DAG of each run; all runs wait concurrently.
 RUNS = {
     "approved": "drs_approved_alarms",
     "rejected": "drs_approved_alarms",
@@ -21,8 +21,8 @@ RUNS = {
 }
 
 
-def _wait_for_question(run: Run) -> RestControl:
-    """Return what the question can be read and answered with, as soon as it is asked."""
+def _wait_for_approval(run: Run) -> RestControl:
+    """Return the control of the approval task when it waits for a response."""
     airflow = run.site.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "approve", ["awaiting_input", "deferred"])
     assert isinstance(airflow.control, RestControl)
@@ -30,15 +30,15 @@ def _wait_for_question(run: Run) -> RestControl:
 
 
 def _answer(run: Run, option: str) -> None:
-    _wait_for_question(run).respond(run.dag_id, run.run_id, "approve", option)
+    _wait_for_approval(run).respond(run.dag_id, run.run_id, "approve", option)
 
 
 @pytest.fixture(scope="module")
 def begun(running_site: Site) -> dict[str, Run]:
-    """Begin all runs, each with two jobs, of which the second has an alarm."""
+    """Trigger all runs, each with two jobs, of which the second has an alarm."""
     site, drs = running_site, running_site.drs
     if site.airflow.major < 3:
-        pytest.skip("Airflow 2 cannot ask a person")
+        pytest.skip("Airflow 2 has no human-in-the-loop operators")
     drs.reset()
     pairs = [drs.job_ids[n : n + 2] for n in range(0, 2 * len(RUNS), 2)]
     for run_id, pair in zip(RUNS, pairs, strict=True):
@@ -52,7 +52,7 @@ def begun(running_site: Site) -> dict[str, Run]:
 
 def test_approved_alarms_start_the_jobs(begun: dict[str, Run]) -> None:
     run = begun["approved"]
-    control = _wait_for_question(run)
+    control = _wait_for_approval(run)
 
     table = control.read_request(run.dag_id, run.run_id, "approve")["body"]
     for part in (run.job_ids[1], ITEM, "Fix"):
@@ -84,7 +84,7 @@ def test_new_alarm_after_approval_starts_nothing(
 ) -> None:
     run = begun["changed"]
     drs = run.site.drs
-    _wait_for_question(run)
+    _wait_for_approval(run)
     drs.set_verdict(run.job_ids[0], "alarm", duration_s=0)
     monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs.connection_json)
     with DrsHook() as hook:

@@ -1,4 +1,4 @@
-"""A DAG that starts what another one has checked, in running Airflow on both lines."""
+"""A DAG starts the jobs that another one has pre-checked, in running Airflow of both lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _starts(site: Site) -> list[int]:
 def test_only_passed_batch_triggers_the_start(site: Site) -> None:
     for dag_id in (STARTS, CHECKS):
         site.airflow.unpause(dag_id)
-    # The run of the schedule goes first, and what it starts.
+    # First the scheduled run, and the run that it triggers.
     site.airflow.wait(CHECKS, site.airflow.first_run(CHECKS))
     _wait_for_copy(site, site.airflow.first_run(STARTS))
     before = len(site.airflow.run_ids(STARTS))
@@ -32,7 +32,7 @@ def test_only_passed_batch_triggers_the_start(site: Site) -> None:
     run_id = site.airflow.trigger(CHECKS, "all-pass", {"job_ids": two})
     assert site.airflow.wait(CHECKS, run_id) == "success", site.airflow.log(CHECKS, run_id, "*")
 
-    site.airflow.until(lambda: len(site.airflow.run_ids(STARTS)) > before, f"nothing triggers {STARTS}")
+    site.airflow.until(lambda: len(site.airflow.run_ids(STARTS)) > before, f"{STARTS} was not triggered")
     (started,) = site.airflow.run_ids(STARTS)[before:]
     _wait_for_copy(site, started)
     assert site.airflow.xcom(STARTS, started, "passed_jobs") == two
@@ -40,7 +40,7 @@ def test_only_passed_batch_triggers_the_start(site: Site) -> None:
 
 
 def _wait_for_copy(site: Site, run_id: str) -> None:
-    """Wait for the end of a run in which a copy of data takes no time."""
+    """Wait for the end of a run, with an immediate full copy."""
     site.airflow.wait_for_task(STARTS, run_id, "full_copy", ["deferred", "success"])
     site.drs.advance(3600)
     assert site.airflow.wait(STARTS, run_id) == "success", site.airflow.log(STARTS, run_id, "*")

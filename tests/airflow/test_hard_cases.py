@@ -1,4 +1,4 @@
-"""What goes wrong around a run: a triggerer dies, a verdict is to be softened, tasks are cleared."""
+"""Failures around a run: a triggerer is killed, a verdict conflicts with settings, tasks are cleared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OURS = 3
 
 @pytest.fixture(scope="module")
 def begun(running_site: Site) -> dict[str, Run]:
-    """Begin all runs, each with three jobs of its own."""
+    """Trigger all runs, each with three jobs of its own."""
     site, drs = running_site, running_site.drs
     drs.reset()
     long, softened, cleared = (drs.job_ids[n : n + OURS] for n in range(0, 3 * OURS, OURS))
@@ -44,10 +44,10 @@ def test_wait_survives_killed_triggerer(begun: dict[str, Run]) -> None:
     assert run.wait() == "success", run.log()
     assert (run.calls["BatchCheckJobs"], run.calls["BatchStartJobs"]) == (1, 1)
     assert run.starts == [1] * OURS
-    # What a trigger that shares its poller says stands in the log of its own task.
+    # A trigger that shares its poller logs to its own task.
     logs = (airflow.home / "logs").rglob("*.trigger.*")
-    told = "".join(file.read_text() for file in logs if f"run_id={run.run_id}" in str(file))
-    assert [f"{job_id} pre-check passed" in told for job_id in run.job_ids] == [True] * OURS
+    log = "".join(file.read_text() for file in logs if f"run_id={run.run_id}" in str(file))
+    assert [f"{job_id} pre-check passed" in log for job_id in run.job_ids] == [True] * OURS
 
 
 def test_soft_fail_does_not_skip_failed_verdict(begun: dict[str, Run]) -> None:
@@ -71,7 +71,7 @@ def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
         airflow.clear(run.dag_id, run.run_id, task_id)
         airflow.until(
             lambda tries=tries: airflow.try_number(run.dag_id, run.run_id, "start") > tries,
-            f"{task_id} was cleared, and nothing starts again",
+            f"{task_id} was cleared, and does not run again",
         )
         assert run.wait() == "success", run.log()
 
@@ -85,12 +85,12 @@ def test_database_and_logs_have_no_secret(begun: dict[str, Run]) -> None:
     logs = run.site.airflow.home / "logs"
     run.site.airflow.until(
         lambda: any(f"run_id={run.run_id}" in str(file) for file in logs.rglob("*.trigger.*")),
-        "the triggerer has logged nothing",
+        "the triggerer has no log",
     )
 
     kept = {str(file): file.read_bytes() for file in logs.rglob("*.log*")}
     assert kept
     kept["database"] = run.site.airflow.dump()
-    # The emulator's tokens begin as those of the service do.
+    # The emulator's tokens begin like those of the service.
     secret = re.compile(re.escape(run.site.drs.connection["password"].encode()) + rb"|MII[\w-]{60}")
     assert [name for name, text in kept.items() if secret.search(text)] == []

@@ -1,4 +1,4 @@
-"""The links of tasks in a running Airflow, on both lines: as the UI gets them."""
+"""The extra links of tasks in a running Airflow of both lines, as the UI gets them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_links_exist_in_every_task_state(site: Site, outcome: str) -> None:
     _check(site, run_id, "running")
     _check(site, run_id, "deferred")
     _check(site, run_id, "mapped", 2)
-    # What has not begun has none yet, and asking is no error.
+    # A task that has not started has no link, and reading it is not an error.
     assert site.airflow.links(DAG_ID, run_id, "start")[CONSOLE] is None
-    # The operator reads what the jobs are, and so which list of the console has them.
+    # The operator reads the job details, and so the console's list of these jobs.
     _check(site, run_id, "precheck", console=f"{FIRST_PAGE}#/drs/migrate/list")
 
     site.drs.advance(3600)
@@ -58,7 +58,7 @@ def test_links_exist_in_every_task_state(site: Site, outcome: str) -> None:
 
 
 def _until_linked(site: Site, run_id: str, task_id: str) -> None:
-    """Wait for the work to begin: a task is running before it has."""
+    """Wait for the first link: it is pushed after the task is running."""
     name, _, index = task_id.rstrip("]").partition("[")
     map_index = int(index or -1)
     site.airflow.until(

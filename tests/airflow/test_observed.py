@@ -1,4 +1,4 @@
-"""What a running Airflow tells OpenLineage and a statsd server of DRS, on both lines."""
+"""The OpenLineage events and StatsD metrics of a running Airflow, on both lines."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TARGET = {"namespace": "mysql://192.0.2.20:3306", "name": "*"}
 
 @pytest.fixture(scope="session")
 def story(watched: Watched) -> Story:
-    """Return what was told of the main job."""
+    """Return what was sent about the main example."""
     return watched.story
 
 
 def test_start_reports_sources_and_destinations(story: Story) -> None:
-    (event,) = story.events(story.well, "start", "COMPLETE")
+    (event,) = story.events(story.scheduled, "start", "COMPLETE")
 
     assert [_name(each) for each in event["inputs"]] == [SOURCE]
     assert [_name(each) for each in event["outputs"]] == [TARGET]
@@ -39,14 +39,14 @@ def _name(dataset: dict[str, Any]) -> dict[str, str]:
 
 
 def _assertions(dataset: dict[str, Any]) -> list[quality.Assertion]:
-    """Return them as OpenLineage's own class reads them, which refuses what it does not know."""
+    """Return the assertions, parsed with OpenLineage's own strict class."""
     facet = dataset["inputFacets"]["dataQualityAssertions"]
     assert facet["_schemaURL"].endswith("#/$defs/DataQualityAssertionsDatasetFacet")
     return [quality.Assertion(**each) for each in facet["assertions"]]
 
 
 def test_precheck_reports_assertions(story: Story) -> None:
-    (event,) = story.events(story.well, "wait_until_passed", "COMPLETE")
+    (event,) = story.events(story.scheduled, "wait_until_passed", "COMPLETE")
 
     source, target = event["inputs"]
     assert (_name(source), _name(target)) == (SOURCE, TARGET)
@@ -69,12 +69,12 @@ def test_failed_precheck_reports_assertions(story: Story) -> None:
 
 
 def test_lineage_events_have_no_credentials(story: Story) -> None:
-    told = story.lineage + "\n".join(story.metrics)
+    sent = story.lineage + "\n".join(story.metrics)
 
-    assert told
-    assert iam.PASSWORD not in told
-    assert not re.search(r"MII[\w-]{60}", told)
-    assert "db_user" not in told
+    assert sent
+    assert iam.PASSWORD not in sent
+    assert not re.search(r"MII[\w-]{60}", sent)
+    assert "db_user" not in sent
 
 
 def test_metrics_match_documentation(story: Story) -> None:
@@ -99,5 +99,5 @@ def test_metrics_count_calls_waits_and_verdicts(story: Story) -> None:
     assert [line["item"] for line in ours["drs.precheck.failed_items"]] == ["srcBinlogFormatCheck"]
     assert [line["item"] for line in ours["drs.precheck.alarms"]] == [ALARM] * 2
     waits = [line for line in ours["drs.wait.duration"] if line["kind"] == "precheck"]
-    # All were deferred; the time in the triggerer counts.
+    # All were deferred; the time in the triggerer is included.
     assert [float(line[""].split("|")[0]) > 4_000 for line in waits] == [True] * 3

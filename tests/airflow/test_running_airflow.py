@@ -1,6 +1,4 @@
-"""
-The example DAGs, as they are, in a running scheduler, triggerer and dag processor, on both Airflow lines.
-"""
+"""The unchanged example DAGs in a running scheduler, triggerer and Dag processor, on both Airflow lines."""
 
 from __future__ import annotations
 
@@ -17,13 +15,13 @@ pytestmark = pytest.mark.system
 
 STORY = "drs_batch_precheck"
 MAPPED = "drs_nightly_precheck_mapped"
-#: A pre-check of so many seconds is over when the time of the emulator is moved on.
+#: The duration of pre-checks in seconds that finish when the clock of the emulator is advanced.
 LONG_S = 10_000
 
 
 @pytest.fixture(scope="module")
 def begun(running_site: Site) -> dict[str, Run]:
-    """Begin all runs, each with jobs of its own; the one of the schedule has those that the DAG names."""
+    """Trigger all runs, each with jobs of its own; the scheduled run has the jobs of the DAG."""
     site, drs = running_site, running_site.drs
     drs.reset()
     scheduled = drs.job_ids
@@ -45,13 +43,13 @@ def test_killed_waits_resume(begun: dict[str, Run]) -> None:
     job_ids = [site.drs.seed_job() for _ in range(10)]
     for job_id in job_ids:
         site.drs.set_verdict(job_id, "pass", duration_s=LONG_S)
-    # The worker waits for an answer until it is killed: it cannot be quicker than we are.
+    # The worker waits for a response until it is killed, so it cannot finish before.
     site.drs.inject("hang", operation="BatchStartJobs", job_id=job_ids[0], apply=True)
     run = site.run("drs_killed_waits", "killed", job_ids)
 
     _kill_when(run, "precheck", lambda: run.calls["BatchCheckResults"] >= 4)
-    # What comes next may have been sent by the dead one; what comes then was not. A retry takes over a check
-    # that still runs, and none that is over.
+    # The next poll may have been sent by the killed worker, but not the one after it. A retry adopts a
+    # pre-check that is running, and repeats one that has finished.
     for _ in range(2):
         run.wait_for_poll()
     site.drs.advance(LONG_S)
@@ -60,7 +58,7 @@ def test_killed_waits_resume(begun: dict[str, Run]) -> None:
     assert run.wait() == "success", run.log()
     assert run.starts == [1] * 10
     assert run.calls["BatchCheckJobs"] == 1
-    # A busy machine may have cost one more.
+    # A busy machine may need one more attempt.
     assert [site.airflow.try_number(run.dag_id, run.run_id, task_id) >= 2 for task_id in run.tasks] == [
         True
     ] * 2
@@ -68,7 +66,7 @@ def test_killed_waits_resume(begun: dict[str, Run]) -> None:
 
 def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:
     airflow = run.site.airflow
-    airflow.until(is_time, f"{task_id} never came so far")
+    airflow.until(is_time, f"{task_id} did not get that far")
     os.kill(airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
 
 
@@ -81,7 +79,7 @@ def test_scheduled_run_starts_each_job_once(begun: dict[str, Run]) -> None:
     assert run.starts == [1] * 10
     calls = run.calls
     assert (calls["BatchCheckJobs"], calls["BatchStartJobs"]) == (1, 1)
-    # What the jobs are is read before the pre-check, and again before the start.
+    # Job details are read before the pre-check, and again before the start.
     assert (calls["BatchListJobDetails"], calls["BatchListJobStatus"]) == (2, 0)
     assert run.site.drs.connection["password"] not in run.log()
 
@@ -97,7 +95,7 @@ def test_failed_precheck_starts_nothing_and_is_explained(begun: dict[str, Run]) 
     for part in (
         run.job_ids[2],
         "srcBinlogFormatCheck",
-        "Set binlog_format=ROW on the source",
+        "Set `binlog_format = ROW` in my.cnf",
         "row-based.html",
     ):
         assert part in log
@@ -105,7 +103,7 @@ def test_failed_precheck_starts_nothing_and_is_explained(begun: dict[str, Run]) 
 
 def test_reschedule_mode_and_soft_fail(begun: dict[str, Run]) -> None:
     run = begun["rescheduled"]
-    run.site.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the hasty one waits on")
+    run.site.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the task was not skipped")
     assert run.tasks["patient"] in ("up_for_reschedule", "scheduled", "queued", "running")
 
     run.site.drs.advance(5 * LONG_S)
@@ -123,8 +121,8 @@ def _calls(site: Site) -> Counter[str]:
 
 
 def test_mapped_groups_are_independent(site: Site) -> None:
-    bad = site.drs.job_ids[5]
-    site.drs.set_verdict(bad, "fail")
+    failing = site.drs.job_ids[5]
+    site.drs.set_verdict(failing, "fail")
     site.airflow.unpause(MAPPED)
     run_id = site.airflow.first_run(MAPPED)
 
@@ -132,11 +130,11 @@ def test_mapped_groups_are_independent(site: Site) -> None:
 
     assert _starts(site) == [1] * 5 + [0] + [1] * 4
     assert _calls(site)["BatchCheckJobs"] == 3
-    assert bad in site.airflow.log(MAPPED, run_id, "report_the_rest")
+    assert failing in site.airflow.log(MAPPED, run_id, "report_failures")
 
 
 def test_dags_test_runs_the_example(site: Site) -> None:
-    # Else the scheduler may take tasks of the run that the command makes.
+    # Otherwise the scheduler may run tasks of the run that the command creates.
     site.airflow.run("dags", "pause", STORY)
     site.airflow.run("dags", "test", STORY)
 

@@ -1,4 +1,4 @@
-"""Whole replications in running Airflow, on both lines: the example DAGs of each story, as they are."""
+"""Complete replications in running Airflow of both lines: the unchanged example DAGs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.airflow.conftest import Site
 
 pytestmark = pytest.mark.system
 
-#: How fast the emulator's time runs here, so that no phase takes longer than a poll.
+#: The speed of the emulator's clock: no phase takes longer than a poll interval.
 SPEED = 20.0
 STORIES = (
     "drs_mysql_migration",
@@ -24,7 +24,7 @@ STORIES = (
     "drs_mongodb_cluster_migration",
     "drs_dual_active_dr",
     "drs_cutover",
-    # Not an example: task groups that are made when the DAG runs.
+    # Not an example: task groups that are expanded at run time.
     "drs_mapped_groups",
 )
 REPLICATING = {"INCRE_TRANSFER_STARTED"}
@@ -33,7 +33,7 @@ DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 
 @pytest.fixture
 def fast(site: Site) -> Site:
-    """Return the site with a DRS whose time flies."""
+    """Return the site with a fast clock of DRS."""
     site.drs.set_speed(SPEED)
     return site
 
@@ -76,23 +76,24 @@ def test_example_dags_run_concurrently(fast: Site) -> None:
         _wait(fast, run_id, dag_id)
 
     calls = _calls(fast)
-    # One for each of four stories, for the second database of the synchronization, and for each mapped group.
+    # One for each of four examples, for the second database of the synchronization, and for each mapped
+    # group.
     assert calls["BatchCreateJobs"] == 7
     configured = [row["name"] for row in fast.drs.jobs if row["name"].startswith("mapped-")]
     assert sorted(configured) == ["mapped-billing", "mapped-orders"]
-    # The MySQL migration: created, configured, checked, started, caught up, stopped and gone.
+    # MySQL migration: created, configured, pre-checked, started, caught up, stopped and deleted.
     assert (calls["BatchSetSpeed"], calls["BatchShowParams"]) == (1, 1)
     assert "shop-migration" not in {job["name"] for job in fast.drs.jobs}
-    # The synchronization: a job for each database, with its policies.
+    # Synchronization: a job for each database, with its policies.
     assert calls["BatchSetPolicy"] == 2
     assert {_status(fast, f"{name}-sync") for name in ("orders", "billing")} == REPLICATING
-    # The cluster: tested as one, with an alarm that holds nothing back, and its shards follow.
+    # Cluster: tested as a whole, with an accepted alarm, and followed with its shards.
     assert calls["BatchValidateClustersConnections"] == 1
     assert {_status(fast, f"catalogue-migration-{shard}") for shard in (1, 2)} == REPLICATING
-    # Dual-active: the backward job started after the forward one, without a pre-check of its own.
+    # Dual-active: the backward job started after the forward job, without a pre-check of its own.
     assert {_status(fast, f"ledger-dr-{way}") for way in ("up", "down")} == REPLICATING
     assert [_job(fast, f"ledger-dr-{way}")["prechecks"] for way in ("up", "down")] == [1, 0]
-    # The cut-over: switched only after the comparison, and stopped only after that.
+    # Cutover: switched only after the comparison, and stopped only after that.
     job_id = _job(fast, "shop-sync")["id"]
     order = [
         entry["operation"]
@@ -114,7 +115,7 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None
     different = {"name": "shop-dr", "status": "INCRE_TRANSFER_STARTED", "differences": ["shop.orders"], **DR}
     fast.drs.seed_job(**different)
     fast.drs.seed_job(name="shop-sync", db_use_type="sync", status="INCRE_TRANSFER_STARTED")
-    # The worker waits for an answer until it is killed: it cannot be quicker than we are.
+    # The worker waits for a response until it is killed, so it cannot finish before.
     fast.drs.inject("hang", operation="BatchStartJobs", apply=True)
     fast.drs.inject("reset_after", every=3, times=None)
 
@@ -129,7 +130,7 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None
     _wait(fast, run_id, migration)
     _wait(fast, run_id, cutover, "failed")
 
-    # Lost answers may cost a try as well.
+    # Lost responses may cost another attempt.
     assert fast.airflow.try_number(migration, run_id, "start") >= 2
     assert "was started before" in fast.airflow.log(migration, run_id, "start")
     applied = Counter(entry["operation"] for entry in fast.drs.journal() if entry["applied"])

@@ -1,4 +1,4 @@
-"""What each step of the MySQL migration costs in HTTP calls, as the documentation has it."""
+"""The HTTP calls of each step of the MySQL migration, as documented."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMES = {"": 1, "twice": 2, "three times": 3}
 
 
 def _read_table() -> dict[str, Counter[str]]:
-    """Return how often each step calls which operation, as the page lists it."""
+    """Return the number of calls of each operation in each step, as documented."""
     text = (ROOT / "docs" / "migration.rst").read_text("utf-8")
     found = {}
     for step, count, calls in re.findall(

@@ -10,9 +10,9 @@ import pytest
 DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
 
 
-#: Examples that need what came after Airflow 3.0: without it they parse, and there is no DAG.
+#: Examples that need Airflow 3.1: on older versions they define no DAG.
 NEEDS_AIRFLOW_3_1 = {"drs_approved_alarms"}
-#: Examples whose jobs another DAG of the same file has checked, which leads here by an event.
+#: Examples whose jobs another DAG in the same file pre-checks; an asset event triggers them.
 CHECKED_ELSEWHERE = {"drs_migration_on_passed"}
 
 
@@ -20,7 +20,7 @@ def _load(path: Path) -> Any:
     found = runpy.run_path(str(path))
     if path.stem in NEEDS_AIRFLOW_3_1 and "dag" not in found:
         assert not _has_airflow(3, 1)
-        pytest.skip("this Airflow cannot ask a person")
+        pytest.skip("this Airflow has no human-in-the-loop operators")
     return found["dag"]
 
 
@@ -35,7 +35,7 @@ def test_example_parses(path: Path) -> None:
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
 def test_examples_precheck_before_start(path: Path) -> None:
     if path.stem in CHECKED_ELSEWHERE:
-        pytest.skip("another DAG checks, see the test below")
+        pytest.skip("triggered by an asset event, see the test below")
     dag = _load(path)
     starts = [task for task in dag.tasks if task.task_type == "DrsStartJobsOperator"]
 

@@ -1,4 +1,4 @@
-"""The task groups: the documented order, parts left out, replaced, and mapped."""
+"""Task groups: the documented order; parts omitted, replaced and mapped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY = ["create", "test_connections", "configure"]
 
 
 def _lay_out(group: Any, *arguments: Any, **options: Any) -> list[str]:
-    """Return the tasks of a group in their order, without the group's name."""
+    """Return the tasks of a group in order, without the group's name."""
     with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
         group(*arguments, **options)
     tasks = {task.task_id: task for task in dag.tasks}

@@ -1,4 +1,4 @@
-"""The commands of the documentation do what stands there, and print what is shown, against the emulator."""
+"""The commands in the documentation work and print what is shown, against the emulator."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from airflow_provider_drs.emulator.__main__ import make_parser
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-#: What installs, serves until Ctrl-C, or shows what another test runs; the first word, or the first two.
+#: Commands that install, serve until Ctrl-C, or show what another test runs: their first word or words.
 NOT_RUN = ("python3.11", ". venv", "pip", "make", "drs-emulator", "airflow api-server", "export AIRFLOW_CONN")
-#: Where the documentation has its emulators, and tests have theirs.
+#: The port of emulators in the documentation, and of those in tests.
 PORT = re.compile(r"127\.0\.0\.1:\d+")
-MARK = "what came of it:"
-#: Ended well, or with a check that has failed, which the output shown is about.
+MARK = "exit code:"
+#: Success, or a failed check that the output shows.
 FINE = (0, 1, 3)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A command and what is shown of its output; ``...`` stands for anything."""
+    """A command and its documented output, in which ``...`` is any text."""
 
     command: str
     shown: str
 
     @property
     def is_run(self) -> bool:
-        """Whether it can be run here."""
+        """Whether it can run in a test."""
         words = [word for word in self.command.split() if "=" not in word]
         return not " ".join(words).startswith(NOT_RUN) and not self.command.startswith(NOT_RUN)
 
     def matches(self, output: str) -> bool:
-        """Whether what was printed is what is shown, apart from ``...``, which is anything."""
+        """Return whether the output is the documented one."""
         lines = [
             "(?:.*\n)*" if line == "..." else f"{re.escape(line).replace(re.escape('...'), '.*')}\n"
             for line in self.shown.strip("\n").split("\n")
@@ -66,9 +66,9 @@ def _read_examples(page: str) -> list[Example]:
 
 
 def _run(examples: list[Example], folder: Path, emulator: Emulator, **environment: str) -> None:
-    """Run examples one after the other in one shell, as a reader would, and compare what they print."""
+    """Run examples in one shell, and compare what they print with the documented output."""
     run = [each for each in examples if each.is_run]
-    # The exit code is still there for the next command.
+    # The exit code stays available to the next command.
     script = "".join(f"{each.command}\ncode=$?; echo; echo '{MARK}' $code; (exit $code)\n" for each in run)
     foreign = ("AIRFLOW", "DRS_", "PYTEST")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -113,7 +113,7 @@ def test_command_line_page(tmp_path: Path) -> None:
         failing = emulator.job_ids[2]
         emulator.set_verdict(failing, "fail", items=["srcBinlogFormatCheck"])
         (tmp_path / "jobs.txt").write_text("\n".join(emulator.job_ids[2:5]))
-        # As with a proxy that reads along: nobody here trusts the authority of its certificates.
+        # As behind a TLS-inspecting proxy: the issuer of the certificate is not trusted.
         untrusted = {**secure.connection, "extra": {**secure.connection["extra"], "verify": "true"}}
         environment = {"AIRFLOW_CONN_BEHIND_A_PROXY": json.dumps(untrusted)}
         _run(_read_examples("docs/command_line.rst"), tmp_path, emulator, **environment)

@@ -1,4 +1,4 @@
-"""No link of the documentation, nor of what a user sees, leads nowhere."""
+"""All links in the documentation and in messages exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCES = (
     *sorted((ROOT / "docs").glob("*.rst")),
     *sorted((ROOT / "airflow_provider_drs").rglob("*.py")),
 )
-# Nobody asks these here; they are looked at by eye.
+# Not requested by tests; checked by hand.
 OTHER_HOSTS = frozenset(
     {
         "127.0.0.1",
@@ -39,7 +39,7 @@ OTHER_HOSTS = frozenset(
 
 def _is_there(address: str) -> bool:
     page = address.removeprefix(SERVICE).partition("#")[0]
-    # A folder is the beginning of an address that code completes, or of which a text leaves out the rest.
+    # A folder is the prefix of a URL that code completes, or an abbreviated URL.
     return page in PAGES or any(each.startswith(page) for each in PAGES if page.endswith("/")) or not page
 
 

@@ -1,15 +1,15 @@
 """
-An Airflow of each line in which DAGs run before any test looks at what it has told and what it shows.
+An Airflow of each line that runs DAGs once, and whose events, metrics, logs and pages are then tested.
 
-Lineage and metrics, secrets, and the page of reports are different questions to the same Airflow; starting
-one takes longer than asking.
+Tests of lineage, metrics, secrets and the report page share it, because starting an Airflow takes longer than
+the tests.
 """
 
 from __future__ import annotations
 
 import pytest
 
-#: Each line is a group of its own, so that the two run side by side.
+#: Each line is a group, so that both run concurrently.
 LINES = [
     pytest.param(line, marks=pytest.mark.xdist_group(f"watched-{line}"))
     for line in ("airflow-2", "airflow-3")

@@ -1,4 +1,4 @@
-"""The main job, four times: on its schedule, with all jobs well, with one that fails, and one that waits."""
+"""Four runs of the main example: scheduled, all jobs pass, one job fails, and one that waits."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from tests.watched.statsd import Statsd
 PASSED_RUN, FAILED_RUN, WAITING_RUN = "all-pass", "one-job-fails", "still-waiting"
 FAILED_JOB, ALARM_JOB = 2, 5
 ALARM = "srcTriggerAndEventCheck"
-#: Pre-checks of so many seconds go on until the time of the emulator is moved.
+#: The duration of pre-checks in seconds that finish when the clock of the emulator is advanced.
 LONG_S = 3600
 
 
 @dataclass
 class Story:
     """
-    What Airflow told others of the runs that have ended.
+    What Airflow sent about the finished runs.
 
-    :param well: the run of the schedule, in which one job has an alarm.
-    :param sent: how many requests of each kind DRS has got.
-    :param metrics: the lines that statsd got.
-    :param lineage: what OpenLineage was told, a line each.
+    :param scheduled: the scheduled run, in which one job has an alarm.
+    :param sent: the number of requests to DRS, by operation.
+    :param metrics: the lines that the StatsD server received.
+    :param lineage: the OpenLineage events, one in each line.
     """
 
-    well: str = ""
+    scheduled: str = ""
     sent: Counter[str] = field(default_factory=Counter)
     metrics: list[str] = field(default_factory=list)
     lineage: str = ""
 
     def events(self, run_id: str, task_id: str, kind: str) -> list[dict[str, Any]]:
-        """Return the events of a kind that OpenLineage was told of a task."""
+        """Return the OpenLineage events of a kind for a task."""
         return [
             each
             for each in map(json.loads, self.lineage.splitlines())
@@ -48,29 +48,29 @@ class Story:
 
 
 def run(airflow: AirflowStack, drs: Emulator, lineage: Path, statsd: Statsd) -> Story:
-    """Let the job run three times, and return what was told of it."""
+    """Run the example three times, and return what was sent."""
     story = Story()
     drs.set_verdict(drs.job_ids[1], "alarm", items=[ALARM])
     airflow.unpause(DAG_ID)
-    story.well = airflow.first_run(DAG_ID)
-    _wait(airflow, drs, story, story.well, "success")
+    story.scheduled = airflow.first_run(DAG_ID)
+    _wait(airflow, drs, story, story.scheduled, "success")
     _wait(airflow, drs, story, airflow.trigger(DAG_ID, PASSED_RUN), "success")
     drs.set_verdict(drs.job_ids[FAILED_JOB], "fail", items=["srcBinlogFormatCheck"])
     drs.set_verdict(drs.job_ids[ALARM_JOB], "alarm", items=[ALARM])
     drs.inject("status", status=503, operation="BatchCheckResults", times=2)
     _wait(airflow, drs, story, airflow.trigger(DAG_ID, FAILED_RUN), "failed")
 
-    def is_told() -> bool:
+    def has_last_event() -> bool:
         story.lineage = lineage.read_text()
         return bool(story.events(FAILED_RUN, TASK_ID, "FAIL"))
 
-    airflow.until(is_told, "the last event is not there")
+    airflow.until(has_last_event, "the last event was not sent")
     story.metrics = statsd.read()
     return story
 
 
 def begin_to_wait(airflow: AirflowStack, drs: Emulator) -> None:
-    """Begin a run that goes on: some jobs have passed, the pre-checks of the others are nearly half done."""
+    """Trigger a run that waits: some jobs have passed, and the other pre-checks are about 40% done."""
     for job_id in drs.job_ids[4:]:
         drs.set_verdict(job_id, "pass", duration_s=100_000)
     airflow.trigger(DAG_ID, WAITING_RUN)
@@ -79,7 +79,7 @@ def begin_to_wait(airflow: AirflowStack, drs: Emulator) -> None:
 
 
 def _wait(airflow: AirflowStack, drs: Emulator, story: Story, run_id: str, state: str) -> None:
-    """Let a run wait in the triggerer, then end, and leave DRS as if it had just been started."""
+    """Let a run wait in the triggerer and finish, and reset DRS."""
     airflow.wait_for_task(DAG_ID, run_id, TASK_ID, ["deferred"])
     drs.advance(LONG_S)
     assert airflow.wait(DAG_ID, run_id) == state, airflow.log(DAG_ID, run_id, "*")

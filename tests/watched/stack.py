@@ -1,4 +1,4 @@
-"""The Airflow that is watched, and the order in which its DAGs run."""
+"""The shared Airflow, and the order in which its DAGs run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.watched.statsd import Statsd
 
 TESTS = ROOT / "tests"
 AUTH = TESTS / "report" / "running" / "auth"
-#: What a reverse proxy would have in front.
+#: A path prefix, as behind a reverse proxy.
 PREFIX = "/team/airflow"
 USERS = ("admin", "viewer", "stranger", "blind")
 _SETTINGS = {
-    # Let Airflow 3 tell users and DAGs apart. Airflow 2 does.
+    # Let Airflow 3 distinguish the permissions of users and DAGs, as Airflow 2 does.
     "airflow-3": {
         "AIRFLOW__CORE__AUTH_MANAGER": "picky_auth.PickyAuthManager",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,stranger:viewer,blind:viewer",
         "PYTHONPATH": str(AUTH),
     },
-    # Scripts log in to Airflow 2 by a password.
+    # Scripts log in to Airflow 2 with a password.
     "airflow-2": {
         "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"
     },
@@ -38,9 +38,9 @@ _SETTINGS = {
 @dataclass
 class Watched:
     """
-    A running Airflow, and what was seen while its DAGs ran.
+    A running Airflow, and what was recorded while its DAGs ran.
 
-    :param drs: the DRS of the main job.
+    :param drs: the DRS of the main example.
     :param passwords: by user.
     """
 
@@ -52,7 +52,7 @@ class Watched:
 
 
 def run(line: str, home: Path) -> Iterator[Watched]:
-    """Start an Airflow, run everything in it, and yield it."""
+    """Start an Airflow, and run everything in it."""
     dags = home / "dags"
     dags.mkdir()
     shutil.copy(ROOT / "dags" / f"{main_job.DAG_ID}.py", dags)
@@ -64,14 +64,14 @@ def run(line: str, home: Path) -> Iterator[Watched]:
         environment = {
             "AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json,
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
-            # The Test button.
+            # Enables the Test button.
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             **_SETTINGS[line],
             **_describe(lineage, statsd),
         }
         with AirflowStack(bin_folder, home, dags, environment, prefix=PREFIX) as airflow:
             passwords = _make_users(airflow, bin_folder)
-            # First, and alone: every call to DRS is counted.
+            # First, and without other runs, because all calls to DRS are counted.
             story = main_job.run(airflow, drs, lineage, statsd)
             main_job.begin_to_wait(airflow, drs)
             with sweep.run(airflow, swept_drs) as swept:
@@ -92,7 +92,7 @@ def _describe(lineage: Path, statsd: Statsd) -> dict[str, str]:
 
 def _make_users(airflow: AirflowStack, bin_folder: Path) -> dict[str, str]:
     if airflow.major == 3:
-        # The auth manager has made those that were missing.
+        # The auth manager has generated the missing passwords.
         found: dict[str, str] = json.loads((airflow.home / "passwords.json").read_text())
         return found
     command = [bin_folder / "python", AUTH / "add_users.py", airflow_settings.PASSWORD]

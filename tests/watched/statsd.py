@@ -1,4 +1,4 @@
-"""A statsd server that keeps what it is told."""
+"""A StatsD server that records what it receives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class Statsd:
-    """Takes the datagrams of Airflow's metrics, and keeps each line."""
+    """Receives the datagrams of Airflow's metrics, and records each line."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -22,7 +22,7 @@ class Statsd:
 
     def read(self) -> list[str]:
         """Return all lines that were sent so far."""
-        # Datagrams on loopback come in the order in which they went.
+        # Datagrams on loopback arrive in order.
         mark = f"mark.{uuid.uuid4()}"
         self._send(mark)
         with self._has_come:
@@ -30,7 +30,7 @@ class Statsd:
             return [line for line in self._lines if not line.startswith("mark.")]
 
     def close(self) -> None:
-        """Stop taking: an empty datagram is the end."""
+        """Stop: an empty datagram ends the loop."""
         self._send("")
         self._thread.join()
         self._socket.close()
@@ -47,12 +47,12 @@ class Statsd:
 
 
 def pick_ours(lines: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """Return the metrics of this provider: by name, the tags and value of each line."""
+    """Return the tags and values of this provider's metrics, by name."""
     found: dict[str, list[dict[str, str]]] = {}
     for line in lines:
-        told, _, rest = line.partition(":")
-        name, *tags = told.split(",")
+        key, _, value = line.partition(":")
+        name, *tags = key.split(",")
         if name.startswith("airflow.drs."):
-            values = dict(tag.split("=") for tag in tags) | {"": rest}
+            values = dict(tag.split("=") for tag in tags) | {"": value}
             found.setdefault(name.removeprefix("airflow."), []).append(values)
     return found

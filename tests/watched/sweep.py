@@ -1,7 +1,8 @@
 """
-A DAG that goes well and one whose tasks fail, with secrets in every connection, and what can be seen of it.
+A DAG that succeeds and one whose tasks fail, with secrets in every connection, and everything that could
+expose them.
 
-All it logs is logged, at level DEBUG; the connections are in Airflow's database, where it encrypts them.
+Logging is at level DEBUG; the connections are in Airflow's database, where it encrypts them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from airflow_provider_drs.emulator import Emulator
-from dev.stacks.airflow_settings import ANSWER_S, PASSWORD, USER
+from dev.stacks.airflow_settings import PASSWORD, RESPONSE_S, USER
 from dev.stacks.airflow_stack import AirflowStack
 from tests.security.canaries import Canaries
 from tests.security.planted import listen_for_tokens, make_database
@@ -32,12 +33,12 @@ _SAMPLE_S = 0.05
 @dataclass
 class Swept:
     """
-    What there is to search when both DAGs have run.
+    What is searched after both DAGs have run.
 
-    :param states: how each run has ended.
-    :param command_lines: every command line that any process had.
-    :param waits: what the database had of triggers, decrypted, and of events; both are deleted when a task
-        has gone on.
+    :param states: the final state of each run.
+    :param command_lines: the command lines of all processes.
+    :param waits: the triggers, decrypted, and events that were in the database; both are deleted when a task
+        resumes.
     """
 
     airflow: AirflowStack
@@ -50,7 +51,7 @@ class Swept:
 
 @contextmanager
 def run(airflow: AirflowStack, drs: Emulator) -> Iterator[Swept]:
-    """Run both DAGs, and return what there is to search; tokens are listened for until the end."""
+    """Run both DAGs, and return what is to be searched."""
     swept = Swept(airflow, drs, Canaries())
     with pytest.MonkeyPatch.context() as patch:
         listen_for_tokens(swept.canaries, patch)
@@ -60,7 +61,7 @@ def run(airflow: AirflowStack, drs: Emulator) -> Iterator[Swept]:
 
 
 class _Samples:
-    """Collect what is soon gone, over and over: command lines of processes, and rows about waits."""
+    """Record what is deleted soon, repeatedly: command lines of processes, and rows of deferred tasks."""
 
     def __init__(self, swept: Swept) -> None:
         self._swept = swept
@@ -81,11 +82,11 @@ class _Samples:
                 try:
                     self._swept.command_lines.add(file.read_bytes())
                 except OSError:
-                    # It has ended meanwhile.
+                    # The process has ended.
                     continue
             query = self._swept.airflow.query
             for (kwargs,) in query("select kwargs from trigger"):
-                # Airflow encrypts those that are not a task's.
+                # Airflow encrypts those of deferred tasks.
                 is_clear = kwargs.startswith("{")
                 self._swept.waits.add(kwargs if is_clear else self._key.decrypt(kwargs.encode()).decode())
             for (kwargs,) in query("select next_kwargs from task_instance where next_kwargs is not null"):
@@ -126,12 +127,12 @@ def _connections(drs: Emulator, canaries: Canaries) -> dict[str, dict[str, Any]]
 
 def _inject(drs: Emulator, canaries: Canaries) -> None:
     secret = canaries.by_name
-    told = {
+    fields = {
         "db_password": secret["there-password"],
         "ssl_cert_password": secret["here-certificate-password"],
         "X-Auth-Token": secret["given-token"],
     }
-    text = f"cannot connect with {json.dumps(told)} to http://root:{secret['here-password']}@192.0.2.1"
+    text = f"cannot connect with {json.dumps(fields)} to http://root:{secret['here-password']}@192.0.2.1"
     ids = drs.job_ids
     drs.inject("gateway_401", operation="BatchStopJobs", times=None)
     drs.inject("expire_token", operation="BatchCheckResults", job_id=ids[1], after=1, times=None)
@@ -141,21 +142,21 @@ def _inject(drs: Emulator, canaries: Canaries) -> None:
     moved = f"http://root:{secret['there-password']}@192.0.2.1/?token={secret['given-token']}"
     drs.inject("redirect", operation="BatchDeleteJobs", job_id=ids[4], location=moved, times=None)
     drs.set_verdict(ids[1], "pass", duration_s=10_000)
-    # Only a job that is there already is paused, given a new password, or deleted.
+    # Only existing jobs can be paused, get a new password, or be deleted.
     for job_id, status in ((ids[0], "INCRE_TRANSFER_STARTED"), (ids[3], "INCRE_TRANSFER_STARTED")):
         drs.set_job(job_id, status=status)
     drs.set_job(ids[4], status="RELEASE_RESOURCE_COMPLETE")
 
 
 class Api:
-    """Airflow's public REST API, of either line."""
+    """Airflow's public REST API, on both lines."""
 
     def __init__(self, airflow: AirflowStack) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
         if airflow.major == 3:
             body = {"username": USER, "password": PASSWORD}
-            login = self._session.post(f"{airflow.url}/auth/token", json=body, timeout=ANSWER_S)
+            login = self._session.post(f"{airflow.url}/auth/token", json=body, timeout=RESPONSE_S)
             self._session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
             self._url = f"{airflow.url}/api/v2"
         else:
@@ -163,13 +164,13 @@ class Api:
             self._url = f"{airflow.url}/api/v1"
 
     def get(self, path: str) -> str:
-        """Return an answer as it came."""
-        answer = self._session.get(f"{self._url}/{path}", timeout=ANSWER_S)
+        """Return an unparsed response."""
+        answer = self._session.get(f"{self._url}/{path}", timeout=RESPONSE_S)
         assert answer.ok, (path, answer.text)
         return answer.text
 
     def read_all(self, dag_id: str) -> Iterator[tuple[str, str]]:
-        """Yield everything that it tells of a run, and where."""
+        """Yield everything that it returns about a run, with its path."""
         run = f"dags/{dag_id}/dagRuns/{RUN}"
         instances = self.get(f"{run}/taskInstances")
         yield run, self.get(run)

@@ -1,4 +1,4 @@
-"""Waits in the worker, so that a test can kill it there."""
+"""Waits in the worker, so that a test can kill it during the wait."""
 
 from __future__ import annotations
 

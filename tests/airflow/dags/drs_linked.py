@@ -1,4 +1,4 @@
-"""Tasks whose links are looked at: while they run, wait deferred, fail, and when they are done."""
+"""Tasks whose links are read while they run, are deferred, have failed, and have finished."""
 
 from __future__ import annotations
 

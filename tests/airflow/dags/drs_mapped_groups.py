@@ -1,4 +1,4 @@
-"""Two jobs, each in a task group of its own that is made when the DAG runs."""
+"""Two jobs, each in a task group that is expanded at run time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    # A busy scheduler of Airflow 3 can hear that a task was deferred only after it has resumed it, takes that
-    # for an accident, and fails the try.
+    # On a busy machine, Airflow 3's scheduler can process the deferral of a task after it has resumed it. It
+    # takes that for a crash, and fails the attempt.
     default_args={"retries": 2, "retry_delay": pendulum.duration(seconds=1)},
 ) as dag:
     drs_migration.partial(

@@ -1,4 +1,4 @@
-"""The sensor in mode reschedule, and a time-out that is softened."""
+"""The sensor in reschedule mode, and a timeout with soft_fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"job_ids": Param([], type="array")},
-    # Airflow fails a task that comes back before its scheduler has noticed that it went; a verdict is final.
+    # Airflow fails a rescheduled task that resumes before its scheduler has processed the end of its process.
     default_args={"retries": 3, "retry_delay": pendulum.duration(seconds=1)},
 ):
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids="{{ params.job_ids }}")

@@ -1,4 +1,4 @@
-"""The example DAG in which Airflow asks a person, who has ten seconds here, and does not answer."""
+"""The example DAG with an approval that times out after 10 seconds."""
 
 from pathlib import Path
 

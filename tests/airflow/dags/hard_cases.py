@@ -1,4 +1,4 @@
-"""Waits whose triggerer dies, verdicts that somebody would like to soften, and tasks that are cleared."""
+"""Waits whose triggerer is killed, verdicts with soft_fail, and tasks that are cleared."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DAG_OPTIONS: dict[str, Any] = {
     "schedule": None,
     "start_date": pendulum.datetime(2026, 1, 1, tz="UTC"),
     "params": {"job_ids": Param([], type="array")},
-    # Airflow fails a task whose trigger fires before the scheduler has noticed the deferral; on a busy
-    # machine that takes it some seconds. A verdict is final.
+    # Airflow fails a task whose trigger fires before the scheduler has processed the deferral, which can take
+    # seconds on a busy machine. A failed verdict is not retried.
     "default_args": {"retries": 2, "retry_delay": pendulum.duration(seconds=1)},
 }
 DEFERRED: dict[str, Any] = {"deferrable": True, "poke_interval": 5}

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from airflow_provider_drs.emulator import Emulator
 from dev.demos.report_seeds import DAG_ID, TASK_ID, Seeds, make_report
-from dev.stacks.airflow_settings import ANSWER_S
+from dev.stacks.airflow_settings import RESPONSE_S
 from dev.stacks.airflow_stack import AirflowStack
 from dev.stacks.browser import run_browser
 from tests.watched import LINES
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 SCREENSHOTS = ROOT / ".run" / "screenshots"
 OTHER_DAG = "another_dag"
 # Five seconds, as playwright has it, are too few for a machine that does other things as well.
-expect.set_options(timeout=1000 * ANSWER_S)
+expect.set_options(timeout=1000 * RESPONSE_S)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Site:
     def get(self, what: str, who: str | None = "admin", **query: object) -> requests.Response:
         """Ask for something below ``/drs/``, as somebody or as nobody."""
         session = self.sessions[who] if who else _open_session()
-        return session.get(f"{self.url}/drs/{what}", params=query, timeout=ANSWER_S, allow_redirects=False)
+        return session.get(f"{self.url}/drs/{what}", params=query, timeout=RESPONSE_S, allow_redirects=False)
 
     def get_report(self, run_id: str, who: str | None = "admin", **query: object) -> requests.Response:
         """Ask for the report of the sensor in a run."""
@@ -144,7 +144,7 @@ def visit_as(site: Site, browser: Browser) -> Iterator[Callable[[str | None], Vi
 
 def _make_visit(site: Site, browser: Browser, who: str | None) -> Visit:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
-    context.set_default_timeout(1000 * ANSWER_S)
+    context.set_default_timeout(1000 * RESPONSE_S)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     # Nothing leaves this machine, wherever a link leads.
     context.route(re.compile(r"^https://"), lambda route: route.fulfill(body="elsewhere"))
@@ -186,14 +186,14 @@ def _log_in(site: Site, who: str, password: str) -> requests.Session:
     session = _open_session()
     if site.airflow.major == 3:
         body = {"username": who, "password": password}
-        answer = session.post(f"{site.url}/auth/token", json=body, timeout=ANSWER_S)
+        answer = session.post(f"{site.url}/auth/token", json=body, timeout=RESPONSE_S)
         answer.raise_for_status()
         session.cookies.set("_token", answer.json()["access_token"], domain="127.0.0.1", path=f"{PREFIX}/")
         return session
-    page = session.get(f"{site.url}/login/", timeout=ANSWER_S)
+    page = session.get(f"{site.url}/login/", timeout=RESPONSE_S)
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
     assert token, page.text[:2000]
     form = {"username": who, "password": password, "csrf_token": token.group(1)}
-    answer = session.post(f"{site.url}/login/", data=form, timeout=ANSWER_S, allow_redirects=False)
+    answer = session.post(f"{site.url}/login/", data=form, timeout=RESPONSE_S, allow_redirects=False)
     assert answer.status_code == 302, answer.text[:2000]
     return session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dev.stacks.airflow_settings import ANSWER_S
+from dev.stacks.airflow_settings import RESPONSE_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_RUN
 from tests.watched.sweep import GOOD
@@ -36,7 +36,7 @@ def test_permission_is_per_dag(site: Site, what: str) -> None:
 @pytest.mark.parametrize("dag_ids", [(DAG_ID, OTHER_DAG), (OTHER_DAG, DAG_ID)])
 def test_duplicate_dag_id_parameter_is_safe(site: Site, dag_ids: tuple[str, str]) -> None:
     query = f"dag_id={dag_ids[0]}&dag_id={dag_ids[1]}&run_id={FAILED_RUN}&task_id=wait_until_passed"
-    answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=ANSWER_S)
+    answer = site.sessions["stranger"].get(f"{site.url}/drs/data/report?{query}", timeout=RESPONSE_S)
 
     assert "srcBinlogFormatCheck" not in answer.text
 
@@ -90,7 +90,7 @@ def test_bearer_token_is_accepted(site: Site) -> None:
     token = site.sessions["viewer"].cookies["_token"]
     headers = {"Authorization": f"Bearer {token}"}
     answer = site.sessions["blind"].get(
-        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=ANSWER_S
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=RESPONSE_S
     )
 
     # What is said aloud goes before the cookie.
@@ -101,7 +101,7 @@ def test_bearer_token_is_accepted(site: Site) -> None:
 def test_wrong_token_is_rejected(site: Site, token: str) -> None:
     headers = {"Cookie": f"_token={token}; session={token}"}
     answer = site.sessions["blind"].get(
-        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=ANSWER_S
+        f"{site.url}/drs/data/report", params=place(FAILED_RUN), headers=headers, timeout=RESPONSE_S
     )
 
     assert answer.status_code in (401, 403)

@@ -18,7 +18,7 @@ from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.emulator.http.iam import ACCESS_KEY, SECRET_KEY
 from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
-from dev.stacks.airflow_settings import ANSWER_S
+from dev.stacks.airflow_settings import RESPONSE_S
 from tests.report.running.conftest import ON_3, Site, Visit
 from tests.security.servers import Received, RecordingServer, grant, respond
 from tests.watched import LINES
@@ -87,7 +87,7 @@ def _call(site: Site, method: str, path: str, **options: Any) -> requests.Respon
     token = {"Authorization": f"Bearer {session.cookies.get('_token')}"} if version == "v2" else {}
     headers = token | options.pop("headers", {})
     return session.request(
-        method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=ANSWER_S, **options
+        method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=RESPONSE_S, **options
     )
 
 
@@ -193,7 +193,7 @@ def test_test_button_of_airflow_3(visit: Visit) -> None:
 
 #: What is wrong, and what the answer says of it and of what to do.
 ANSWERS = [
-    ({"extra": {"region": ""}}, "extra.region is missing; give it"),
+    ({"extra": {"region": ""}}, "extra.region is missing. Set it"),
     ({"host": "https://drs.eu-xx.invalid"}, "DRS name: cannot resolve.*extra.region"),
     ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
     (
@@ -226,7 +226,7 @@ def test_missing_permission(site: Site) -> None:
     finally:
         site.drs.remove_fault(fault)
 
-    assert answer.startswith("DRS permission: DRS refuses the user 'drs-user'")
+    assert answer.startswith("DRS permission: DRS rejects the user 'drs-user'")
     assert "Ask the account's administrator" in answer
 
 
@@ -239,16 +239,16 @@ def test_missing_project(site: Site) -> None:
     with RecordingServer(respond_as_iam) as iam:
         answer = _ask(site, extra={"iam_endpoint": iam.url, "project_name": "eu-de_shop"})
 
-    assert "no project 'eu-de_shop' for it. It may use eu-de_crm (1234)." in answer
-    assert "ask for a role in that project" in answer
+    assert "user 'drs-user' has no access to project 'eu-de_shop'. Its projects: eu-de_crm (1234)." in answer
+    assert "ask for a role in the project" in answer
 
 
 def test_untrusted_issuer(site: Site, tmp_path: Path) -> None:
     with Emulator(tls=tmp_path) as secure:
         answer = _ask(site, host=secure.url)
 
-    assert answer.startswith("DRS TLS: the certificate was issued by")
-    assert "Set extra.verify to the path of a bundle with that authority" in answer
+    assert answer.startswith("DRS TLS: the certificate's issuer CN=drs-emulator")
+    assert "Set extra.verify to the path of a CA bundle with this issuer" in answer
 
 
 def test_wrong_clock(site: Site) -> None:
@@ -259,7 +259,7 @@ def test_wrong_clock(site: Site) -> None:
         answer = _ask(site, host=drs.url, login=ACCESS_KEY, password=SECRET_KEY, extra=extra)
 
     assert answer.startswith("DRS clock: this machine's clock is ")
-    assert "Set it" in answer
+    assert "Set the clock" in answer
 
 
 @ON_3
@@ -274,7 +274,7 @@ def test_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answe
     asked = _call(site, "POST", "connections/enqueue-test", json=_describe(site, **changes))
     assert asked.status_code == 202, asked.text
     headers = {"Airflow-Connection-Test-Token": asked.json()["token"]}
-    deadline_s = time.monotonic() + ANSWER_S
+    deadline_s = time.monotonic() + RESPONSE_S
 
     found: dict[str, Any] = {"result_message": None}
     while not found["result_message"] and time.monotonic() < deadline_s:

@@ -377,6 +377,6 @@ def test_incomplete_url_is_explained(visit: Visit) -> None:
     page = visit.go(f"{visit.site.url}/drs/report?dag_id={DAG_ID}")
 
     expect(page.get_by_role("heading", level=2)).to_have_text(
-        re.compile("The URL is incomplete|There is no such task")
+        re.compile("The URL is incomplete|Task not found")
     )
     assert place(FAILED_RUN)["dag_id"] in visit.page.url

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_drs.emulator.http import iam
-from dev.stacks.airflow_settings import ANSWER_S
+from dev.stacks.airflow_settings import RESPONSE_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, Site, place
 from tests.watched.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_RUN
 
@@ -193,15 +193,15 @@ def test_overview_is_paginated(site: Site) -> None:
 
 def test_page_is_registered(site: Site) -> None:
     if site.airflow.major == 2:
-        home = site.sessions["admin"].get(f"{site.url}/home", timeout=ANSWER_S)
+        home = site.sessions["admin"].get(f"{site.url}/home", timeout=RESPONSE_S)
         assert "/team/airflow/drs/report" in home.text
         return
-    answer = site.sessions["admin"].get(f"{site.url}/api/v2/plugins", timeout=ANSWER_S)
+    answer = site.sessions["admin"].get(f"{site.url}/api/v2/plugins", timeout=RESPONSE_S)
     (plugin,) = (each for each in answer.json()["plugins"] if each["name"] == "drs_report")
     views = {view["destination"]: view for view in plugin["external_views"]}
     assert views["nav"]["category"] == "browse"
     assert "task_id={TASK_ID}" in views["task_instance"]["href"]
-    errors = site.sessions["admin"].get(f"{site.url}/api/v2/plugins/importErrors", timeout=ANSWER_S)
+    errors = site.sessions["admin"].get(f"{site.url}/api/v2/plugins/importErrors", timeout=RESPONSE_S)
     assert errors.json()["import_errors"] == []
 
 
@@ -218,7 +218,7 @@ def test_static_files_behind_prefix(site: Site, file: str) -> None:
 
 def test_task_page_is_linked(site: Site) -> None:
     page = site.get_report(FAILED_RUN).json()["task"]["page"]
-    answer = site.sessions["admin"].get(f"{site.url}/{page}", timeout=ANSWER_S)
+    answer = site.sessions["admin"].get(f"{site.url}/{page}", timeout=RESPONSE_S)
 
     assert answer.status_code == 200
     assert DAG_ID in page
