@@ -19,8 +19,8 @@ from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
 
-class Told:
-    """Takes what Airflow's metrics are told; whether a server gets it is tried in a running Airflow."""
+class Recorder:
+    """Records the calls of Airflow's metrics. A test with a running Airflow covers the StatsD server."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, str]]] = []
@@ -42,20 +42,18 @@ class Told:
         self.lines.append((name, tags))
 
     def of(self, name: str) -> list[dict[str, str]]:
-        """Return the tags of each time that a metric was told."""
-        return [tags for told, tags in self.lines if told == name]
+        return [tags for recorded, tags in self.lines if recorded == name]
 
 
 @pytest.fixture
-def stats(monkeypatch: pytest.MonkeyPatch) -> Told:
-    """Return what is told from now on."""
-    told = Told()
-    monkeypatch.setattr(metrics, "Stats", told)
-    return told
+def stats(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(metrics, "Stats", recorder)
+    return recorder
 
 
 @pytest.mark.usefixtures("emulator")
-def test_calls_are_counted_by_outcome(stats: Told, emulator: Emulator, hook: Any) -> None:
+def test_calls_are_counted_by_outcome(stats: Recorder, emulator: Emulator, hook: Any) -> None:
     emulator.inject("status", status=503, operation="BatchListJobStatus", times=1)
     emulator.inject("reset_before", operation="BatchListJobStatus", times=1)
 
@@ -69,7 +67,7 @@ def test_calls_are_counted_by_outcome(stats: Told, emulator: Emulator, hook: Any
     assert len(stats.of("drs.call.duration")) == len(calls)
 
 
-def test_second_batch_is_not_a_retry(stats: Told, emulator: Emulator) -> None:
+def test_second_batch_is_not_a_retry(stats: Recorder, emulator: Emulator) -> None:
     with DrsHook() as hook:
         hook.get_job_statuses(emulator.job_ids)
         hook.get_job_statuses(emulator.job_ids)
@@ -77,7 +75,7 @@ def test_second_batch_is_not_a_retry(stats: Told, emulator: Emulator) -> None:
     assert stats.of("drs.retries") == []
 
 
-def test_prechecks_are_counted(stats: Told, emulator: Emulator, context: dict[str, Any]) -> None:
+def test_prechecks_are_counted(stats: Recorder, emulator: Emulator, context: dict[str, Any]) -> None:
     good, bad = emulator.job_ids[:2]
     emulator.set_verdict(good, "alarm", items=["srcTriggerAndEventCheck"], duration_s=0)
     emulator.set_verdict(bad, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
@@ -94,7 +92,7 @@ def test_prechecks_are_counted(stats: Told, emulator: Emulator, context: dict[st
     assert len(stats.of("drs.precheck.duration")) == 1
 
 
-def test_unknown_item_is_counted_as_other(stats: Told) -> None:
+def test_unknown_item_is_counted_as_other(stats: Recorder) -> None:
     result = PrecheckResult("j", "j", 100, False, 0, items=(CheckItem("jb101-secret", "FAILED"),))
 
     metrics.count_prechecks([report_job("j", result, read_alarm_policy("allow"))])
@@ -102,7 +100,7 @@ def test_unknown_item_is_counted_as_other(stats: Told) -> None:
     assert stats.of("drs.precheck.failed_items") == [{"item": "other"}]
 
 
-def test_timeout_is_counted(stats: Told, emulator: Emulator, context: dict[str, Any]) -> None:
+def test_timeout_is_counted(stats: Recorder, emulator: Emulator, context: dict[str, Any]) -> None:
     sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], timeout=0, poke_interval=0.01)
 
     with pytest.raises(AirflowSensorTimeout):
@@ -114,7 +112,7 @@ def test_timeout_is_counted(stats: Told, emulator: Emulator, context: dict[str, 
 
 @pytest.mark.parametrize("kind", ["sensor", "operator"])
 def test_deferral_is_part_of_the_wait(
-    stats: Told, emulator: Emulator, context: dict[str, Any], kind: str
+    stats: Recorder, emulator: Emulator, context: dict[str, Any], kind: str
 ) -> None:
     job_ids = list(emulator.job_ids[:1])
     with DrsHook() as hook:
@@ -141,7 +139,7 @@ def test_deferral_is_part_of_the_wait(
 
 
 def test_rescheduled_wait_starts_with_its_first_poll(
-    stats: Told, emulator: Emulator, context: dict[str, Any]
+    stats: Recorder, emulator: Emulator, context: dict[str, Any]
 ) -> None:
     emulator.set_verdict(None, "pass", duration_s=0)
     with DrsHook() as hook:
