@@ -1,8 +1,8 @@
 """
-A local IAM and DRS, strict and stateful, so that DAGs run without a cloud account.
+A local IAM and DRS, strict and stateful, for running DAGs without a cloud account.
 
-It is a reading of its own of the service's documents, and shares no code with the hooks that talk to it: two
-readings of the same page can disagree, and that is a test.
+The emulator implements the service's documents independently and shares no code with the hooks that call it.
+Where the two read the same page differently, the tests fail.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Emulator", "EmulatorClient", "EmulatorError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the command explains itself at once, also where the server cannot run."""
+    """Import on first use, so that the command starts fast and can report missing dependencies."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from airflow_provider_drs.emulator import client

@@ -1,4 +1,4 @@
-"""One request on its way through the emulator: what came, what is written down of it, what goes back."""
+"""One request to the emulator, its journal entry and its response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_drs.emulator.faults import Fault
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service says, before a fault gets at it. A ``body`` that is a text goes out as it is."""
+    """The service's response before fault injection. A ``body`` of type ``str`` is sent unchanged."""
 
     status: int
     body: Any
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass
 class Call:
-    """A request for an operation that is known."""
+    """A request for a known operation."""
 
     request: web.Request
     raw: bytes
@@ -34,25 +34,25 @@ class Call:
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, *kinds: str) -> Fault | None:
-        """Return the first of the faults that is of one of these kinds."""
+        """Return the first fault of one of these kinds."""
         return next((fault for fault in self.faults if fault.kind in kinds), None)
 
     def abort(self) -> web.Response:
-        """Cut the connection; aiohttp finds that there is nobody to write to."""
+        """Close the connection without a response."""
         if self.request.transport is not None:
             self.request.transport.abort()
         return web.Response()
 
 
 class Journal:
-    """What reached the emulator, in order. It never holds a token, a password or a signature."""
+    """The received requests, in order. It never contains a token, a password or a signature."""
 
     def __init__(self) -> None:
         self._entries: list[dict[str, Any]] = []
         self._next = 1
 
     def note(self, request: web.Request, raw: bytes, operation: str | None, at_s: float) -> dict[str, Any]:
-        """Write a request down, and return the line for what is known of it later."""
+        """Add an entry for a request and return it, so that the caller can complete it."""
         job_ids = _find_job_ids(raw)
         entry = {
             "sequence": self._next,
@@ -73,16 +73,16 @@ class Journal:
         return entry
 
     def read(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return all lines, or those of one operation."""
+        """Return all entries, or those of one operation."""
         return [entry for entry in self._entries if operation in (None, entry["operation"])]
 
     def clear(self) -> None:
-        """Begin a new page; the numbers go on."""
+        """Remove all entries; the sequence numbers continue."""
         self._entries.clear()
 
 
 def send(entry: dict[str, Any], answer: Answer) -> web.Response:
-    """Return the response that says this, and write its status down."""
+    """Return the HTTP response and record its status in the entry."""
     entry["status"] = answer.status
     text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
     headers = {"X-Request-Id": f"emulated-{entry['sequence']:06}", **answer.headers}

@@ -1,4 +1,4 @@
-"""Steers an emulator over its control API, in this process or elsewhere."""
+"""Controls an emulator through its control API, in this process or another."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ if TYPE_CHECKING:
     import requests
 
 
-#: The header that holds the control key, if the emulator demands one.
+#: The header of the control key, if the emulator requires one.
 KEY_HEADER = "X-Emulator-Key"
 
 
 class EmulatorError(Exception):
-    """The emulator did not understand an instruction."""
+    """The emulator rejected a control request."""
 
 
 class EmulatorClient:
     """
-    Steers the emulator at *url*.
+    Controls the emulator at *url*.
 
-    Every instruction that makes no sense is an :class:`EmulatorError` that says why, so that a misspelt one
-    cannot pass for a test that went well.
+    An invalid argument raises :class:`EmulatorError` with the reason, so that a typo cannot hide in a passing
+    test.
 
-    :param url: where it listens, e.g. ``http://127.0.0.1:8080``.
-    :param ca_file: the certificates to trust, if it serves TLS.
-    :param control_key: the key that its control API demands, if it can be reached from elsewhere.
+    :param url: the emulator's address, e.g. ``http://127.0.0.1:8080``.
+    :param ca_file: the CA bundle to trust, if the emulator serves TLS.
+    :param control_key: the key of the control API, if the emulator is reachable from other machines.
     """
 
     def __init__(self, url: str, *, ca_file: str | None = None, control_key: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._ca_file = ca_file
         self._control_key = control_key
-        self._kept_session: requests.Session | None = None
+        self._open_session: requests.Session | None = None
 
     @property
     def _session(self) -> requests.Session:
-        # The command makes a client only to say how to connect; it need not wait for an HTTP library.
-        if self._kept_session is None:
+        # The command creates a client only to print the connection; it does not need an HTTP library.
+        if self._open_session is None:
             import requests
 
-            self._kept_session = requests.Session()
-            self._kept_session.trust_env = False
-            self._kept_session.verify = self._ca_file or True
+            self._open_session = requests.Session()
+            self._open_session.trust_env = False
+            self._open_session.verify = self._ca_file or True
             if self._control_key is not None:
-                self._kept_session.headers[KEY_HEADER] = self._control_key
-        return self._kept_session
+                self._open_session.headers[KEY_HEADER] = self._control_key
+        return self._open_session
 
     def close(self) -> None:
         """Close the connection to the control API."""
-        if self._kept_session is not None:
-            self._kept_session.close()
-            self._kept_session = None
+        if self._open_session is not None:
+            self._open_session.close()
+            self._open_session = None
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -87,44 +87,44 @@ class EmulatorClient:
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs: id, name, status, and how often each was started and pre-checked."""
+        """All jobs: ID, name, status, and how often each was started and pre-checked."""
         return list(self._call("jobs"))
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The ids of all jobs, oldest first."""
+        """The IDs of all jobs, oldest first."""
         return tuple(job["id"] for job in self.jobs)
 
     def seed_job(self, job_id: str | None = None, *, status: str = "CONFIGURATION", **details: Any) -> str:
         """
-        Add a job and return its id.
+        Add a job and return its ID.
 
-        :param status: where it stands.
+        :param status: the initial status.
         :param details: ``name``, ``description``, ``engine_type``, ``db_use_type``, ``task_type``,
             ``net_type``, ``job_direction``, ``multi_write``, ``parent_id``, ``is_tested`` and ``unreachable``
-            (ends, ``so`` and ``ta``, whose connection test has passed, and those where it fails),
+            (the endpoints, ``so`` and ``ta``, whose connection test has passed, and those where it fails),
             ``has_endpoints``, ``echo_secrets``, ``fails_in`` (phases: ``create``, ``start``, ``full``,
-            ``incremental``, ``stop``), ``delay`` (steps of seconds since the incremental phase began, and
-            seconds behind), ``databases`` (rows by table by database), ``differences`` (tables, as
-            ``db.table``, that a comparison finds inconsistent), ``switch_fails``, ``node_num``,
-            ``passwords`` (of ``so`` and ``ta``: any other is refused), ``verdict`` (an object of what
-            :meth:`set_verdict` takes).
+            ``incremental``, ``stop``), ``delay`` (steps of seconds since the incremental phase began, and lag
+            in seconds), ``databases`` (rows by table by database), ``differences`` (tables, as ``db.table``,
+            that a comparison finds inconsistent), ``switch_fails``, ``node_num``, ``passwords`` (of ``so``
+            and ``ta``: any other is rejected), ``verdict`` (an object with the arguments of
+            :meth:`set_verdict`).
         """
         return str(self._call("seed_job", job_id=job_id, status=status, **details))
 
     def set_job(self, job_id: str, **details: Any) -> None:
         """
-        Change a job as only its owner, or an accident, could.
+        Change a job in ways that the API does not offer.
 
-        :param details: ``status``, and those of :meth:`seed_job`.
+        :param details: ``status`` and the details of :meth:`seed_job`.
         """
         self._call("set_job", job_id=job_id, **details)
 
     def plan_job(self, name: str, **details: Any) -> None:
         """
-        Choose what the jobs will be like that are created under a name.
+        Set details of the jobs that will be created under a name.
 
-        :param name: the name; with a ``*`` at its end, what names begin with.
+        :param name: the name; a trailing ``*`` matches a prefix.
         :param details: those of :meth:`seed_job`.
         """
         self._call("plan_job", name=name, **details)
@@ -138,30 +138,31 @@ class EmulatorClient:
         **details: Any,
     ) -> None:
         """
-        Choose how the next pre-checks of a job end.
+        Set the outcome of the next pre-checks of a job.
 
-        :param job_id: the job; ``None`` for all.
+        :param job_id: the job; ``None`` for all jobs.
         :param outcome: ``pass``, ``alarm`` or ``fail``.
-        :param items: the items that do not pass, by name or as whole rows.
-        :param details: ``duration_s``, ``reads`` (end after so many reads), ``stale_reads`` and ``stale_s``
-            (so many reads, or seconds, still show the run before), ``precheck_id``, ``without_result``.
+        :param items: the check items that do not pass, by name or as whole rows.
+        :param details: ``duration_s``, ``reads`` (end after this number of reads), ``stale_reads`` and
+            ``stale_s`` (number of reads, or seconds, that still return the previous run), ``precheck_id``,
+            ``without_result``.
         """
         self._call("set_verdict", job_id=job_id, outcome=outcome, items=list(items), **details)
 
     def advance(self, seconds: float) -> float:
-        """Move the emulator's time forward, and return its epoch seconds."""
+        """Advance the emulator's time and return it in epoch seconds."""
         return float(self._call("advance", seconds=seconds))
 
     def set_speed(self, speed: float) -> None:
-        """Let the emulator's time run so many times as fast; 0 lets it stand still."""
+        """Run the emulator's clock at this multiple of real time; 0 stops it."""
         self._call("speed", speed=speed)
 
     def set_pace(self, pace: str | int) -> None:
         """
-        Choose how jobs go from phase to phase, from the next phase on.
+        Set how jobs progress, starting with their next phase.
 
-        :param pace: ``time``: phases take their time; ``at-once``: they take none; a number: each ends after
-            so many reads of the job.
+        :param pace: ``time``: phases take time; ``at-once``: phases end immediately; a number: each ends
+            after this number of reads of the job.
         """
         self._call("set_pace", pace=pace)
 
@@ -169,13 +170,13 @@ class EmulatorClient:
         """
         Add a fault and return its id; :mod:`~airflow_provider_drs.emulator.faults` lists the kinds.
 
-        :param details: ``operation``, ``times``, ``after``, ``every``, ``job_id``, and what the kind takes.
+        :param details: ``operation``, ``times``, ``after``, ``every``, ``job_id``, and the kind's options.
         """
         return int(self._call("inject", kind=kind, **details))
 
     @property
     def faults(self) -> list[dict[str, Any]]:
-        """All faults, with how many requests each has spoiled (``done``)."""
+        """All faults, with the number of requests that each has affected (``done``)."""
         return list(self._call("faults"))
 
     def remove_fault(self, fault_id: int) -> None:
@@ -187,27 +188,27 @@ class EmulatorClient:
         self._call("clear_faults")
 
     def journal(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the requests that reached the emulator, of one operation or all. It holds no secrets."""
+        """Return the received requests, of one operation or all, without secrets."""
         return list(self._call("journal", operation=operation))
 
     def clear_journal(self) -> None:
-        """Forget the requests so far."""
+        """Remove the requests received so far."""
         self._call("clear_journal")
 
     def revoke_tokens(self) -> None:
-        """Make every token invalid, as a change of the password does."""
+        """Invalidate every token, as a password change does."""
         self._call("revoke_tokens")
 
     def accept_token(self, token: str, expires_at: float | None = None) -> None:
-        """Let a token be good that another IAM has issued, until an instant in epoch seconds."""
+        """Accept a token of another IAM until an instant in epoch seconds."""
         self._call("accept_token", token=token, expires_at=expires_at)
 
     def set_iam(self, **details: Any) -> None:
-        """Change ``lifetime_s``, ``token_bytes`` or ``password`` for the tokens to come."""
+        """Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens."""
         self._call("set_iam", **details)
 
     def reset(self) -> None:
-        """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
+        """Restore the initial jobs, plans and faults, an empty journal and no tokens."""
         self._call("reset")
 
     def _call(self, action: str, **arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What faults make of a request and of its answer."""
+"""Injects faults into requests and responses."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from airflow_provider_drs.emulator.calls import Answer, Call, send
 from airflow_provider_drs.emulator.faults import Fault
 from airflow_provider_drs.emulator.world.jobs import Job
 
-#: Seconds between two bytes of a dripping answer.
+#: Seconds between two bytes of a slow response.
 _DRIP_S = 0.05
-#: Nobody listens there: it is the port of a service that no machine has run for decades.
-_ELSEWHERE = "http://127.0.0.1:9/elsewhere"
+#: The discard port: no service listens there.
+_REDIRECT_URL = "http://127.0.0.1:9/elsewhere"
 
-_Spoil = Callable[[Call, Answer, Fault, asyncio.Event], Awaitable[web.StreamResponse]]
+_Alter = Callable[[Call, Answer, Fault, asyncio.Event], Awaitable[web.StreamResponse]]
 
 
-async def spoil_before(call: Call, stopping: asyncio.Event) -> web.StreamResponse | None:
-    """Return what a fault does instead of the service, or ``None`` if the service may act."""
-    whole = call.fault(*_INSTEAD)
-    if whole is None or whole.options.get("apply"):
+async def replace_response(call: Call, stopping: asyncio.Event) -> web.StreamResponse | None:
+    """Return the response of a fault that replaces the service, or ``None`` if there is none."""
+    fault = call.fault(*_REPLACEMENTS)
+    if fault is None or fault.options.get("apply"):
         return None
-    if whole.kind == "hang":
+    if fault.kind == "hang":
         await stopping.wait()
-    if whole.kind in ("hang", "reset_before"):
+    if fault.kind in ("hang", "reset_before"):
         return call.abort()
-    return send(call.entry, _INSTEAD[whole.kind](whole.options))
+    return send(call.entry, _REPLACEMENTS[fault.kind](fault.options))
 
 
-async def spoil_after(call: Call, answer: Answer, stopping: asyncio.Event) -> web.StreamResponse:
-    """Return what a fault makes of the service's answer."""
-    whole = call.fault(*_AFTERWARDS)
-    if whole is None:
+async def alter_response(call: Call, answer: Answer, stopping: asyncio.Event) -> web.StreamResponse:
+    """Return the service's response as changed by a fault, if there is one."""
+    fault = call.fault(*_ALTERATIONS)
+    if fault is None:
         return send(call.entry, answer)
-    return await _AFTERWARDS[whole.kind](call, answer, whole, stopping)
+    return await _ALTERATIONS[fault.kind](call, answer, fault, stopping)
 
 
 def find_overrides(call: Call) -> dict[str, ApiError]:
-    """Return the errors of jobs for which nothing is to be done."""
+    """Return the errors of the jobs that the service must not process."""
     found = {}
     for fault in call.faults:
         if fault.job_id and fault.kind in ("busy", "job_error"):
@@ -53,11 +53,11 @@ def find_overrides(call: Call) -> dict[str, ApiError]:
 
 
 def drop_rows(call: Call, document: dict[str, Any], jobs: Mapping[str, Job]) -> dict[str, Any]:
-    """Return an answer without the rows of the jobs that a fault hides."""
+    """Return a response without the rows of the jobs that a fault hides."""
     hidden = {fault.job_id for fault in call.faults if fault.kind == "drop_job" and fault.job_id}
     if not hidden or "results" not in document:
         return document
-    # The rows of a pre-check have an id of their own.
+    # Pre-check rows have their own ID.
     checks = [jobs[job_id].precheck for job_id in hidden if job_id in jobs]
     hidden |= {check.precheck_id for check in checks if check}
     keys = ("id", "job_id", "precheck_id")
@@ -72,7 +72,7 @@ def _error_answer(code: str) -> Callable[[Mapping[str, Any]], Answer]:
 
 
 def _redirect_answer(options: Mapping[str, Any]) -> Answer:
-    return Answer(302, {}, {"Location": options.get("location", _ELSEWHERE)})
+    return Answer(302, {}, {"Location": options.get("location", _REDIRECT_URL)})
 
 
 def _status_answer(options: Mapping[str, Any]) -> Answer:
@@ -80,9 +80,7 @@ def _status_answer(options: Mapping[str, Any]) -> Answer:
     return Answer(options.get("status", 500), body, options.get("headers", {}))
 
 
-async def _say_status(
-    call: Call, answer: Answer, fault: Fault, stopping: asyncio.Event
-) -> web.StreamResponse:
+async def _status(call: Call, answer: Answer, fault: Fault, stopping: asyncio.Event) -> web.StreamResponse:
     return send(call.entry, _status_answer(fault.options))
 
 
@@ -124,12 +122,12 @@ async def _cut(call: Call, answer: Answer, fault: Fault, stopping: asyncio.Event
     half = text[: len(text) // 2]
     call.entry["status"] = answer.status
     if fault.options.get("clean"):
-        # A whole HTTP message, whose JSON ends in the middle.
+        # A complete HTTP message whose JSON is truncated.
         return web.Response(status=answer.status, body=half, content_type="application/json")
     response = web.StreamResponse(status=answer.status, headers={"Content-Length": str(len(text))})
     await response.prepare(call.request)
     await response.write(half)
-    # The half is on its way before the connection breaks, or the fault would be that of reset_after.
+    # Send the half before the connection closes; otherwise this equals ``reset_after``.
     await asyncio.sleep(0)
     return call.abort()
 
@@ -146,7 +144,7 @@ async def _drip(call: Call, answer: Answer, fault: Fault, stopping: asyncio.Even
     return call.abort()
 
 
-_INSTEAD: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+_REPLACEMENTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "reset_before": _status_answer,
     "hang": _status_answer,
     "status": _status_answer,
@@ -158,8 +156,8 @@ _INSTEAD: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "refuse_batch": _error_answer("DRS.M00200"),
 }
 
-_AFTERWARDS: dict[str, _Spoil] = {
-    "status": _say_status,
+_ALTERATIONS: dict[str, _Alter] = {
+    "status": _status,
     "hang": _hang,
     "html": _html,
     "wrong_shape": _wrong_shape,

@@ -1,12 +1,14 @@
 """
-Faults on demand: what to do to which requests, how often.
+Faults to inject: which kind, into which requests, how often.
 
-Kinds that act instead of the service (nothing is done): ``reset_before``, ``hang``, ``status``, ``redirect``,
+Kinds that replace the service's processing: ``reset_before``, ``hang``, ``status``, ``redirect``,
 ``too_frequent``, ``expire_token``, ``gateway_401``, ``no_permission``, ``refuse_batch``. With ``apply=True``,
-``hang`` and ``status`` come after the service has done what was asked.
-Kinds that always do: ``reset_after``, ``html``, ``truncated``, ``drip``, ``drip_headers``, ``wrong_shape``,
-``drop_job``, ``batch_400``, ``top_level_error``.
-Kinds that act on one job of a request, for which nothing is done: ``busy``, ``job_error``.
+``hang`` and ``status`` take effect after the service has processed the request.
+
+Kinds that always take effect after processing: ``reset_after``, ``html``, ``truncated``, ``drip``,
+``drip_headers``, ``wrong_shape``, ``drop_job``, ``batch_400``, ``top_level_error``.
+
+Kinds that replace the processing of one job of a request: ``busy``, ``job_error``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 
 from airflow_provider_drs.emulator.api.schemas import load_operations
 
-#: Every kind of fault, with the options that it takes beside those of :class:`Fault`.
+#: Every kind of fault, with its options in addition to those of :class:`Fault`.
 KINDS: Mapping[str, frozenset[str]] = {
     "reset_before": frozenset(),
     "reset_after": frozenset(),
@@ -53,7 +55,7 @@ _OPTION_TYPES: Mapping[str, type] = {
 }
 _OWN = ("operation", "times", "after", "every", "job_id")
 
-#: Kinds that single out a job of the request; the others take the request as a whole.
+#: Kinds that affect one job of a request; the others affect the whole request.
 JOB_KINDS = frozenset({"busy", "job_error", "drop_job"})
 
 
@@ -63,13 +65,13 @@ class Fault:
     One fault.
 
     :param kind: one of :data:`KINDS`.
-    :param operation: the operation it waits for; any, if not given.
-    :param times: how many requests it spoils; for ever, if ``None``.
-    :param after: how many matching requests it lets through first.
-    :param every: of those that follow, it spoils every so-manieth.
-    :param job_id: only requests about this job; and for job kinds, the job.
-    :param options: what else its kind takes.
-    :raises ValueError: something of this makes no sense, so that a misspelt fault never passes for none.
+    :param operation: the operation to affect; any, if not given.
+    :param times: number of requests to affect; unlimited, if ``None``.
+    :param after: number of matching requests to skip first.
+    :param every: of the remaining requests, affect every n-th.
+    :param job_id: affect only requests about this job; for job kinds, the job.
+    :param options: the options of the kind.
+    :raises ValueError: an argument is invalid, so that a typo never disables a fault.
     """
 
     id: int
@@ -84,26 +86,26 @@ class Fault:
     done: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what would strike nothing, or only fail later."""
+        """Reject invalid arguments early."""
         if self.kind not in KINDS:
-            raise ValueError(f"unknown fault {self.kind!r}; there are {', '.join(sorted(KINDS))}")
+            raise ValueError(f"unknown fault {self.kind!r}; expected one of {', '.join(sorted(KINDS))}")
         if self.kind in JOB_KINDS and not self.job_id:
-            raise ValueError(f"fault {self.kind!r} needs a job_id")
-        if self.operation not in {None, *(each.name for each in load_operations())}:
-            raise ValueError(f"there is no operation {self.operation!r}")
+            raise ValueError(f"fault {self.kind!r} requires a job_id")
+        if self.operation not in {None, *(operation.name for operation in load_operations())}:
+            raise ValueError(f"unknown operation {self.operation!r}")
         for name, least, is_optional in (("times", 1, True), ("after", 0, False), ("every", 1, False)):
             value = getattr(self, name)
             if not (is_optional and value is None) and (type(value) is not int or value < least):
-                raise ValueError(f"{name} must be a whole number from {least} on, not {value!r}")
+                raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}")
         for name, value in self.options.items():
             if name not in KINDS[self.kind]:
                 known = ", ".join((*_OWN, *sorted(KINDS[self.kind])))
-                raise ValueError(f"fault {self.kind!r} takes no {name!r}; it takes {known}")
+                raise ValueError(f"fault {self.kind!r} does not accept {name!r}; expected one of {known}")
             if not isinstance(value, _OPTION_TYPES.get(name, object)):
-                raise ValueError(f"{name} must not be {value!r}")
+                raise ValueError(f"{name} has the wrong type: {value!r}")
 
-    def strikes(self, operation: str, job_ids: list[str]) -> bool:
-        """Count a request, and say whether this is one to spoil."""
+    def affects(self, operation: str, job_ids: list[str]) -> bool:
+        """Count a request and return whether the fault affects it."""
         is_other = self.operation not in (None, operation) or (self.job_id and self.job_id not in job_ids)
         if is_other or (self.times is not None and self.done >= self.times):
             return False
@@ -125,9 +127,9 @@ class Faults:
 
     def add(self, kind: str, **details: Any) -> int:
         """
-        Add a fault and return its id.
+        Add a fault and return its ID.
 
-        :raises ValueError: there is no such kind, or it takes no such option.
+        :raises ValueError: the kind is unknown or does not accept an option.
         """
         own = {name: details.pop(name) for name in _OWN if name in details}
         fault = Fault(self._next_id, kind, **own, options=details)
@@ -139,15 +141,15 @@ class Faults:
         """
         Remove a fault.
 
-        :raises ValueError: there is none of this id.
+        :raises ValueError: no fault has this ID.
         """
-        kept = [fault for fault in self._faults if fault.id != fault_id]
-        if len(kept) == len(self._faults):
-            raise ValueError(f"there is no fault {fault_id!r}")
-        self._faults = kept
+        remaining = [fault for fault in self._faults if fault.id != fault_id]
+        if len(remaining) == len(self._faults):
+            raise ValueError(f"unknown fault ID {fault_id!r}")
+        self._faults = remaining
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return each fault, with how many requests it has spoiled."""
+        """Return each fault, with the number of requests that it has affected."""
         return [
             {"id": fault.id, "kind": fault.kind, "done": fault.done}
             | {name: getattr(fault, name) for name in _OWN}
@@ -155,14 +157,14 @@ class Faults:
             for fault in self._faults
         ]
 
-    def strike(self, operation: str, job_ids: list[str]) -> list[Fault]:
-        """Return the faults that spoil a request: all that single out jobs, and at most one of the others."""
-        struck: list[Fault] = []
+    def match(self, operation: str, job_ids: list[str]) -> list[Fault]:
+        """Return the faults that affect a request: all job kinds that match, and at most one other."""
+        matching: list[Fault] = []
         for fault in self._faults:
-            has_whole = any(each.kind not in JOB_KINDS for each in struck)
-            if not (has_whole and fault.kind not in JOB_KINDS) and fault.strikes(operation, job_ids):
-                struck.append(fault)
-        return struck
+            has_request_fault = any(fault.kind not in JOB_KINDS for fault in matching)
+            if not (has_request_fault and fault.kind not in JOB_KINDS) and fault.affects(operation, job_ids):
+                matching.append(fault)
+        return matching
 
     def clear(self) -> None:
         """Remove all faults."""

@@ -1,7 +1,7 @@
 """
 The emulator as a pytest fixture.
 
-Name it in the ``conftest.py`` of your tests, and point your Airflow connection at it::
+Load it in the ``conftest.py`` of your tests, and use its Airflow connection::
 
     pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
 
@@ -10,8 +10,9 @@ Name it in the ``conftest.py`` of your tests, and point your Airflow connection 
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs_emulator.connection_json)
         drs_emulator.set_verdict(drs_emulator.job_ids[0], "fail", items=["srcBinlogFormatCheck"])
 
-Time stands still in it, and a pre-check, or a phase of a job, is over at the second read: a wait is as short
-as the polls make it, and never races. After ``drs_emulator.set_pace("time")``, ``advance()`` moves it on.
+Its clock does not advance automatically. A pre-check, or a phase of a job, ends at the second read, so waits
+are as short as the polls and deterministic. After ``drs_emulator.set_pace("time")``, call ``advance()`` to
+move time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def drs_emulator() -> Iterator[Emulator]:
-    """Return an emulator with ten ready jobs, in which everything takes two polls."""
+    """Return an emulator with ten ready jobs, in which each phase takes two polls."""
     from airflow_provider_drs.emulator import Emulator
 
     with Emulator(clock="manual", pace=2) as emulator:

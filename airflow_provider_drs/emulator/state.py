@@ -1,4 +1,4 @@
-"""What an emulator knows, in a file: one whose process has died goes on where it was."""
+"""The state file of an emulator, from which it continues after a restart or a crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWN = f"{__package__}."
 
 @dataclass
 class State:
-    """Everything but the tokens: a service that was restarted knows none of them any more."""
+    """All state except tokens, which a restarted service does not accept either."""
 
     clock: Clock
     world: World
@@ -31,10 +31,10 @@ class State:
 
 def read_state(file: Path) -> State | None:
     """
-    Return what was written last, or ``None`` if nothing was.
+    Return the stored state, or ``None`` if the file does not exist.
 
     :raises OSError: the file cannot be read.
-    :raises ValueError: this is no such file, or one of another version.
+    :raises ValueError: the file is not a state file, or another version wrote it.
     """
     try:
         with file.open("rb") as stream:
@@ -44,28 +44,28 @@ def read_state(file: Path) -> State | None:
     except OSError:
         raise
     except Exception as error:
-        # There is hardly an error that a damaged pickle cannot raise.
-        raise ValueError(f"{file}: this is not the state of an emulator: {error}") from None
+        # A damaged pickle can raise almost any exception.
+        raise ValueError(f"{file}: not a state file of the emulator: {error}") from None
     if not isinstance(state, State) or state.version != _VERSION:
-        raise ValueError(f"{file}: another version has written this; remove it, and begin anew")
+        raise ValueError(f"{file}: written by another version. Remove it to start with a new state")
     return state
 
 
 def write_state(state: State, file: Path) -> None:
     """
-    Write everything down, or nothing: whoever reads it meanwhile sees what was there before.
+    Write the state atomically: a concurrent reader sees the previous one.
 
     :raises OSError: the file cannot be written.
     """
     new = file.with_name(f"{file.name}.new")
-    # Jobs may have been told the passwords of their databases.
+    # Jobs can contain the passwords of their databases.
     with open(new, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
         pickle.dump(state, stream)
     new.replace(file)
 
 
 class _Reader(pickle.Unpickler):
-    """Makes objects of the emulator's own and sets, and nothing else: a file must not run code of others."""
+    """Creates only sets and objects of the emulator, so that a file cannot run other code."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(stream)
@@ -74,4 +74,4 @@ class _Reader(pickle.Unpickler):
         """Return a class by its name."""
         if module.startswith(_OWN) or (module, name) in {("builtins", "set"), ("builtins", "frozenset")}:
             return super().find_class(module, name)
-        raise ValueError(f"it holds a {module}.{name}")
+        raise ValueError(f"it contains a {module}.{name}")

@@ -1,4 +1,4 @@
-"""World files: the jobs, plans and faults that an emulator begins with, and its pace."""
+"""World files: the initial jobs, plans, faults and pace of an emulator."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _KEYS = ("pace", "precheck_s", "jobs", "plans", "faults")
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialWorld:
     """
-    What an emulator begins with.
+    The initial content of an emulator.
 
-    :param name: what a mistake in it is said to be in.
-    :param pace: how jobs go from phase to phase; the emulator's own, if not given.
-    :param precheck_s: seconds that a pre-check takes; the emulator's own, if not given.
+    :param name: the source, for error messages.
+    :param pace: how jobs progress; the emulator's default, if not given.
+    :param precheck_s: duration of a pre-check; the emulator's default, if not given.
     :param jobs: arguments of ``seed_job``; ten ready jobs, if not given.
-    :param plans: arguments of ``plan_job``, by the name of the job.
+    :param plans: arguments of ``plan_job``, by job name.
     :param faults: arguments of ``inject``.
     """
 
@@ -37,9 +37,9 @@ class Beginning:
 
     def fill(self, world: World, faults: Faults) -> None:
         """
-        Put jobs, plans and faults into an empty world.
+        Add jobs, plans and faults to an empty world.
 
-        :raises ValueError: one of them makes no sense; the text names it.
+        :raises ValueError: one of them is invalid; the text names it.
         """
         if self.jobs is None:
             world.seed_defaults()
@@ -61,28 +61,28 @@ class Beginning:
             raise ValueError(f"{self.name}: {place}: {error}") from None
 
 
-def read_world(world: str | Path | Mapping[str, Any]) -> Beginning:
+def read_world(world: str | Path | Mapping[str, Any]) -> InitialWorld:
     """
-    Return what a world file, or a mapping like one, says.
+    Return the content of a world file, or of a mapping of the same form.
 
     :raises OSError: the file cannot be read.
-    :raises ValueError: an unknown key or a senseless value; the text names it.
+    :raises ValueError: a key is unknown or a value is invalid; the text names it.
     """
     if isinstance(world, Mapping):
         return _check("world", world)
     try:
         document = json.loads(Path(world).read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{world}: this is not JSON: {error}") from None
+        raise ValueError(f"{world}: invalid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError(f"{world}: this is not an object")
+        raise ValueError(f"{world}: expected a JSON object")
     return _check(str(world), document)
 
 
-def _check(name: str, document: Mapping[str, Any]) -> Beginning:
+def _check(name: str, document: Mapping[str, Any]) -> InitialWorld:
     for key, value in document.items():
         if key not in _KEYS:
-            raise ValueError(f"{name}: a world has no {key!r}; it has {', '.join(_KEYS)}")
+            raise ValueError(f"{name}: unknown key {key!r}; expected one of {', '.join(_KEYS)}")
         if key == "pace":
             try:
                 check_pace(value)
@@ -90,14 +90,14 @@ def _check(name: str, document: Mapping[str, Any]) -> Beginning:
                 raise ValueError(f"{name}: {error}") from None
         elif key == "precheck_s":
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise ValueError(f"{name}: precheck_s must be a number from 0 on, not {value!r}")
+                raise ValueError(f"{name}: precheck_s must be a number of at least 0, not {value!r}")
         elif not isinstance(value, Mapping if key == "plans" else list):
             kind = "an object" if key == "plans" else "a list"
             raise ValueError(f"{name}: {key} must be {kind}")
-    return Beginning(name, **document)
+    return InitialWorld(name, **document)
 
 
 def _check_object(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"this must be an object, not {value!r}")
+        raise ValueError(f"expected an object, not {value!r}")
     return dict(value)

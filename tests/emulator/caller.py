@@ -1,4 +1,4 @@
-"""A caller of the emulator that shares no code with our hooks, and holds every answer to the document."""
+"""An independent client of the emulator that checks each response against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ NEW_JOB = {
     "target_endpoint": {"db_type": "mysql", "region": "eu-de"},
     "bind_eip": True,
 }
-#: No job of any test has this id.
+#: An ID that no test uses for a job.
 UNKNOWN = "ffffffff-d0c5-4a11-8a11-fffffffjb999"
 
 
 class Caller:
-    """Calls the emulator as a program without our hooks would, and holds each answer to the document."""
+    """Calls the emulator without the hooks and checks each response against the OpenAPI document."""
 
     def __init__(self, emulator: EmulatorClient) -> None:
         self._url = emulator.url
@@ -73,7 +73,7 @@ class Caller:
     def login(
         self, query: str = "", *, project: dict[str, str] | None = None, **changes: Any
     ) -> requests.Response:
-        """Ask for a token; *changes* are fields of the user."""
+        """Request a token; *changes* are fields of the user."""
         domain = {"name": identity.DOMAIN}
         user = {"name": identity.USER, "password": identity.PASSWORD, "domain": domain, **changes}
         body = {
@@ -89,7 +89,7 @@ class Caller:
         return response
 
     def send(self, operation: str, body: Any, **options: Any) -> requests.Response:
-        """Call an operation, for the *job_id* of its path if it has one, and take whatever comes back."""
+        """Call an operation, with *job_id* in its path if needed, and return the response unchecked."""
         method, path = PATHS[operation]
         path = path.format(job_id=options.pop("job_id", ""))
         url = f"{self._url}/v3/{options.pop('project', PROJECT)}/jobs" + f"/{path}" * bool(path)
@@ -100,15 +100,15 @@ class Caller:
         )
 
     def __call__(self, operation: str, body: Any, **options: Any) -> requests.Response:
-        """Call an operation, and check the answer."""
+        """Call an operation and check the response."""
         response = self.send(operation, body, **options)
         check_response(operation, response.status_code, response.content, response.headers)
         return response
 
-    # What most tests need, in one word.
+    # Shortcuts for most tests.
 
     def rows(self, operation: str, *job_ids: str, **fields: Any) -> list[dict[str, Any]]:
-        """Call an operation for jobs, and return the rows of the answer."""
+        """Call an operation for jobs and return the rows of the response."""
         if operation in ("BatchListJobStatus", "BatchListJobDetails"):
             body: dict[str, Any] = {"jobs": job_ids, "page_req": {"per_page": 0}}
         elif operation in ("BatchListProgresses", "BatchCheckResults"):

@@ -1,4 +1,4 @@
-"""IAM beside the token call, the control API, and the emulator as a thing to start and stop."""
+"""IAM except for the token call, the control API, and starting and stopping the emulator."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ def test_journal_has_rejected_requests(emulator: Emulator, call: Caller) -> None
     call(READ, {"jobs": list(emulator.job_ids)})
     call(READ, {"jobs": []})
 
-    good, bad = emulator.journal(READ)
+    accepted, rejected = emulator.journal(READ)
 
-    assert (good["status"], good["applied"], good["count"], good["at"]) == (
+    assert (accepted["status"], accepted["applied"], accepted["count"], accepted["at"]) == (
         200,
         True,
         10,
         emulator.advance(0),
     )
-    assert (bad["status"], bad["applied"], bad["count"]) == (400, False, 0)
+    assert (rejected["status"], rejected["applied"], rejected["count"]) == (400, False, 0)
     emulator.clear_journal()
     assert emulator.journal() == []
 
@@ -103,17 +103,21 @@ def test_reset(emulator: Emulator, call: Caller) -> None:
 @pytest.mark.parametrize(
     ("method", "arguments", "reason"),
     [
-        ("seed_job", {"colour": "blue"}, "a job has no 'colour'"),
-        ("seed_job", {"name": 7}, "name must not be 7"),
-        ("seed_job", {"unreachable": ["up"]}, "holds so, ta"),
+        ("seed_job", {"color": "blue"}, "unknown detail 'color'"),
+        ("seed_job", {"name": 7}, "name has the wrong type: 7"),
+        ("seed_job", {"unreachable": ["up"]}, "must contain only so, ta"),
         ("seed_job", {"verdict": {"outcome": "perhaps"}}, "outcome must be"),
-        ("set_verdict", {"job_id": None, "outcome": "fail", "items": [7]}, "an item is"),
+        ("set_verdict", {"job_id": None, "outcome": "fail", "items": [7]}, "an item must be"),
         ("set_verdict", {"job_id": None, "outcome": "pass", "duration_s": "long"}, "duration_s must be"),
-        ("set_verdict", {"job_id": None, "outcome": "pass", "duration": 3}, "a verdict has no 'duration'"),
+        (
+            "set_verdict",
+            {"job_id": None, "outcome": "pass", "duration": 3},
+            "unknown field 'duration'",
+        ),
         ("set_pace", {"pace": "slow"}, "pace must be"),
-        ("set_speed", {"speed": -1}, "forward only"),
-        ("set_iam", {"lifetime_s": "long"}, "IAM has"),
-        ("remove_fault", {"fault_id": 99}, "there is no fault 99"),
+        ("set_speed", {"speed": -1}, "a number of at least 0"),
+        ("set_iam", {"lifetime_s": "long"}, "lifetime_s='long' is invalid"),
+        ("remove_fault", {"fault_id": 99}, "unknown fault ID 99"),
     ],
 )
 def test_invalid_actions_are_rejected(

@@ -151,7 +151,7 @@ def test_tokens_expire_with_the_clock(emulator: Emulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"password": "wrong"}, {"name": "nobody"}, {"domain": {"name": "Nowhere"}}]
+    "change", [{"password": "wrong"}, {"name": "unknown"}, {"domain": {"name": "Nowhere"}}]
 )
 def test_wrong_login_is_rejected(call: Caller, change: dict[str, Any]) -> None:
     assert call.login(**change).json()["error"]["code"] == 401
@@ -256,7 +256,7 @@ def test_fault_schedule(emulator: Emulator, call: Caller) -> None:
         ("set_verdict", {"job_id": None, "outcome": "perhaps"}),
         ("set_job", {"job_id": "no-such-job"}),
         ("advance", {"seconds": -1}),
-        ("set_iam", {"colour": 1}),
+        ("set_iam", {"color": 1}),
     ],
 )
 def test_invalid_faults_are_rejected(emulator: Emulator, method: str, arguments: dict[str, Any]) -> None:
@@ -278,7 +278,7 @@ def test_port_in_use(emulator: Emulator) -> None:
 
 def test_command_serves(tmp_path: Any) -> None:
     world = tmp_path / "world.json"
-    world.write_text(json.dumps({"jobs": [{"job_id": "a" * 36, "name": "mine"}]}))
+    world.write_text(json.dumps({"jobs": [{"job_id": "a" * 36, "name": "orders"}]}))
     command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--world", str(world)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -290,7 +290,7 @@ def test_command_serves(tmp_path: Any) -> None:
         process.terminate()
         assert process.wait() == 0
 
-    assert [job["name"] for job in jobs] == ["mine"]
+    assert [job["name"] for job in jobs] == ["orders"]
     assert export.startswith("export AIRFLOW_CONN_DRS_DEFAULT=")
 
 

@@ -1,4 +1,4 @@
-"""Every fault, as a caller without our hooks meets it: what comes back, and whether anything was done."""
+"""Each fault as seen by an independent client: the response, and whether the request was processed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECK, READ = "BatchCheckJobs", "BatchListJobStatus"
 
 
 def _send_check(call: Caller, *job_ids: str, **options: Any) -> requests.Response:
-    """Start a pre-check, and take whatever comes back."""
+    """Start a pre-check and return the response unchecked."""
     jobs = [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]
     return call.send(CHECK, {"jobs": jobs}, **options)
 
@@ -28,7 +28,7 @@ def _prechecks(emulator: Emulator) -> int:
 
 
 def _send_raw(emulator: Emulator, call: Caller) -> socket.socket:
-    """Send a read over a socket of our own, and return that."""
+    """Send a read over a new socket and return the socket."""
     body = json.dumps({"jobs": [emulator.job_ids[0]]}).encode()
     head = [
         f"POST /v3/{PROJECT}/jobs/batch-status HTTP/1.1",
@@ -42,7 +42,7 @@ def _send_raw(emulator: Emulator, call: Caller) -> socket.socket:
     return client
 
 
-# Faults that leave no answer, or none that can be read.
+# Faults without a readable response.
 
 
 @pytest.mark.parametrize(("kind", "done"), [("reset_before", 0), ("reset_after", 1)])
@@ -112,7 +112,7 @@ def test_html(emulator: Emulator, call: Caller, content_type: str) -> None:
     assert _prechecks(emulator) == 1
 
 
-# Faults that answer something else.
+# Faults with a different response.
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_rejections(
     emulator.inject(kind, operation=CHECK, **options)
 
     response = call(
-        CHECK, {"jobs": [{"job_id": each, "precheck_mode": "forStartJob"} for each in (one, other)]}
+        CHECK, {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in (one, other)]}
     )
 
     assert (response.status_code, response.json()["error_code"]) == (status, code)
@@ -235,7 +235,7 @@ def test_batch_400(emulator: Emulator, call: Caller) -> None:
     assert [row.get("error_code") for row in response.json()["results"]] == ["DRS.M01504", None]
 
 
-# When a fault strikes.
+# When a fault takes effect.
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_operation_and_job_filter(emulator: Emulator, call: Caller) -> None:
     emulator.inject("status", status=503, operation=READ, job_id=other)
 
     assert call.precheck(one, other) == [None, None]
-    assert [call(READ, {"jobs": [each]}).status_code for each in (one, other, other)] == [200, 503, 200]
+    assert [call(READ, {"jobs": [job_id]}).status_code for job_id in (one, other, other)] == [200, 503, 200]
 
 
 def test_one_fault_per_request(emulator: Emulator, call: Caller) -> None:
@@ -295,11 +295,11 @@ def test_faults_are_counted_and_removed(emulator: Emulator, call: Caller) -> Non
     ("kind", "options", "reason"),
     [
         ("no-such-fault", {}, "unknown fault"),
-        ("busy", {}, "needs a job_id"),
-        ("status", {"operation": "BatchChekJobs"}, "there is no operation"),
-        ("status", {"statuses": 503}, "takes no 'statuses'"),
-        ("status", {"status": "503"}, "status must not be"),
-        ("html", {"body": ""}, "takes no 'body'"),
+        ("busy", {}, "requires a job_id"),
+        ("status", {"operation": "BatchChekJobs"}, "unknown operation"),
+        ("status", {"statuses": 503}, "does not accept 'statuses'"),
+        ("status", {"status": "503"}, "status has the wrong type"),
+        ("html", {"body": ""}, "does not accept 'body'"),
         ("status", {"times": 0}, "times must be"),
         ("status", {"times": "once"}, "times must be"),
         ("status", {"every": 0}, "every must be"),

@@ -1,4 +1,4 @@
-"""What each operation does to a job, what it refuses, and how a job lives through failures and pauses."""
+"""The effects and errors of each operation, and how failures and pauses affect a job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RULE = {
 }
 DATABASE = {"id": "shop", "object_type": "database", "object_name": "shop", "select": "partial"}
 TABLE = {"id": "shop-*-*-orders", "parent_id": "shop", "object_type": "table", "select": "true"}
-#: What each operation on jobs needs beside their ids.
+#: The fields of each operation in addition to the job ID.
 FIELDS: dict[str, dict[str, Any]] = {
     "BatchSetObjects": {"selected": True, "job": [DATABASE, TABLE]},
     "BatchSetDefiner": {"replace_definer": True},
@@ -61,7 +61,7 @@ def _code(call: Caller, operation: str, body: Any, **options: Any) -> Any:
 
 
 def _run(emulator: Emulator, call: Caller, **details: Any) -> str:
-    """Start a job, and return it in the first second of its full copy."""
+    """Start a job, and return its ID in the first second of its full copy."""
     job_id = emulator.seed_job(verdict={"duration_s": 0}, **details)
     call.precheck(job_id)
     assert call.start(job_id) == [None]
@@ -202,7 +202,8 @@ def test_parameters_are_changed(emulator: Emulator, call: Caller) -> None:
     assert seen == ["DRS.M00303"] * 2
     assert _update(call, job_id, "binlog_cache_size", "8192")["success"] is True
     (row,) = call("BatchShowParams", {"jobs": [job_id], "refresh": 0}).json()["params_list"]
-    assert {each["key"]: each["target_value"] for each in row["params"]}["binlog_cache_size"] == "8192"
+    values = {parameter["key"]: parameter["target_value"] for parameter in row["params"]}
+    assert values["binlog_cache_size"] == "8192"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +307,7 @@ def test_failed_time_does_not_count(emulator: Emulator, call: Caller) -> None:
     assert call.rows("BatchListProgresses", job_id)[0]["progress"] == "60"
 
 
-# Delay, clusters, comparisons and switch-overs.
+# Lag, clusters, comparisons and switchovers.
 
 
 def test_lag_decreases(emulator: Emulator, call: Caller) -> None:
@@ -334,15 +335,15 @@ def test_backward_start_requires_small_lag(emulator: Emulator, call: Caller) -> 
 
 def test_cluster_subtasks_follow_the_parent(emulator: Emulator, call: Caller) -> None:
     parent = emulator.seed_job(name="docs", engine_type="mongodb", node_num=2, **RUNNING)
-    parts = [job for job in emulator.jobs if job["parent_id"] == parent]
+    subtasks = [job for job in emulator.jobs if job["parent_id"] == parent]
 
-    assert [(job["name"], job["status"]) for job in parts] == [
+    assert [(job["name"], job["status"]) for job in subtasks] == [
         ("docs-1", RUNNING["status"]),
         ("docs-2", RUNNING["status"]),
     ]
-    assert _do(call, "BatchStopJobs", parts[0]["id"]) == "DRS.M00308"
+    assert _do(call, "BatchStopJobs", subtasks[0]["id"]) == "DRS.M00308"
     assert _do(call, "BatchStopJobs", parent) is None
-    assert call.status(parts[0]["id"]) == "PAUSING"
+    assert call.status(subtasks[0]["id"]) == "PAUSING"
 
 
 @pytest.mark.parametrize(
@@ -452,7 +453,7 @@ def test_busy_job_rejects_single_job_request(emulator: Emulator, call: Caller) -
     assert call("SwitchVip", {"mode": "source"}, job_id=job_id).status_code == 400
 
 
-# What is kept and shown.
+# Stored and returned data.
 
 
 @pytest.mark.parametrize("operation", ["BatchResetPassword", "BatchValidateClustersConnections"])
@@ -483,8 +484,8 @@ def test_saved_endpoints_are_filtered(emulator: Emulator, call: Caller) -> None:
     assert (shown["source_endpoint"]["ip"], shown["source_endpoint"]["db_port"]) == ("192.0.2.77", 3307)
     assert shown["alarm_notify"] == {"delay_time": 5, "subscriptions": [{"protocol": "sms"}]}
     assert SECRET not in json.dumps([shown, emulator.journal()])
-    bad = call.rows("BatchUpdateJob", job_id, source_endpoint={"db_port": "99999"})[0]
-    assert bad["error_code"] == "DRS.M00202"
+    rejected = call.rows("BatchUpdateJob", job_id, source_endpoint={"db_port": "99999"})[0]
+    assert rejected["error_code"] == "DRS.M00202"
 
 
 @pytest.mark.parametrize("job_id", ["short", "x" * 37])

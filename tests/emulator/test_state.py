@@ -1,4 +1,4 @@
-"""An emulator that keeps its state in a file goes on where another one has ended, or was killed."""
+"""An emulator with a state file continues after a restart or a crash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.emulator.caller import Caller
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return the file of a state that is yet to come."""
+    """Return the path of a state file that does not exist yet."""
     return tmp_path / "state"
 
 
@@ -51,21 +51,21 @@ def test_killed_process_loses_tokens_only(file: Path) -> None:
         assert call.start(job_id) == [None]
         emulator.set_verdict(other_id, "fail")
         fault_id = emulator.inject("too_frequent", operation="BatchStopJobs")
-        told, jobs, now_s = emulator.journal(), emulator.jobs, emulator.now
+        journal, jobs, now_s = emulator.journal(), emulator.jobs, emulator.now
         process.send_signal(signal.SIGKILL)
 
     with _run(file) as (_, emulator):
         assert (emulator.jobs, emulator.now) == (jobs, now_s)
-        assert emulator.journal() == told
+        assert emulator.journal() == journal
         assert [fault["id"] for fault in emulator.faults] == [fault_id]
-        anew = Caller(emulator)
-        anew.precheck(other_id)
+        second = Caller(emulator)
+        second.precheck(other_id)
         emulator.advance(60)
-        assert anew.result(other_id)["result"] is False
-        assert emulator.journal()[-1]["sequence"] > told[-1]["sequence"]
-        assert anew.send("BatchListJobStatus", {"jobs": [job_id]}, headers=call.headers).status_code == 403
-        for each in (call, anew):
-            each.close()
+        assert second.result(other_id)["result"] is False
+        assert emulator.journal()[-1]["sequence"] > journal[-1]["sequence"]
+        assert second.send("BatchListJobStatus", {"jobs": [job_id]}, headers=call.headers).status_code == 403
+        for caller in (call, second):
+            caller.close()
 
 
 def test_completed_work_is_stored_before_the_response(file: Path) -> None:
@@ -107,11 +107,11 @@ def test_state_of_in_process_emulator(file: Path) -> None:
 
 @pytest.mark.parametrize(("clock", "passed_s"), [(Clock(speed=10), 600), (Clock(manual=True), 0)])
 def test_clock_continues_while_stopped(clock: Clock, passed_s: int) -> None:
-    kept = clock.__getstate__()
+    saved = clock.__getstate__()
     later = Clock()
-    later.__setstate__(kept | {"at_s": kept["at_s"] - 60})
+    later.__setstate__(saved | {"at_s": saved["at_s"] - 60})
 
-    assert later.now() - kept["now_s"] == pytest.approx(passed_s, abs=60 if passed_s else 0)
+    assert later.now() - saved["now_s"] == pytest.approx(passed_s, abs=60 if passed_s else 0)
 
 
 def test_state_file_permissions(file: Path) -> None:
@@ -122,10 +122,10 @@ def test_state_file_permissions(file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not the state of an emulator"),
-        (b"{}", "not the state of an emulator"),
-        (pickle.dumps(print), "it holds a builtins.print"),
-        (pickle.dumps({1}), "another version has written this"),
+        (b"", "not a state file of the emulator"),
+        (b"{}", "not a state file of the emulator"),
+        (pickle.dumps(print), "it contains a builtins.print"),
+        (pickle.dumps({1}), "written by another version"),
     ],
 )
 def test_invalid_state_file_is_rejected(
@@ -136,9 +136,9 @@ def test_invalid_state_file_is_rejected(
         main(["--state", str(file)])
 
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert str(file) in said
+    error = capsys.readouterr().err
+    assert words in error
+    assert str(file) in error
     assert file.read_bytes() == content
 
 
@@ -146,7 +146,7 @@ def test_state_of_other_version_is_rejected(file: Path, monkeypatch: pytest.Monk
     Server(state=file)
     monkeypatch.setattr(state, "_VERSION", "0.0.0")
 
-    with pytest.raises(ValueError, match="another version has written this; remove it"):
+    with pytest.raises(ValueError, match="written by another version. Remove it"):
         Server(state=file)
 
 

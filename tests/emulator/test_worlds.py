@@ -1,4 +1,4 @@
-"""World files: what an emulator begins with, and what is wrong with one."""
+"""World files: the initial content of an emulator, and errors in a file."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ SAMPLE = Path(__file__).with_name("sample_world.json")
 
 @pytest.fixture
 def sample() -> Iterator[Emulator]:
+    """Return an emulator that started with the sample."""
     with Emulator(world=SAMPLE, clock="manual") as emulator:
         yield emulator
 
@@ -59,19 +60,19 @@ def test_reset_restores_the_world(sample: Emulator) -> None:
 @pytest.mark.parametrize(
     ("world", "reason"),
     [
-        ({"colour": "blue"}, "a world has no 'colour'"),
+        ({"color": "blue"}, "unknown key 'color'"),
         ({"jobs": {}}, "jobs must be a list"),
         ({"plans": []}, "plans must be an object"),
         ({"pace": "slow"}, "pace must be"),
         ({"precheck_s": -1}, "precheck_s must be"),
-        ({"jobs": [{}, {"colour": 1}]}, r"jobs\[1\]: a job has no 'colour'"),
-        ({"jobs": ["orders"]}, r"jobs\[0\]: this must be an object"),
-        ({"jobs": [{"passwords": {"source": "x"}}]}, r"jobs\[0\]: passwords holds texts"),
-        ({"jobs": [{"node_num": 99}]}, r"jobs\[0\]: node_num is from"),
-        ({"jobs": [{"delay": [[5, 1]]}]}, r"jobs\[0\]: delay has its steps"),
-        ({"jobs": [{"differences": ["orders"]}]}, r"jobs\[0\]: differences holds tables"),
-        ({"jobs": [{"databases": {"shop": {"orders": -1}}}]}, r"jobs\[0\]: databases holds"),
-        ({"plans": {"x": {"colour": 1}}}, r"plans\['x'\]: a job has no 'colour'"),
+        ({"jobs": [{}, {"color": 1}]}, r"jobs\[1\]: unknown detail 'color'"),
+        ({"jobs": ["orders"]}, r"jobs\[0\]: expected an object"),
+        ({"jobs": [{"passwords": {"source": "x"}}]}, r"jobs\[0\]: passwords must map"),
+        ({"jobs": [{"node_num": 99}]}, r"jobs\[0\]: node_num must be from"),
+        ({"jobs": [{"delay": [[5, 1]]}]}, r"jobs\[0\]: delay must start at 0"),
+        ({"jobs": [{"differences": ["orders"]}]}, r"jobs\[0\]: differences must contain tables"),
+        ({"jobs": [{"databases": {"shop": {"orders": -1}}}]}, r"jobs\[0\]: databases must map"),
+        ({"plans": {"x": {"color": 1}}}, r"plans\['x'\]: unknown detail 'color'"),
         ({"faults": [{"kind": "nope"}]}, r"faults\[0\]: unknown fault"),
         ({"faults": [{}]}, r"faults\[0\]: "),
     ],
@@ -82,18 +83,18 @@ def test_invalid_world_is_named(world: dict[str, Any], reason: str) -> None:
         Emulator(world=world)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"colour": 1}', '{"faults": [{"kind": "nope"}]}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"color": 1}', '{"faults": [{"kind": "nope"}]}'])
 def test_command_rejects_invalid_world(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "bad-world.json"
+    path = tmp_path / "invalid-world.json"
     path.write_text(text)
 
     with pytest.raises(SystemExit) as caught:
         main(["--world", str(path)])
 
     assert caught.value.code == 2
-    assert "bad-world.json" in capsys.readouterr().err
+    assert "invalid-world.json" in capsys.readouterr().err
 
 
 def test_world_and_seeds_are_exclusive() -> None:
-    with pytest.raises(ValueError, match="brings its own"):
+    with pytest.raises(ValueError, match="already defines"):
         Emulator(world=json.loads(SAMPLE.read_text()), seeds=[])

@@ -1,4 +1,4 @@
-"""Clocks that disagree, tokens that die before their time, and a night that has an hour more or less."""
+"""Clock skew, revoked tokens, and daylight saving time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HOUR_S = 3600
 TOKEN = "KeystoneCreateUserTokenByPassword"
 #: The last second of summer time in Berlin, and the last one of winter time.
 NIGHTS = {
-    "an hour twice": datetime.datetime(2026, 10, 25, 0, 59, 59, tzinfo=datetime.UTC),
-    "an hour never": datetime.datetime(2027, 3, 28, 0, 59, 59, tzinfo=datetime.UTC),
+    "repeated hour": datetime.datetime(2026, 10, 25, 0, 59, 59, tzinfo=datetime.UTC),
+    "skipped hour": datetime.datetime(2027, 3, 28, 0, 59, 59, tzinfo=datetime.UTC),
 }
 
 
-def _move_our_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+def _move_local_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     real = time.time
     monkeypatch.setattr("time.time", lambda: real() + seconds)
 
@@ -40,7 +40,7 @@ def test_token_lifetime_ignores_the_local_clock(
     hook: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, skew_s: int
 ) -> None:
     emulator.set_iam(lifetime_s=HOUR_S / 2)
-    _move_our_clock(monkeypatch, skew_s)
+    _move_local_clock(monkeypatch, skew_s)
 
     for _ in range(3):
         hook.get_job_statuses(emulator.job_ids)
@@ -76,7 +76,7 @@ def test_revoked_token_is_renewed_once_for_all_waits(emulator: Emulator) -> None
 
 @pytest.fixture
 def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this machine live in Berlin."""
+    """Set the local time zone to Europe/Berlin."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
     yield
@@ -103,7 +103,7 @@ def test_deadline_ignores_daylight_saving_time(
     assert isinstance(trigger, DrsWatchTrigger)
     assert trigger.deadline == moment.timestamp() + 4 * HOUR_S
 
-    # Three hours later, the clocks on the wall have moved by two or by four.
+    # After three hours, local time has moved by two or four hours.
     later = moment + datetime.timedelta(hours=3)
     monkeypatch.setattr("time.time", later.timestamp)
     emulator.advance(3 * HOUR_S)

@@ -1,9 +1,9 @@
 """
-Any sequence of faults, deaths and clears: nothing starts twice, nothing starts unchecked, nothing is lost.
+Random sequences of faults, crashes and clears: no job starts twice or without a passed pre-check.
 
-One migration of three jobs is taken through its tasks as Airflow would: attempts that fail are tried again,
-deferred ones go to a trigger, a user clears what has ended. Between and during all of that, things break.
-DRS_SEQUENCES says how many sequences are tried.
+The tasks of a migration of three jobs run as in Airflow: failed attempts are retried, deferred ones continue
+in a trigger, and a user clears finished tasks. Faults occur between and during these steps. DRS_SEQUENCES
+sets the number of sequences.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from tests.conftest import FakeTaskInstance
 
 SEQUENCES = int(os.environ.get("DRS_SEQUENCES", "24"))
 MODES = ("poke", "deferrable")
-OURS = 3
+JOBS = 3
 #: Emulator seconds between two polls, and until the longest pre-check has its verdict.
 POLL_S, LONGEST_S = 20, 120
-#: A task that is tried more often than this without faults hangs.
+#: A task that needs more attempts than this without faults hangs.
 MOST_ATTEMPTS = 10
 #: An attempt that polls more often than this, or a trigger that takes longer, hangs.
 MOST_POLLS, LONGEST_WAIT_S = 5000, 60
@@ -59,8 +59,8 @@ OPERATIONS = st.sampled_from(
     ]
 )
 WHEN = {"operation": OPERATIONS, "times": st.integers(1, 3), "after": st.integers(0, 2)}
-#: What passes by itself, or is told apart from what was done.
-PASSING = st.one_of(
+#: Faults that the provider retries or resolves.
+TRANSIENT = st.one_of(
     st.fixed_dictionaries(
         {
             "kind": st.sampled_from(
@@ -89,179 +89,180 @@ PASSING = st.one_of(
         }
     ),
     st.fixed_dictionaries(
-        {"kind": st.sampled_from(["busy", "drop_job"]), "job_id": st.integers(0, OURS - 1), **WHEN}
+        {"kind": st.sampled_from(["busy", "drop_job"]), "job_id": st.integers(0, JOBS - 1), **WHEN}
     ),
     st.fixed_dictionaries({"kind": st.just("refuse_batch"), "max_jobs": st.integers(1, 2), **WHEN}),
 )
-#: What fails a task for good, until somebody clears it.
-FINAL = st.one_of(
+#: Faults that fail a task until a user clears it.
+PERMANENT = st.one_of(
     st.fixed_dictionaries(
         {"kind": st.sampled_from(["no_permission", "redirect", "top_level_error"]), **WHEN}
     ),
-    st.fixed_dictionaries({"kind": st.just("job_error"), "job_id": st.integers(0, OURS - 1), **WHEN}),
+    st.fixed_dictionaries({"kind": st.just("job_error"), "job_id": st.integers(0, JOBS - 1), **WHEN}),
 )
 
 
-class Died(BaseException):
+class Crashed(BaseException):
     """The process was killed."""
 
 
 class Hangs(BaseException):
-    """An attempt goes on and on, though it polls; nothing of ours may catch this."""
+    """An attempt polls without end; no package code may catch this."""
 
 
-class Patience:
-    """Counts the polls of an attempt: a few dozen of them come to its end."""
+class PollLimit:
+    """Counts the polls of an attempt and fails if there are too many."""
 
     def __init__(self) -> None:
         self.polls = 0
 
     def count(self) -> None:
+        """Count a poll."""
         self.polls += 1
         if self.polls > MOST_POLLS:
             raise Hangs
 
 
-class Deaths:
-    """Kills the process at one of its next calls, before it is sent or after it was answered."""
+class Crashes:
+    """Simulates a crash at one of the next calls, before the request or after the response."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._calls_left: int | None = None
         self._is_after = False
-        #: The trigger that is lost with the triggerer.
+        #: The trigger that a crash of the triggerer cancels.
         self.trigger: asyncio.Task[Any] | None = None
         sync_send, async_send = RequestsTransport.send, AiohttpTransport.send
 
         def send(transport: Any, outgoing: Any, timeout_s: float) -> Response | TransportFailure:
-            self._strike(after=False)
+            self._crash_if_due(after=False)
             outcome = sync_send(transport, outgoing, timeout_s)
-            self._strike(after=True)
+            self._crash_if_due(after=True)
             return outcome
 
         async def send_async(transport: Any, outgoing: Any, timeout_s: float) -> Response | TransportFailure:
-            self._strike(after=False)
+            self._crash_if_due(after=False)
             outcome = await async_send(transport, outgoing, timeout_s)
-            self._strike(after=True)
+            self._crash_if_due(after=True)
             return outcome
 
         monkeypatch.setattr(RequestsTransport, "send", send)
         monkeypatch.setattr(AiohttpTransport, "send", send_async)
 
     def plan(self, calls: int, *, after: bool) -> None:
-        """Let the process die at the call that follows so many others."""
+        """Crash at the call after this number of calls."""
         self._calls_left, self._is_after = calls, after
 
-    def forget(self) -> None:
-        """Let it live."""
+    def cancel(self) -> None:
+        """Cancel the planned crash."""
         self._calls_left = None
 
-    def _strike(self, *, after: bool) -> None:
+    def _crash_if_due(self, *, after: bool) -> None:
         if self._calls_left is None or after != self._is_after:
             return
         if self._calls_left == 0:
             self._calls_left = None
             if self.trigger is not None:
                 self.trigger.cancel()
-            raise Died
+            raise Crashed
         self._calls_left -= 1
 
 
 class Migration(RuleBasedStateMachine):
-    """Three tasks, each after the one before: pre-check, wait, start."""
+    """Three tasks in sequence: pre-check, wait, start."""
 
-    def __init__(self, emulator: Emulator, deaths: Deaths, patience: Patience, mode: str) -> None:
+    def __init__(self, emulator: Emulator, crashes: Crashes, poll_limit: PollLimit, mode: str) -> None:
         super().__init__()
-        self._patience = patience
+        self._poll_limit = poll_limit
         self._emulator = emulator
-        self._deaths = deaths
+        self._crashes = crashes
         self._is_deferrable = mode == "deferrable"
         self._states: list[str] = ["scheduled"] * 3
         self._deferred: dict[int, tuple[str, dict[str, Any], str]] = {}
         self._attempts = 0
 
     @initialize(
-        verdicts=st.lists(st.sampled_from(["pass", "pass", "pass", "fail"]), min_size=OURS, max_size=OURS),
-        durations=st.lists(st.integers(0, LONGEST_S), min_size=OURS, max_size=OURS),
+        verdicts=st.lists(st.sampled_from(["pass", "pass", "pass", "fail"]), min_size=JOBS, max_size=JOBS),
+        durations=st.lists(st.integers(0, LONGEST_S), min_size=JOBS, max_size=JOBS),
     )
     def plan(self, verdicts: list[str], durations: list[int]) -> None:
-        """Choose what DRS is going to find."""
+        """Set the verdicts and durations of the pre-checks."""
         TOKENS.clear()
-        self._deaths.forget()
+        self._crashes.cancel()
         self._emulator.reset()
-        self._job_ids = self._emulator.job_ids[:OURS]
+        self._job_ids = self._emulator.job_ids[:JOBS]
         self._verdicts = dict(zip(self._job_ids, verdicts, strict=True))
         for job_id, verdict, duration_s in zip(self._job_ids, verdicts, durations, strict=True):
             self._emulator.set_verdict(job_id, verdict, duration_s=duration_s)
 
-    @rule(fault=PASSING | FINAL)
-    def break_something(self, fault: dict[str, Any]) -> None:
-        """Let some of the next calls fail."""
+    @rule(fault=TRANSIENT | PERMANENT)
+    def inject_fault(self, fault: dict[str, Any]) -> None:
+        """Inject a fault into some of the next calls."""
         if "job_id" in fault:
             fault = fault | {"job_id": self._job_ids[fault["job_id"]]}
         self._emulator.inject(**fault)
 
     @rule(seconds=st.integers(1, LONGEST_S))
     def pass_time(self, seconds: int) -> None:
-        """Let pre-checks go on."""
+        """Advance the emulator's time."""
         self._emulator.advance(seconds)
 
     @rule()
     def revoke_tokens(self) -> None:
-        """Let IAM forget whom it has let in."""
+        """Invalidate all tokens."""
         self._emulator.revoke_tokens()
 
     @rule(calls=st.integers(0, 4), after=st.booleans())
-    def plan_death(self, calls: int, after: bool) -> None:
-        """Let the worker or the triggerer die soon."""
-        self._deaths.plan(calls, after=after)
+    def plan_crash(self, calls: int, after: bool) -> None:
+        """Crash the worker or the triggerer soon."""
+        self._crashes.plan(calls, after=after)
 
     @precondition(lambda self: "success" in self._states or "failed" in self._states)
     @rule(task=st.integers(0, 2))
     def clear(self, task: int) -> None:
-        """Clear a task and what follows it, as a user does."""
-        # A job that has started cannot be pre-checked any more; the task says so, and stays failed.
+        """Clear a task and its downstream tasks, as a user does."""
+        # A started job cannot be pre-checked again; the task would fail.
         first = max(task, 1) if any(job["starts"] for job in self._emulator.jobs) else task
-        for each in range(first, 3):
-            self._states[each] = "scheduled"
-            self._deferred.pop(each, None)
+        for number in range(first, 3):
+            self._states[number] = "scheduled"
+            self._deferred.pop(number, None)
 
     @rule()
-    def go_on(self) -> None:
-        """Try the next task once, or go on with its wait."""
+    def run_next(self) -> None:
+        """Run one attempt of the next task, or resume its wait."""
         task = next((n for n, state in enumerate(self._states) if state != "success"), None)
         if task is not None and self._states[task] != "failed":
             self._states[task] = self._attempt(task)
 
     @invariant()
-    def nothing_starts_twice_or_unchecked(self) -> None:
-        """Whatever has happened so far."""
+    def no_job_starts_twice_or_unchecked(self) -> None:
+        """Each job starts at most once, and only after a passed pre-check."""
         for job in self._emulator.jobs:
             verdict = self._verdicts.get(job["id"]) if hasattr(self, "_verdicts") else None
             assert job["starts"] <= (1 if verdict == "pass" else 0), job
 
     def teardown(self) -> None:
-        """Without more faults the tasks come to their end, and it is the one that the verdicts demand."""
+        """Without further faults, the tasks reach the states that the verdicts require."""
         if not hasattr(self, "_verdicts"):
             return
         self._emulator.clear_faults()
-        self._deaths.forget()
-        is_good = set(self._verdicts.values()) == {"pass"}
-        # What failed for good while something was broken is cleared, as somebody would.
+        self._crashes.cancel()
+        all_pass = set(self._verdicts.values()) == {"pass"}
+        # Clear tasks that failed because of a fault, as a user would.
         if self._states[2] != "success":
             self.clear(next((n for n, state in enumerate(self._states) if state == "failed"), 2))
         for _ in range(MOST_ATTEMPTS):
             if self._states[2] == "success" or "failed" in self._states:
                 break
-            self.go_on()
-        self.nothing_starts_twice_or_unchecked()
+            self.run_next()
+        self.no_job_starts_twice_or_unchecked()
         starts = [job["starts"] for job in self._emulator.jobs if job["id"] in self._verdicts]
-        assert self._states == (["success"] * 3 if is_good else ["success", "failed", "scheduled"])
-        assert starts == [int(is_good)] * OURS
+        assert self._states == (["success"] * 3 if all_pass else ["success", "failed", "scheduled"])
+        assert starts == [int(all_pass)] * JOBS
 
     def _attempt(self, task: int) -> str:
-        # Another process than before: it has no token.
+        # A new process has no cached token.
         TOKENS.clear()
-        self._patience.polls = 0
+        self._poll_limit.polls = 0
         context = {"ti": FakeTaskInstance()}
         operator = self._make(task)
         try:
@@ -278,27 +279,27 @@ class Migration(RuleBasedStateMachine):
             return "deferred"
         except AirflowFailException:
             return "failed"
-        except (Died, Exception):
+        except (Crashed, Exception):
             return self._states[task]
         return "success"
 
     async def _fire(self, path: str, fields: dict[str, Any]) -> Any:
         assert path.endswith(DrsWatchTrigger.__name__)
-        self._deaths.trigger = asyncio.current_task()
+        self._crashes.trigger = asyncio.current_task()
         try:
             event = await asyncio.wait_for(anext(DrsWatchTrigger(**fields).run()), LONGEST_WAIT_S)
         except TimeoutError:
             raise Hangs from None
         except asyncio.CancelledError:
-            raise Died from None
+            raise Crashed from None
         finally:
-            self._deaths.trigger = None
+            self._crashes.trigger = None
         return event.payload
 
     def _make(self, task: int) -> Any:
         job_ids = list(self._job_ids)
         if task == 0:
-            # The emulator's time moves with each poll, and settling takes ours: a little has many polls.
+            # Settling uses real time; each poll advances emulator time, so a short time is enough.
             return DrsBatchPrecheckOperator(task_id="precheck", job_ids=job_ids, settle_time=0.2)
         if task == 2:
             return DrsStartJobsOperator(task_id="start", job_ids=job_ids)
@@ -308,9 +309,9 @@ class Migration(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def patience(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Patience:
-    """Move the emulator's clock whenever somebody waits for the next poll, and count how often."""
-    patience = Patience()
+def poll_limit(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> PollLimit:
+    """Advance the emulator's clock at each wait for the next poll, and count the waits."""
+    poll_limit = PollLimit()
     take: Callable[..., list[list[str]]] = PollSchedule.take_due
 
     def take_later(schedule: PollSchedule, now_s: float) -> list[list[str]]:
@@ -322,22 +323,22 @@ def patience(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Patience:
     monkeypatch.setattr(PollSchedule, "take_due", take_later)
 
     def sleep(_: float) -> None:
-        patience.count()
+        poll_limit.count()
         emulator.advance(POLL_S)
 
     monkeypatch.setattr("time.sleep", sleep)
-    return patience
+    return poll_limit
 
 
 @pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("mode", MODES)
 def test_random_faults_break_no_invariant(
-    emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, patience: Patience, mode: str
+    emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch, poll_limit: PollLimit, mode: str
 ) -> None:
     connect({"read_timeout": 0.2, "retry_timeout": 3})
-    deaths = Deaths(monkeypatch)
+    crashes = Crashes(monkeypatch)
     run_state_machine_as_test(
-        lambda: Migration(emulator, deaths, patience, mode),
+        lambda: Migration(emulator, crashes, poll_limit, mode),
         settings=settings(
             max_examples=max(SEQUENCES // len(MODES), 1),
             stateful_step_count=14,

@@ -286,7 +286,7 @@ def test_invalid_certificates_are_replaced(tmp_path: Path, what: str) -> None:
 
 
 def test_certificate_is_given_or_generated(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="either"):
+    with pytest.raises(ValueError, match="mutually exclusive"):
         Emulator(tls=tmp_path, certfile="cert.pem")
 
 

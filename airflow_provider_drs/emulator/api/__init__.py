@@ -1,1 +1,1 @@
-"""The documented API: its error codes, and the schemas of its requests."""
+"""The documented API: error codes and request schemas."""

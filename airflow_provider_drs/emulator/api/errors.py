@@ -1,4 +1,4 @@
-"""The service's error codes that the emulator gives, with HTTP status and text, as the appendix has them."""
+"""The service's error codes that the emulator returns, with the HTTP status and text from the appendix."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CODES: dict[str, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """A refusal of a whole request, or, as the value of a job, of that job."""
+    """An error response to a whole request or, as the value of a job, to that job."""
 
     def __init__(
         self, code: str, detail: str = "", *, status: int | None = None, message: str | None = None
@@ -62,5 +62,5 @@ class ApiError(Exception):
         self.message = message or text.format(detail)
 
     def to_body(self) -> dict[str, Any]:
-        """Return the body of a whole-request refusal."""
+        """Return the body of an error response to a whole request."""
         return {"error_code": self.code, "error_msg": self.message}

@@ -1,10 +1,10 @@
 """
-Checks request bodies against the API's own schemas.
+Checks request bodies against the API's schemas.
 
-``openapi.json`` holds what the documents of DRS and IAM say of each operation: method, path, the documented
-code of success, and the schema of the request. It was cut out of the OpenAPI document that the contract tests
-keep (``tests/contract``), where each fact names its page, and has its conditional demands as ``if`` and
-``then``. It lists every documented operation; those of DRS without a schema are not emulated.
+``openapi.json`` holds the documented facts of each DRS and IAM operation: method, path, success code, and the
+request schema. It is an extract of the OpenAPI document of the contract tests (``tests/contract``), where
+each fact names its page. Conditional requirements are ``if`` and ``then``. All documented operations are
+listed; DRS operations without a schema are not emulated.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ def _load_document() -> dict[str, Any]:
 def _make_validator(schema_name: str | None, definitions: Mapping[str, Any]) -> Draft202012Validator | None:
     if schema_name is None:
         return None
-    # Loading it takes longer than all the rest of the start, and the first request is early enough.
+    # Importing it takes most of the start-up time; the first request is early enough.
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(_inline(definitions[schema_name], definitions))
 
 
 def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema without references: to follow one for each job of a request takes most of the time."""
+    """Return a schema without references, because resolving one per job takes most of a request's time."""
     if isinstance(schema, list):
-        return [_inline(each, definitions) for each in schema]
+        return [_inline(item, definitions) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
@@ -89,7 +89,7 @@ def read_body(operation: Operation, raw: bytes) -> Mapping[str, Any]:
     """
     Return the checked body of a request.
 
-    :raises ApiError: no JSON object, a missing parameter, or a value that is not allowed.
+    :raises ApiError: the body is not a JSON object, lacks a parameter, or has an invalid value.
     """
     if operation.method == "GET":
         return {}
@@ -98,9 +98,9 @@ def read_body(operation: Operation, raw: bytes) -> Mapping[str, Any]:
 
 def check_job_id(text: str) -> str:
     """
-    Return the id of a job that a path names.
+    Return the job ID of a path.
 
-    :raises ApiError: it does not look like one.
+    :raises ApiError: it is not a valid job ID.
     """
     if not re.fullmatch(_load_document()[_DEFINITIONS]["JobId"]["pattern"], text):
         raise ApiError("DRS.M00202", "job_id")
@@ -109,9 +109,9 @@ def check_job_id(text: str) -> str:
 
 def read_cluster_ends(text: str) -> list[dict[str, Any]]:
     """
-    Return the checked ends of a cluster, which travel as a JSON array within a string (drs_03_0106).
+    Return the checked endpoints of a cluster, sent as a JSON array within a string (drs_03_0106).
 
-    :raises ApiError: no such array, or an end that is not described in full.
+    :raises ApiError: the text is not such an array, or an endpoint is incomplete.
     """
     try:
         ends: list[dict[str, Any]] = json.loads(text)
@@ -134,7 +134,7 @@ def _load_ends_validator() -> Draft202012Validator:
 
 @lru_cache(maxsize=512)
 def _read_again(operation: Operation, raw: bytes) -> Mapping[str, Any]:
-    """Return what the same bytes were read as before: polls are many, and all alike."""
+    """Return the cached result for identical bytes: polls repeat the same body."""
     return _read(operation, raw)
 
 
@@ -145,7 +145,7 @@ def _read(operation: Operation, raw: bytes) -> Mapping[str, Any]:
         raise ApiError("DRS.M00007") from None
     if operation.validator is None or not isinstance(body, dict):
         raise ApiError("DRS.M00007")
-    # The first fault in the order of the request, so that equal requests get equal answers.
+    # Report the first error in request order, so that equal requests get equal responses.
     fault = min(operation.validator.iter_errors(body), key=_place, default=None)
     if fault is not None:
         raise _explain(fault)
@@ -177,7 +177,7 @@ def _refuse_duplicates(operation: str, jobs: list[Any], key: str) -> None:
     if not jobs:
         raise ApiError("DRS.M00201", key)
     if operation == "BatchCreateJobs":
-        # They have no ids yet; a name that is taken is an error of its own.
+        # New jobs have no IDs yet; duplicate names have their own error code.
         return
     ids = [job if isinstance(job, str) else _name_row(job) for job in jobs]
     if len(set(ids)) != len(ids):
@@ -185,5 +185,5 @@ def _refuse_duplicates(operation: str, jobs: list[Any], key: str) -> None:
 
 
 def _name_row(job: Mapping[str, Any]) -> str:
-    # Both ends of a job can stand in one call, which names it twice.
+    # One call can contain both endpoints of a job, which names the job twice.
     return f"{job.get('id') or job.get('job_id')} {job.get('end_point_type', '')}"

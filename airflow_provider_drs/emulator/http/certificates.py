@@ -1,8 +1,8 @@
 """
-A certificate authority of the emulator's own, for clients that want TLS to verify.
+Generates a certificate authority for clients that verify TLS.
 
-The authority's key signs one certificate and is then forgotten: whoever finds the folder, or trusts its
-bundle, can be shown no other server by it.
+The authority's key signs one certificate and is then discarded, so it cannot be used to impersonate another
+server.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-#: What this machine calls itself.
+#: The usual names of this machine.
 NAMES = ("localhost", "127.0.0.1", "::1")
 _LIFETIME = datetime.timedelta(days=365)
-# A certificate that is about to expire is made anew, and with it the bundle.
+# Certificates that expire within this time are regenerated, with the bundle.
 _LEAST_LEFT = datetime.timedelta(days=1)
-# For clients whose clock is a little late.
+# For clients whose clock is slightly behind.
 _SKEW = datetime.timedelta(hours=1)
 _PEM = serialization.Encoding.PEM
 
@@ -36,9 +36,9 @@ class Certificates:
     """
     The files of a server with TLS.
 
-    :param ca_file: the bundle that its clients trust.
-    :param certfile: its certificate.
-    :param keyfile: its key, readable to its owner only.
+    :param ca_file: the CA bundle for clients.
+    :param certfile: the server's certificate.
+    :param keyfile: its private key, readable only by the owner.
     """
 
     ca_file: Path
@@ -52,20 +52,20 @@ class Certificates:
 
 def find_or_make(folder: Path, host: str) -> Certificates:
     """
-    Return the certificates in a folder; they are made if there are none that are good.
+    Return the certificates in a directory; generate them if they are missing or invalid.
 
-    So the bundle stays the same from one start to the next.
+    The bundle therefore stays the same between restarts.
 
-    :param folder: for them alone; it is made if need be.
-    :param host: where the server listens, which the certificate names beside this machine's usual names.
-    :raises OSError: the folder cannot be written.
+    :param folder: a dedicated directory; created if missing.
+    :param host: the server's host, which the certificate names in addition to this machine's usual names.
+    :raises OSError: the directory is not writable.
     """
     names = tuple(dict.fromkeys((*NAMES, host)))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = Certificates(*(folder / name for name in ("ca.pem", "server.pem", "server-key.pem")))
-    # What is missing, or no certificate, is made anew.
+    # Missing or unreadable certificates are generated again.
     with suppress(OSError, ValueError):
-        if found.keyfile.stat().st_size and _is_good(found, names):
+        if found.keyfile.stat().st_size and _is_valid(found, names):
             return found
     return make(found, names)
 
@@ -74,17 +74,17 @@ def make(
     into: Certificates, names: Sequence[str] = NAMES, *, lifetime: datetime.timedelta = _LIFETIME
 ) -> Certificates:
     """
-    Write a new authority, and a certificate of it.
+    Write a new authority and a certificate that it has signed.
 
     :param into: the files to write.
-    :param names: host names and addresses that the certificate is for.
-    :param lifetime: from now; a negative one makes a certificate that has expired.
+    :param names: the host names and addresses of the certificate.
+    :param lifetime: from now; a negative one creates an expired certificate.
     """
     now = datetime.datetime.now(datetime.UTC)
-    # An expired certificate, too, has to begin before it ends.
+    # The validity of an expired certificate must begin before it ends, too.
     begin, end = min(now, now + lifetime) - _SKEW, now + lifetime
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("drs-emulator, for this folder only")
+    ca_name = _name("drs-emulator, for this directory only")
     authority = _begin(ca_name, ca_name, ca_key, ca_key, begin, max(end, now + _LIFETIME))
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     authority = authority.add_extension(_usage(signs_certificates=True), critical=True)
@@ -112,7 +112,7 @@ def _begin(
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(begin).not_valid_after(end)
-    # Python 3.13 and later refuse a certificate without these two.
+    # Required by Python 3.13 and later.
     own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     return builder.add_extension(own_id, critical=False).add_extension(issuer_id, critical=False)
@@ -146,12 +146,12 @@ def _alternatives(names: Iterable[str]) -> Iterable[x509.GeneralName]:
 
 def _write_private(file: Path, content: bytes) -> None:
     file.unlink(missing_ok=True)
-    # Never, not even for a moment, readable to others.
+    # Never readable by other users, not even briefly.
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
         out.write(content)
 
 
-def _is_good(found: Certificates, names: Iterable[str]) -> bool:
+def _is_valid(found: Certificates, names: Iterable[str]) -> bool:
     authority, server = (x509.load_pem_x509_certificate(file.read_bytes()) for file in found._files[:2])
     now = datetime.datetime.now(datetime.UTC)
     with suppress(x509.ExtensionNotFound, InvalidSignature, TypeError):

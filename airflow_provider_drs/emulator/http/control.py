@@ -1,4 +1,4 @@
-"""The control API under ``/_emulator/``: seeds jobs, sets verdicts, moves time, injects faults, tells."""
+"""The control API under ``/_emulator/``: seeds jobs, sets verdicts, advances time, injects faults."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from airflow_provider_drs.emulator.client import KEY_HEADER
 from airflow_provider_drs.emulator.http.service import Service
 
 PREFIX = "/_emulator/"
-_TELLING = frozenset({"health", "jobs", "faults", "journal"})
+_READ_ONLY = frozenset({"health", "jobs", "faults", "journal"})
 
 
 class Control:
     """
-    Answers the requests of :class:`EmulatorClient`.
+    Handles the requests of :class:`EmulatorClient`.
 
-    Each action is a POST of a JSON object to its name, answered with a JSON object; what only tells
-    (``health``, ``jobs``, ``faults``, ``journal``) can be asked with GET.
+    Each action is a POST of a JSON object to its name and returns a JSON object. Read-only actions
+    (``health``, ``jobs``, ``faults``, ``journal``) also accept GET.
 
-    :param reset: begins anew.
-    :param key: what every request, whatever it asks, has to bring along; none is asked for, if not given.
+    :param reset: restores the initial state.
+    :param key: the control key that every request must send; not required, if not given.
     """
 
     def __init__(self, service: Service, reset: Callable[[], None], *, key: str | None = None) -> None:
@@ -34,30 +34,30 @@ class Control:
         self._key = key
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Do what the last part of the path says."""
+        """Run the action that the path names."""
         if self._key is not None and not _is_equal(self._key, request.headers.get(KEY_HEADER, "")):
             text = (
-                f"the header {KEY_HEADER} must hold the control key, which the emulator prints at its start"
+                f"the header {KEY_HEADER} must contain the control key, which the emulator prints at startup"
             )
             return web.json_response({"error": text}, status=403)
         name = request.path.removeprefix(PREFIX)
         action = getattr(self, f"do_{name}", None) if name.isidentifier() else None
         if action is None:
-            return web.json_response({"error": f"there is no {request.path}"}, status=404)
-        if request.method != "POST" and not (request.method == "GET" and name in _TELLING):
-            return web.json_response({"error": f"{request.path} takes POST"}, status=405)
+            return web.json_response({"error": f"unknown action {request.path}"}, status=404)
+        if request.method != "POST" and not (request.method == "GET" and name in _READ_ONLY):
+            return web.json_response({"error": f"{request.path} requires POST"}, status=405)
         raw = await request.read()
         try:
             answer = action(**(json.loads(raw) if raw else dict(request.query)))
         except (ApiError, TypeError, ValueError, RecursionError) as error:
             text = error.message if isinstance(error, ApiError) else str(error)
             return web.json_response({"error": text}, status=400)
-        if name not in _TELLING:
-            self._service.keep()
+        if name not in _READ_ONLY:
+            self._service.save()
         return web.json_response({"answer": answer})
 
     def do_health(self) -> dict[str, Any]:
-        """Tell that the emulator is up, and its time."""
+        """Return the status and the time."""
         return {"status": "ok", "now": self._service.clock.now()}
 
     def do_jobs(self) -> list[dict[str, Any]]:
@@ -77,40 +77,40 @@ class Control:
         ]
 
     def do_seed_job(self, job_id: str | None = None, **details: Any) -> str:
-        """Add a job and return its id."""
+        """Add a job and return its ID."""
         return self._service.world.seed(job_id, **details).id
 
     def do_set_job(self, job_id: str, **details: Any) -> None:
-        """Change a job as only its owner could: its status, what it echoes, which of its endpoints answer."""
+        """Change a job's status and details."""
         self._service.world.change(job_id, **details)
 
     def do_plan_job(self, name: str, **details: Any) -> None:
-        """Choose what the jobs will be like that are created under a name."""
+        """Set details of the jobs that will be created under a name."""
         self._service.world.plan_job(name, **details)
 
     def do_set_verdict(self, job_id: str | None, outcome: str, **details: Any) -> None:
-        """Choose how the next pre-checks of a job, or of all, end."""
+        """Set the outcome of the next pre-checks of one job or all jobs."""
         self._service.world.plan_prechecks(job_id, outcome=outcome, **details)
 
     def do_set_pace(self, pace: str | int) -> None:
-        """Let phases take their time, no time, or so many reads."""
+        """Set how jobs progress."""
         self._service.world.pace = pace
 
     def do_advance(self, seconds: float) -> float:
-        """Move time forward, and return the new time."""
+        """Advance time and return the new time."""
         self._service.clock.advance(seconds)
         return self._service.clock.now()
 
     def do_speed(self, speed: float) -> None:
-        """Let time run so many times as fast."""
+        """Run the clock at this multiple of real time."""
         self._service.clock.set_speed(speed)
 
     def do_inject(self, kind: str, **details: Any) -> int:
-        """Add a fault and return its id."""
+        """Add a fault and return its ID."""
         return self._service.faults.add(kind, **details)
 
     def do_faults(self) -> list[dict[str, Any]]:
-        """List all faults, with how many requests each has spoiled."""
+        """List all faults, with the number of requests that each has affected."""
         return self._service.faults.describe()
 
     def do_remove_fault(self, fault_id: int) -> None:
@@ -122,34 +122,34 @@ class Control:
         self._service.faults.clear()
 
     def do_journal(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the requests that reached the emulator, of one operation or all."""
+        """Return the received requests, of one operation or all."""
         return self._service.journal.read(operation)
 
     def do_clear_journal(self) -> None:
-        """Forget the requests so far."""
+        """Remove the requests received so far."""
         self._service.journal.clear()
 
     def do_revoke_tokens(self) -> None:
-        """Make every token invalid."""
+        """Invalidate every token."""
         self._service.iam.revoke_all()
 
     def do_accept_token(self, token: str, expires_at: float | None = None) -> None:
-        """Let a token be good that another IAM has issued; ``expires_at`` is epoch seconds."""
+        """Accept a token of another IAM; ``expires_at`` is in epoch seconds."""
         if not isinstance(token, str) or not isinstance(expires_at, int | float | None):
-            raise ValueError("token is a string, expires_at epoch seconds")
+            raise ValueError("token must be a string and expires_at epoch seconds")
         self._service.iam.accept(token, expires_at)
 
     do_tokens = do_accept_token
 
     def do_set_iam(self, **details: Any) -> None:
-        """Change ``lifetime_s``, ``token_bytes`` or ``password`` of the tokens to come."""
+        """Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens."""
         self._service.iam.change(**details)
 
     def do_reset(self) -> None:
-        """Begin anew: the jobs, plans and faults of the beginning, an empty journal, no tokens."""
+        """Restore the initial state."""
         self._reset()
 
 
 def _is_equal(key: str, given: str) -> bool:
-    # Bytes, since a header can hold what is not ASCII; and in a time that tells nothing of the key.
+    # Compare bytes, because a header can contain non-ASCII text, and in constant time.
     return hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""What each operation makes of a checked request: an answer in the shape that its page documents."""
+"""Handles a checked request of each operation and builds the documented response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_drs.emulator.api.errors import ApiError
 from airflow_provider_drs.emulator.world import configuration, cutover, views
 from airflow_provider_drs.emulator.world.world import World
 
-#: Errors that a fault puts in the place of single jobs' answers; what they stand for is not done.
+#: Errors that a fault returns for single jobs instead of processing them.
 Overrides = Mapping[str, ApiError]
 Document = dict[str, Any]
 Handler = Callable[[World, Mapping[str, Any], Overrides], Document]
@@ -48,20 +48,20 @@ def test_connections(world: World, body: Mapping[str, Any], overrides: Overrides
 
 
 def test_clusters(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
-    """BatchValidateClustersConnections (drs_03_0106): "true" and "false" as texts."""
+    """BatchValidateClustersConnections (drs_03_0106): "true" and "false" as strings."""
     rows = _for_each(configuration.test_cluster)(world, body, overrides)["results"]
     return _listed({**row, "status": str(row["status"] == "success").lower()} for row in rows)
 
 
 def set_objects(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
-    """BatchSetObjects (drs_03_0109): another key for the id, a flag for the status, another one's count."""
+    """BatchSetObjects (drs_03_0109): uses ``job_id``, a Boolean status and ``all_counts``."""
     rows = _for_each(configuration.set_objects)(world, body, overrides)["results"]
     results = [{"job_id": row["id"], "status": row["status"] == "success", **_error_of(row)} for row in rows]
     return {"all_counts": len(results), "results": results}
 
 
 def reset_passwords(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
-    """BatchResetPassword (drs_03_0134): each row names its end."""
+    """BatchResetPassword (drs_03_0134): each row names its endpoint."""
     rows = []
     for wanted in body["jobs"]:
         row = _write(
@@ -77,7 +77,7 @@ def reset_passwords(world: World, body: Mapping[str, Any], overrides: Overrides)
 
 
 def show_parameters(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
-    """BatchShowParams (drs_03_0141): rows without ids, so that one bad job spoils all."""
+    """BatchShowParams (drs_03_0141): rows have no IDs, so the error of one job is that of the request."""
     rows = []
     for job_id in body["jobs"]:
         if job_id in overrides:
@@ -140,7 +140,7 @@ def list_jobs(world: World, body: Mapping[str, Any], overrides: Overrides) -> Do
 
 
 def _for_each(action: Callable[[World, str, Mapping[str, Any]], None], key: str = "jobs") -> Handler:
-    """Return what does an action for each job of a request."""
+    """Return a handler that runs an action for each job of a request."""
 
     def handle(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
         return _listed(
@@ -151,7 +151,9 @@ def _for_each(action: Callable[[World, str, Mapping[str, Any]], None], key: str 
 
 
 def _for_one(action: Callable[[World, Mapping[str, Any]], Document]) -> Handler:
-    """Return what does an action for the one job of a request; its refusal is that of the request."""
+    """
+    Return a handler that runs an action for the one job of a request, whose error is that of the request.
+    """
 
     def handle(world: World, body: Mapping[str, Any], overrides: Overrides) -> Document:
         if body["job_id"] in overrides:
@@ -210,7 +212,7 @@ def _write(job_id: str, overrides: Overrides, action: Callable[..., Any], *args:
 def _read(
     job_ids: Iterable[str],
     overrides: Overrides,
-    look: Callable[[str], dict[str, Any]],
+    read: Callable[[str], dict[str, Any]],
     id_key: str,
     text_key: str,
 ) -> dict[str, Any]:
@@ -219,7 +221,7 @@ def _read(
         try:
             if job_id in overrides:
                 raise overrides[job_id]
-            rows.append(look(job_id))
+            rows.append(read(job_id))
         except ApiError as error:
             rows.append({id_key: job_id, "error_code": error.code, text_key: error.message})
     return _listed(rows)
@@ -231,9 +233,9 @@ def _listed(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _page(body: Mapping[str, Any]) -> list[str]:
-    """Return the jobs of the page that is asked for: the first five, where nobody says otherwise."""
+    """Return the jobs of the requested page; by default, the first five."""
     wanted = body.get("page_req", {})
-    # JSON Schema takes 1.0 for an integer.
+    # JSON Schema accepts 1.0 as an integer.
     size, page = int(wanted.get("per_page", _DEFAULT_PAGE)), int(wanted.get("cur_page", 1))
     jobs: list[str] = body["jobs"]
     if size == 0:

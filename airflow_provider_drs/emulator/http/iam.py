@@ -1,4 +1,4 @@
-"""Who may call: passwords, tokens with an expiry, and signed requests."""
+"""Authentication: passwords, tokens with an expiry, and signed requests."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SECRET_KEY = "emulator-secret-key-not-real"
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
-#: The gateway refuses signatures that are older or newer than this.
+#: The gateway rejects signatures that are older or newer than this.
 _LARGEST_SKEW_S = 900.0
 
 
 class IamError(Exception):
-    """A refusal in IAM's own shape."""
+    """An error response in IAM's format."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class IamError(Exception):
         self.message = message
 
     def to_body(self) -> dict[str, Any]:
-        """Return the body that Keystone sends."""
+        """Return the body in Keystone's format."""
         titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
         return {
             "error": {"code": self.status, "message": self.message, "title": titles.get(self.status, "Error")}
@@ -46,11 +46,11 @@ class IamError(Exception):
 
 class Iam:
     """
-    Issues tokens and checks callers.
+    Issues tokens and authenticates callers.
 
-    :param clock: tokens expire by this clock.
-    :param lifetime_s: seconds that a token lives.
-    :param token_bytes: how long a token is; real ones can be larger than 8 KB.
+    :param clock: the clock by which tokens expire.
+    :param lifetime_s: lifetime of a token in seconds.
+    :param token_bytes: size of a token; real ones can exceed 8 KB.
     """
 
     def __init__(self, clock: Clock, *, lifetime_s: float = 86_400.0, token_bytes: int = 2_000) -> None:
@@ -62,20 +62,20 @@ class Iam:
 
     def change(self, **details: Any) -> None:
         """
-        Change ``lifetime_s``, ``token_bytes`` or ``password`` for the tokens to come.
+        Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens.
 
-        :raises ValueError: there is no such thing, or the value is of the wrong type.
+        :raises ValueError: the name is unknown, or the value has the wrong type.
         """
         for name, value in details.items():
             kind = {"lifetime_s": int | float, "token_bytes": int, "password": str}.get(name)
             if kind is None or not isinstance(value, kind):
-                raise ValueError(f"IAM has lifetime_s, token_bytes and password, not {name}={value!r}")
+                raise ValueError(f"{name}={value!r} is invalid; expected lifetime_s, token_bytes or password")
         for name, value in details.items():
             setattr(self, name, value)
 
     def issue(self, body: Mapping[str, Any], *, with_catalog: bool) -> tuple[str, dict[str, Any]]:
         """
-        Return a token and the body that comes with it.
+        Return a token and the response body.
 
         :raises IamError: wrong user, password, domain or project.
         """
@@ -93,7 +93,7 @@ class Iam:
         return token, self._describe(now_s, with_catalog)
 
     def list_projects(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Return the projects that the user may act in, all or those of a name."""
+        """Return the projects that the user can access, all or those of a name."""
         project = {
             "id": PROJECT_ID,
             "name": PROJECT,
@@ -106,15 +106,15 @@ class Iam:
         return [project] if name in (None, PROJECT) else []
 
     def accept(self, token: str, expires_s: float | None = None) -> None:
-        """Let a token be good until an instant; one that another IAM has issued, too."""
+        """Accept a token until an instant, including one that another IAM has issued."""
         self._expiry_by_token[token] = self._clock.now() + self.lifetime_s if expires_s is None else expires_s
 
     def revoke_all(self) -> None:
-        """Make every token invalid, as a change of the password does."""
+        """Invalidate every token, as a password change does."""
         self._expiry_by_token.clear()
 
-    def knows(self, token: str) -> bool:
-        """Whether a token is good now."""
+    def accepts(self, token: str) -> bool:
+        """Return whether a token is valid now."""
         return self._clock.now() < self._expiry_by_token.get(token, 0.0)
 
     def _describe(self, now_s: float, with_catalog: bool) -> dict[str, Any]:
@@ -136,10 +136,10 @@ def check_signature(method: str, target: str, headers: Mapping[str, str], body: 
     """
     Check a request signed with the emulator's keys.
 
-    :param target: path and query as they were sent.
-    :param headers: by lower-case name.
-    :param now_s: real epoch seconds: a signature covers the time of its maker's clock.
-    :raises ApiError: the signature does not fit, or is too old.
+    :param target: path and query as sent.
+    :param headers: by lowercase name.
+    :param now_s: real epoch seconds, because a signature contains the caller's time.
+    :raises ApiError: the signature is wrong or too old.
     """
     parts = _parse_authorization(headers.get("authorization", ""))
     date = headers.get("x-sdk-date", "")
@@ -171,10 +171,10 @@ def check_signature(method: str, target: str, headers: Mapping[str, str], body: 
 
 
 def _parse_authorization(value: str) -> dict[str, str]:
-    scheme, _, rest = value.partition(" ")
+    scheme, _, parameters = value.partition(" ")
     if scheme != _ALGORITHM:
         return {}
-    return dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    return dict(part.strip().partition("=")[::2] for part in parameters.split(","))
 
 
 def _canonical_path(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Which addresses only this machine can reach."""
+"""Recognizes loopback addresses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on *host*."""
+    """Return whether only this machine can reach a server that listens on *host*."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The HTTP face of the emulator: which operation it is, who may call it, and what comes back."""
+"""Routes requests to operations, authenticates callers and returns responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from aiohttp import web
 from airflow_provider_drs.emulator.api.errors import ApiError
 from airflow_provider_drs.emulator.api.schemas import POLLS, check_job_id, load_operations, read_body
 from airflow_provider_drs.emulator.calls import Answer, Call, Journal, send
-from airflow_provider_drs.emulator.fault_injection import drop_rows, find_overrides, spoil_after, spoil_before
+from airflow_provider_drs.emulator.fault_injection import (
+    alter_response,
+    drop_rows,
+    find_overrides,
+    replace_response,
+)
 from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.http.handlers import HANDLERS
 from airflow_provider_drs.emulator.http.iam import Iam, IamError, check_signature
@@ -28,9 +33,9 @@ class Service:
     """
     One emulated cloud: IAM and DRS of one region.
 
-    :param iam_url: a Keystone whose tokens are good here, too.
-    :param keep: called before anybody gets to know of what has changed.
-    :param tell: called with each line of the journal when its request is over.
+    :param iam_url: a Keystone whose tokens are also accepted.
+    :param save: called before a client can observe a change.
+    :param on_request: called with the journal entry of each completed request.
     """
 
     def __init__(
@@ -42,8 +47,8 @@ class Service:
         journal: Journal,
         *,
         iam_url: str | None = None,
-        keep: Callable[[], None] | None = None,
-        tell: Callable[[Mapping[str, Any]], None] | None = None,
+        save: Callable[[], None] | None = None,
+        on_request: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.clock = clock
         self.world = world
@@ -51,19 +56,19 @@ class Service:
         self.faults = faults
         self.journal = journal
         self.stopping = asyncio.Event()
-        self.keep = keep or _forget
-        self._tell = tell
+        self.save = save or _save_nothing
+        self._on_request = on_request
         self._iam_url = iam_url.rstrip("/").removesuffix("/v3") if iam_url else None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request of the API."""
+        """Handle one request of the API."""
         raw = await request.read()
-        matches = [(each, match) for each in load_operations() if (match := each.path.match(request.path))]
-        found = next((each for each in matches if each[0].method == request.method), None)
+        routes = [(item, match) for item in load_operations() if (match := item.path.match(request.path))]
+        found = next((route for route in routes if route[0].method == request.method), None)
         entry = self.journal.note(request, raw, found[0].name if found else None, self.clock.now())
         try:
             if found is None:
-                error = ApiError("APIGW.0103" if matches else "APIGW.0101")
+                error = ApiError("APIGW.0103" if routes else "APIGW.0101")
                 return send(entry, Answer(error.status, error.to_body()))
             operation, match = found
             if "job_id" in match.groupdict():
@@ -71,25 +76,26 @@ class Service:
             call = Call(request, raw, operation, entry["job_ids"], entry)
             return await self._serve(call, match.groupdict())
         finally:
-            self.keep()
-            if self._tell is not None:
-                self._tell(entry)
+            self.save()
+            if self._on_request is not None:
+                self._on_request(entry)
 
     async def _serve(self, call: Call, path: Mapping[str, str]) -> web.StreamResponse:
-        call.faults = self.faults.strike(call.operation.name, call.job_ids)
+        call.faults = self.faults.match(call.operation.name, call.job_ids)
         call.entry["faults"] = [fault.kind for fault in call.faults]
-        instead = await spoil_before(call, self.stopping)
-        if instead is not None:
-            return instead
+        replacement = await replace_response(call, self.stopping)
+        if replacement is not None:
+            return replacement
         try:
             answer = await self._answer(call, path)
         except (ApiError, IamError) as error:
-            # Some codes of single jobs come with a success; as the answer to a request they are none.
+            # Some codes of single jobs have a success status; as the response to a whole request, they are
+            # errors.
             answer = Answer(error.status if error.status >= 300 else 400, error.to_body())
         if call.faults:
-            # Its answer may take its time, or never come.
-            self.keep()
-        return await spoil_after(call, answer, self.stopping)
+            # Save now, because a fault can delay or drop the response.
+            self.save()
+        return await alter_response(call, answer, self.stopping)
 
     async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
         operation = call.operation
@@ -97,19 +103,19 @@ class Service:
             return self._issue_token(call)
         if operation.name == PROJECTS_OPERATION:
             return self._list_projects(call)
-        if path.get("project_id") != await self._authorise(call):
+        if path.get("project_id") != await self._authorize(call):
             raise ApiError("DRS.M00261")
         body = read_body(operation, call.raw)
         if "job_id" in path:
             body = {**body, "job_id": check_job_id(path["job_id"])}
         document = HANDLERS[operation.name](self.world, body, find_overrides(call))
         call.entry["applied"] = True
-        # A read in which no job could be read is a 400 with its rows: so the Terraform provider has it.
+        # A read in which every job failed returns 400 with its rows, as in the Terraform provider.
         is_refused = operation.name in POLLS and _has_only_errors(document)
         status = 400 if is_refused else operation.success
         return Answer(status, drop_rows(call, document, self.world.jobs))
 
-    # Who may call.
+    # Authentication.
 
     def _issue_token(self, call: Call) -> Answer:
         if not _is_json(call.request.headers):
@@ -126,14 +132,14 @@ class Service:
         headers = {name.lower(): value for name, value in call.request.headers.items()}
         if "authorization" in headers:
             check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
-        elif not self.iam.knows(headers.get("x-auth-token", "")):
+        elif not self.iam.accepts(headers.get("x-auth-token", "")):
             raise IamError(401, "The request you have made requires authentication.")
         call.entry["applied"] = True
         projects = self.iam.list_projects(call.request.query.get("name"))
         return Answer(200, {"projects": projects, "links": {"self": str(call.request.url)}})
 
-    async def _authorise(self, call: Call) -> str | None:
-        """Return the project that the caller may act in."""
+    async def _authorize(self, call: Call) -> str | None:
+        """Return the project that the caller can access."""
         headers = {name.lower(): value for name, value in call.request.headers.items()}
         if not _is_json(call.request.headers):
             raise ApiError("DRS.M00202", "Content-Type")
@@ -143,18 +149,18 @@ class Service:
             check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
             return PROJECT_ID
         token = headers.get("x-auth-token", "")
-        if self.iam.knows(token):
+        if self.iam.accepts(token):
             return PROJECT_ID
         if self._iam_url and token:
-            return await _ask_other_iam(self._iam_url, token)
+            return await _read_token_project(self._iam_url, token)
         raise ApiError("DRS.M00100")
 
 
-def _forget() -> None:
-    """Keep nothing: an emulator lives in memory, unless told otherwise."""
+def _save_nothing() -> None:
+    """Do not save: the state is in memory only."""
 
 
-async def _ask_other_iam(iam_url: str, token: str) -> str | None:
+async def _read_token_project(iam_url: str, token: str) -> str | None:
     """Return the project of a token that a Keystone has issued."""
     headers = {"X-Auth-Token": token, "X-Subject-Token": token}
     try:

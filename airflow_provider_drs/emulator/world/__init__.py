@@ -1,1 +1,1 @@
-"""The emulated jobs, and the rules that they follow."""
+"""The emulated jobs and their rules."""

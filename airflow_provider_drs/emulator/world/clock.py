@@ -1,19 +1,19 @@
-"""The emulator's time: it runs with the wall clock, faster, or only when it is told to."""
+"""The emulator's clock: real time, a multiple of it, or manual."""
 
 from __future__ import annotations
 
 import time
 
-#: A thousand years in seconds; beyond, dates cannot be written down.
-_FOR_EVER = 3.2e10
+#: About 1,000 years in seconds; later dates cannot be formatted.
+_LONGEST_SPAN_S = 3.2e10
 
 
 class Clock:
     """
-    Epoch seconds that tests can move.
+    Epoch seconds that tests can control.
 
-    :param manual: time stands still between two calls of :meth:`advance`.
-    :param speed: how many seconds pass here in one real second.
+    :param manual: time advances only through :meth:`advance`.
+    :param speed: emulated seconds per real second.
     """
 
     def __init__(self, *, manual: bool = False, speed: float = 1.0) -> None:
@@ -22,11 +22,11 @@ class Clock:
         self._real_s = time.monotonic()
 
     def __getstate__(self) -> dict[str, float]:
-        """Return what is kept of it while nobody runs it: its time goes on at the same speed."""
+        """Return the stored form; time continues at the same speed while the emulator is stopped."""
         return {"now_s": self.now(), "at_s": time.time(), "speed": self._speed}
 
     def __setstate__(self, kept: dict[str, float]) -> None:
-        """Go on."""
+        """Restore the clock."""
         self._speed = kept["speed"]
         self._offset_s = kept["now_s"] + max(0.0, time.time() - kept["at_s"]) * self._speed
         self._real_s = time.monotonic()
@@ -36,15 +36,15 @@ class Clock:
         return self._offset_s + (time.monotonic() - self._real_s) * self._speed
 
     def advance(self, seconds: float) -> None:
-        """Move time forward."""
+        """Advance time."""
         self._offset_s += _check(seconds)
 
     def set_speed(self, speed: float) -> None:
-        """Let time run *speed* times as fast from now on; 0 lets it stand still."""
+        """Run at *speed* times real time from now on; 0 stops the clock."""
         self._offset_s, self._real_s, self._speed = self.now(), time.monotonic(), _check(speed)
 
 
 def _check(value: float) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < _FOR_EVER:
-        raise ValueError(f"time goes forward only, and not for ever: {value!r}")
+    if not isinstance(value, int | float) or not 0 <= value < _LONGEST_SPAN_S:
+        raise ValueError(f"expected a number of at least 0 and below {_LONGEST_SPAN_S:g}, not {value!r}")
     return value

@@ -1,4 +1,4 @@
-"""Comparisons of the data at both ends: how they run, and what they find."""
+"""Comparisons of source and destination data: progress and results."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: Seconds that a comparison waits for its turn, and that it takes with that.
+#: Seconds until a queued comparison starts, and until it ends.
 QUEUE_S = 3.0
 COMPARISON_S = 10.0
-#: What the list of comparisons calls one of objects.
+#: The name of an object comparison in the list of comparisons.
 _OBJECTS = "object_comparison"
 
 
@@ -19,8 +19,8 @@ class Comparison:
     One comparison of a job.
 
     :param kind: ``objects``, ``lines`` or ``contents``.
-    :param tables: the tables of each database; none for a database stands for all of its.
-    :param begin_s: when it begins to run.
+    :param tables: the tables of each database; an empty list means all tables of a database.
+    :param begin_s: when it starts to run.
     """
 
     id: str
@@ -33,15 +33,15 @@ class Comparison:
     reads: int = 0
 
     def status(self, now_s: float) -> str:
-        """Return the service's word for where it stands."""
+        """Return its status in the service's terms."""
         if self.is_cancelled:
             return "CANCELLED"
         if now_s < self.begin_s:
             return "WAITING_FOR_RUNNING"
         return "RUNNING" if now_s < self.end_s else "SUCCESSFUL"
 
-    def look(self, now_s: float, pace: str | int) -> None:
-        """Count a read, which in the one pace makes it go on."""
+    def count_read(self, now_s: float, pace: str | int) -> None:
+        """Count a read, which makes it progress if the pace is a number."""
         if not isinstance(pace, int):
             return
         self.reads += 1
@@ -50,7 +50,7 @@ class Comparison:
             self.begin_s, self.end_s = min(self.begin_s, now_s), self.end_s - lead_s
 
     def is_unfinished(self, now_s: float) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.status(now_s) in ("WAITING_FOR_RUNNING", "RUNNING")
 
     def to_row(self, now_s: float) -> dict[str, Any]:
@@ -61,17 +61,17 @@ class Comparison:
             "compare_task_status": self.status(now_s),
             "create_time": str(int(self.created_s * 1000)),
         }
-        ended = {"end_time": str(int(self.end_s * 1000))}
-        return row | ({} if self.is_unfinished(now_s) else ended)
+        end = {"end_time": str(int(self.end_s * 1000))}
+        return row | ({} if self.is_unfinished(now_s) else end)
 
 
 def show_objects(
     comparison: Comparison, databases: Mapping[str, Mapping[str, int]], differences: Iterable[str]
 ) -> dict[str, Any]:
-    """Return what a comparison of objects has found: tables that differ are missing at the destination."""
-    wrong = set(differences)
+    """Return the result of an object comparison: tables that differ are missing at the destination."""
+    different = set(differences)
     tables = [(database, table) for database, found in databases.items() for table in found]
-    missing = [pair for pair in tables if ".".join(pair) in wrong]
+    missing = [pair for pair in tables if ".".join(pair) in different]
     overview = [
         _count("DB", len(databases), len(databases)),
         _count("TABLE", len(tables), len(tables) - len(missing)),
@@ -113,19 +113,19 @@ def show_data(
     page: Sequence[int],
 ) -> dict[str, Any]:
     """
-    Return a page of what a comparison of rows or contents has found: a table that differs lacks one row.
+    Return a page of the result of a row or content comparison: a table that differs lacks one row.
 
-    :param page: the number of the page, and how many databases are on one.
+    :param page: the page number and the number of databases per page.
     """
     prefix = "line" if comparison.kind == "lines" else "content"
     number, size = page
     names = list(comparison.tables or databases)
     shown = names[(number - 1) * size : number * size]
-    wrong = set(differences)
+    different = set(differences)
     overview, details = [], []
     for database in shown:
         tables = comparison.tables.get(database) or list(databases.get(database, {}))
-        rows = [_table(prefix, database, table, databases, wrong) for table in tables]
+        rows = [_table(prefix, database, table, databases, different) for table in tables]
         is_same = all(row[f"{prefix}_compare_result"] == "CONSISTENT" for row in rows)
         overview.append(
             {
@@ -144,16 +144,16 @@ def show_data(
 
 
 def _table(
-    prefix: str, database: str, table: str, databases: Mapping[str, Mapping[str, int]], wrong: set[str]
+    prefix: str, database: str, table: str, databases: Mapping[str, Mapping[str, int]], different: set[str]
 ) -> dict[str, Any]:
     rows = databases.get(database, {}).get(table)
     if rows is None:
-        # The page spells it so.
+        # The spelling of the documented API.
         result, source, target = "TARGET_DB_NOT_EXIT", 0, 0
     else:
-        is_wrong = f"{database}.{table}" in wrong
-        source, target = rows, rows - is_wrong
-        result = "INCONSISTENT" if is_wrong else "CONSISTENT"
+        is_different = f"{database}.{table}" in different
+        source, target = rows, rows - is_different
+        result = "INCONSISTENT" if is_different else "CONSISTENT"
     row = {
         "source_table_name": table,
         "target_table_name": table,

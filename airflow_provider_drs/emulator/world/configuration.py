@@ -1,4 +1,4 @@
-"""What can be set for a job: the actions behind the pages on configuration, each for one job."""
+"""Configuration of jobs: the actions of the configuration pages, each for one job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_drs.emulator.world.jobs import Job
 from airflow_provider_drs.emulator.world.timeline import PAUSED
 from airflow_provider_drs.emulator.world.world import CONFIGURING, ENDED, TRANSFERRING, World
 
-#: What a password can be changed in; the page spells one of them in its own way.
+#: Statuses in which a password can be changed; the page spells one of them differently.
 _PASSWORD_STATUSES = TRANSFERRING | {"STARTJOBING", "START_JOB_FAILED", "STARTJOB_FAILED", PAUSED}
 _CHANGES = ("replace_definer", "is_target_readonly")
 _ALARM = ("delay_time", "rto_delay", "rpo_delay", "alarm_to_user")
@@ -20,7 +20,7 @@ _POLICIES = ("conflict_policy", "filter_ddl_policy", "index_trans")
 
 
 def test_cluster(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Test all ends of a MongoDB cluster job that are named; it is for parents only."""
+    """Test the named endpoints of a MongoDB cluster job; only parents allow it."""
     job = world.find_for(job_id, CONFIGURING)
     if not job.is_cluster:
         raise ApiError("DRS.M00308")
@@ -32,44 +32,45 @@ def test_cluster(world: World, job_id: str, request: Mapping[str, Any]) -> None:
 
 
 def modify(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Change a job; with its ends, save them."""
+    """Change a job and, if given, save its endpoints."""
     job = world.find_for(job_id)
     status = job.status(world.clock.now())
     given = [end for end in ("source", "target") if f"{end}_endpoint" in request]
     if status in ENDED or (given and status not in CONFIGURING):
         raise ApiError("DRS.M00304")
-    if any(each.name == request.get("name") and each is not job for each in world.jobs.values()):
+    if any(other.name == request.get("name") and other is not job for other in world.jobs.values()):
         raise ApiError("DRS.M00277")
     for end, short in (("source", "so"), ("target", "ta")):
         if end in given:
-            world.refuse_wrong_password(job, short, request[f"{end}_endpoint"].get("db_password"))
+            world.check_password(job, short, request[f"{end}_endpoint"].get("db_password"))
     for end in given:
         world.save_endpoint(job, end, request[f"{end}_endpoint"])
     job.has_endpoints = job.has_endpoints or bool(given)
     job.name = request.get("name", job.name)
     job.description = request.get("description", job.description)
     job.task_type = request.get("task_type", job.task_type)
-    job.settings |= _keep(request, _CHANGES)
+    job.settings |= _select(request, _CHANGES)
     if "alarm_notify" in request:
-        job.settings["alarm_notify"] = _keep_alarm(request["alarm_notify"])
+        job.settings["alarm_notify"] = _select_alarm(request["alarm_notify"])
 
 
-def _keep(request: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return what is known of a request: anything else in it could be a secret that has lost its way."""
+def _select(request: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the known fields of a request; an unknown one could be a misplaced secret."""
     return {name: request[name] for name in names if name in request}
 
 
-def _keep_alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    kept = _keep(alarm, _ALARM)
+def _select_alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    selected = _select(alarm, _ALARM)
     if "subscriptions" in alarm:
-        kept["subscriptions"] = [_keep(each, ("endpoints", "protocol")) for each in alarm["subscriptions"]]
-    return kept
+        subscriptions = alarm["subscriptions"]
+        selected["subscriptions"] = [_select(row, ("endpoints", "protocol")) for row in subscriptions]
+    return selected
 
 
 def set_objects(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Choose what is replicated, after the ends were tested and saved."""
+    """Select the objects to replicate, after the endpoints were tested and saved."""
     job = world.find_for(job_id, CONFIGURING, uses=("migration", "sync"))
-    _refuse_unready(job)
+    _require_endpoints(job)
     rows = request.get("job", [])
     ids = {row["id"] for row in rows}
     if len(ids) < len(rows):
@@ -83,19 +84,19 @@ def set_objects(world: World, job_id: str, request: Mapping[str, Any]) -> None:
         job.settings["sync_database"] = request["sync_database"]
 
 
-def _refuse_unready(job: Job) -> None:
+def _require_endpoints(job: Job) -> None:
     if job.is_tested != {"so", "ta"} or not job.has_endpoints:
         raise ApiError("DRS.M00305", "the connections are not tested and saved")
 
 
 def set_definer(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Choose whether definers are replaced."""
+    """Set whether definers are replaced."""
     job = world.find_for(job_id, CONFIGURING, engine="mysql")
     job.settings["replace_definer"] = request["replace_definer"]
 
 
 def set_speed(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Limit the speed in windows of a day; none of them lifts the limit."""
+    """Limit the speed in daily windows; an empty list removes the limit."""
     job = world.find_for(job_id)
     if job.status(world.clock.now()) in ENDED:
         raise ApiError("DRS.M00304")
@@ -111,23 +112,23 @@ def set_speed(world: World, job_id: str, request: Mapping[str, Any]) -> None:
         if taken & hours:
             raise ApiError("DRS.M00305", "speed_limit overlaps")
         taken |= hours
-    job.settings["speed_limit"] = [_keep(window, _WINDOW) for window in windows]
+    job.settings["speed_limit"] = [_select(window, _WINDOW) for window in windows]
 
 
 def reset_password(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Take the new password of a database."""
+    """Set the new password of a database."""
     job = world.find_for(job_id, _PASSWORD_STATUSES)
-    world.refuse_wrong_password(job, request["end_point_type"], request["db_password"])
+    world.check_password(job, request["end_point_type"], request["db_password"])
 
 
 def set_policy(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Set how a synchronization goes about conflicts, DDL and indexes."""
+    """Set how a synchronization handles conflicts, DDL and indexes."""
     job = world.find_for(job_id, CONFIGURING, uses=("sync",))
-    job.settings |= _keep(request, _POLICIES)
+    job.settings |= _select(request, _POLICIES)
 
 
 def change_data(world: World, job_id: str, request: Mapping[str, Any]) -> None:
-    """Add a rule of data processing; a table can have one."""
+    """Add a data processing rule; a table can have one."""
     job = world.find_for(job_id, CONFIGURING, uses=("sync",))
     config = request.get("config_transformation")
     tables = {row.get("id", "") for row in request.get("object_info", ())}
@@ -138,7 +139,7 @@ def change_data(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     job.rules |= tables
 
 
-#: group, key, value at the source, at the destination, range, whether a change takes a restart.
+#: Group, key, source value, destination value, range, whether a change requires a restart.
 _PARAMETERS = (
     ("common", "character_set_server", "utf8mb4", "utf8mb4", "utf8|latin1|gbk|utf8mb4", True),
     ("common", "lower_case_table_names", "0", "0", "0|1", True),
@@ -150,10 +151,10 @@ _PARAMETERS = (
 
 
 def show_parameters(world: World, job_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of both databases; the first time they have to be read from there."""
+    """Return the parameters of both databases; the first call must read them from there."""
     job = _find_with_parameters(world, job_id)
     if not job.parameters:
-        # JSON Schema takes 1.0 for an integer.
+        # JSON Schema accepts 1.0 as an integer.
         if int(request["refresh"]) != 1:
             raise ApiError("DRS.M00303")
         job.parameters = [
@@ -177,7 +178,7 @@ def show_parameters(world: World, job_id: str, request: Mapping[str, Any]) -> di
 
 
 def update_parameters(world: World, job_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Change parameters of the destination, all of them or none."""
+    """Change parameters of the destination, all or none."""
     job = _find_with_parameters(world, job_id)
     if not job.parameters:
         raise ApiError("DRS.M00303")
@@ -204,6 +205,6 @@ def _is_allowed(allowed: str, value: str) -> bool:
     if "-" not in allowed:
         return value in allowed.split("|")
     lowest, highest = allowed.split("-")
-    # A figure with more digits than its range has is outside of it, however long.
+    # A number with more digits than its upper bound is out of range.
     is_figure = value.isascii() and value.isdigit() and len(value) <= len(highest)
     return is_figure and int(lowest) <= int(value) <= int(highest)

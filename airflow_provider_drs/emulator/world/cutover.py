@@ -1,4 +1,4 @@
-"""The end of a replication: comparing the data, and switching over."""
+"""The end of a replication: comparing data and switching over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_drs.emulator.world.jobs import Job
 from airflow_provider_drs.emulator.world.timeline import INCREMENTAL
 from airflow_provider_drs.emulator.world.world import World
 
-#: Seconds that a switch-over takes.
+#: Seconds that a switchover takes.
 SWITCH_S = 5.0
 _REPLICATING = frozenset({INCREMENTAL})
 _RESULTS = {
@@ -30,33 +30,34 @@ _LARGEST_TIME_DIGITS = 15
 
 
 def create_comparison(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Order comparisons of a MySQL disaster recovery job; without any it only tells the job's id."""
+    """Create comparisons of a MySQL disaster recovery job; without any, return only the job ID."""
     job = world.find_for(body["job_id"], _REPLICATING, uses=("cloudDataGuard",), engine="mysql")
     answer: dict[str, Any] = {"job_id": job.id}
     if "object_level_compare_type" in body:
-        answer["object_level_compare_create_result"] = _order(world, job, "objects", "", {})
+        answer["object_level_compare_create_result"] = _create(world, job, "objects", "", {})
     data = body.get("data_level_compare_info")
     if data is not None:
         tables = {
             info["db_name"]: info.get("table_name", []) for info in data.get("compare_object_infos", ())
         }
-        answer["data_level_compare_create_result"] = _order_data(world, job, data, tables)
+        answer["data_level_compare_create_result"] = _create_data_comparison(world, job, data, tables)
     return answer
 
 
-def _order_data(
+def _create_data_comparison(
     world: World, job: Job, data: Mapping[str, Any], tables: Mapping[str, list[str]]
 ) -> dict[str, Any]:
     now_s = world.clock.now()
-    unfinished = [each for each in job.comparisons if each.kind != "objects" and each.is_unfinished(now_s)]
+    data_comparisons = [comparison for comparison in job.comparisons if comparison.kind != "objects"]
+    unfinished = [comparison for comparison in data_comparisons if comparison.is_unfinished(now_s)]
     if unfinished and data["conflict_policy"] == "keep":
         return ApiError("DRS.M00402").to_body()
-    for each in unfinished:
-        each.is_cancelled = True
-    return _order(world, job, data["compare_type"], data.get("start_time") or "", tables)
+    for comparison in unfinished:
+        comparison.is_cancelled = True
+    return _create(world, job, data["compare_type"], data.get("start_time") or "", tables)
 
 
-def _order(
+def _create(
     world: World, job: Job, kind: str, start_time: str, tables: Mapping[str, list[str]]
 ) -> dict[str, Any]:
     now_s = world.clock.now()
@@ -67,26 +68,26 @@ def _order(
         raise ApiError("DRS.M00305", "start_time is in the past")
     end_s = begin_s if world.is_at_once else begin_s + COMPARISON_S
     begin_s = begin_s if world.is_at_once else begin_s + QUEUE_S
-    # These ids are real UUIDs, unlike those of jobs.
+    # Comparison IDs are valid UUIDs, unlike job IDs.
     new_id = str(uuid.UUID(int=(int(job.id[:8], 16) << 64) + len(job.comparisons) + 1))
     job.comparisons.append(Comparison(new_id, kind, now_s, begin_s, end_s, tables))
     return {"compare_task_id": new_id}
 
 
 def show_comparisons(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the list of a job's comparisons, and what those that are named have found so far."""
-    job = world.find_for(body["job_id"], takes_parent=True)
+    """Return the comparisons of a job, and the results of those that the request names."""
+    job = world.find_for(body["job_id"], allow_parent=True)
     now_s = world.clock.now()
     page, size = int(body["current_page"]), int(body["per_page"])
     if page < 1 or size < 1:
         raise ApiError("DRS.M00202", "current_page" if page < 1 else "per_page")
-    for each in job.comparisons:
-        each.look(now_s, world.pace)
+    for comparison in job.comparisons:
+        comparison.count_read(now_s, world.pace)
     answer: dict[str, Any] = {"job_id": job.id}
     for kind, (id_key, result_key) in _RESULTS.items():
         if not body.get(id_key):
             continue
-        found = next((each for each in job.comparisons if each.id == body[id_key]), None)
+        found = next((item for item in job.comparisons if item.id == body[id_key]), None)
         if found is None or found.kind != kind:
             raise ApiError("DRS.M05003")
         if found.status(now_s) != "SUCCESSFUL":
@@ -95,7 +96,7 @@ def show_comparisons(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
             answer[result_key] = show_objects(found, job.databases, job.differences)
         else:
             answer[result_key] = show_data(found, job.databases, job.differences, (page, size))
-    rows = [each.to_row(now_s) for each in reversed(job.comparisons)]
+    rows = [comparison.to_row(now_s) for comparison in reversed(job.comparisons)]
     return answer | {
         "compare_task_list_results": {
             "compare_task_list_count": len(rows),
@@ -117,7 +118,7 @@ def switch(world: World, job_id: str) -> dict[str, Any]:
 
 
 def show_switch(world: World, job_id: str) -> dict[str, Any]:
-    """Return where the last switch-over of a job stands."""
+    """Return the status of a job's last switchover."""
     job = _find_switchable(world, job_id)
     if job.switch is None:
         raise ApiError("DRS.M00002")
@@ -130,8 +131,11 @@ def show_switch(world: World, job_id: str) -> dict[str, Any]:
 
 
 def _find_switchable(world: World, job_id: str, statuses: frozenset[str] | None = None) -> Job:
-    """Return a synchronization between self-built databases; one across zones is named by its parent."""
-    job = world.find_for(job_id, statuses, uses=("sync",), takes_parent=True)
+    """
+    Return a job that can switch over: a synchronization of self-managed databases; for a cross-AZ pair, the
+    parent.
+    """
+    job = world.find_for(job_id, statuses, uses=("sync",), allow_parent=True)
     if job.parent_id:
         raise ApiError("DRS.M00308")
     if any(end.get("inst_id") for end in job.ends.values()):

@@ -1,4 +1,4 @@
-"""What a test or a world file may say about a job."""
+"""The details of a job that a test or a world file can set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_drs.emulator.world.timeline import FAILURES
 END_POINTS = frozenset({"so", "ta"})
 _LARGEST_CLUSTER = 32
 
-#: Every detail, and of which type it is.
+#: Every detail with its type.
 DETAILS: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
     "description": str,
@@ -37,23 +37,23 @@ DETAILS: Mapping[str, type | tuple[type, ...]] = {
 
 def check_details(details: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return details of a job that are as they should be.
+    Return the checked details of a job.
 
-    :raises ValueError: a job has no such detail, or the value is of the wrong type.
+    :raises ValueError: a name is unknown, or a value has the wrong type.
     """
     checked: dict[str, Any] = dict(details)
     for name, value in details.items():
         if name not in DETAILS:
-            raise ValueError(f"a job has no {name!r}; it has {', '.join(DETAILS)}")
+            raise ValueError(f"unknown detail {name!r}; expected one of {', '.join(DETAILS)}")
         if not isinstance(value, DETAILS[name]) or (isinstance(value, bool) and DETAILS[name] is int):
-            raise ValueError(f"{name} must not be {_show(name, value)}")
+            raise ValueError(f"{name} has the wrong type: {_show(name, value)}")
         if name in _CHECKS:
             checked[name] = _CHECKS[name](name, value)
     return checked
 
 
 def _show(name: str, value: object) -> str:
-    # What is wrong with passwords is said without them.
+    # Errors about passwords must not contain them.
     return f"a {type(value).__name__}" if name == "passwords" else repr(value)
 
 
@@ -66,23 +66,23 @@ def _check_failures(name: str, value: Any) -> set[str]:
 
 
 def _check_words(name: str, value: Any, known: frozenset[str]) -> set[str]:
-    if not _are_texts(value) or not set(value) <= known:
-        raise ValueError(f"{name} holds {', '.join(sorted(known))}, not {value!r}")
+    if not _are_strings(value) or not set(value) <= known:
+        raise ValueError(f"{name} must contain only {', '.join(sorted(known))}, not {value!r}")
     return set(value)
 
 
 def _check_delay(name: str, value: Any) -> list[tuple[float, float]]:
     steps = [step for step in value if isinstance(step, list | tuple) and len(step) == 2]
-    if len(steps) != len(value) or not all(_is_span(each) for step in steps for each in step):
-        raise ValueError(f"{name} is a list of [seconds, seconds of delay], not {value!r}")
+    if len(steps) != len(value) or not all(_is_span(seconds) for step in steps for seconds in step):
+        raise ValueError(f"{name} must be a list of [seconds, lag in seconds], not {value!r}")
     if steps != sorted(steps, key=lambda step: step[0]) or (steps and steps[0][0] != 0):
-        raise ValueError(f"{name} has its steps in their order, from 0 on, not {value!r}")
+        raise ValueError(f"{name} must start at 0 and be sorted by time, not {value!r}")
     return [(float(at_s), float(delay_s)) for at_s, delay_s in steps]
 
 
 def _check_differences(name: str, value: Any) -> tuple[str, ...]:
-    if not _are_texts(value) or not all("." in each for each in value):
-        raise ValueError(f"{name} holds tables, as 'database.table', not {value!r}")
+    if not _are_strings(value) or not all("." in table for table in value):
+        raise ValueError(f"{name} must contain tables as 'database.table', not {value!r}")
     return tuple(value)
 
 
@@ -91,24 +91,24 @@ def _check_databases(name: str, value: Any) -> dict[str, dict[str, int]]:
         if not isinstance(tables, dict) or not all(
             type(rows) is int and rows >= 0 for rows in tables.values()
         ):
-            raise ValueError(f"{name} holds numbers of rows by table by database, not {value!r}")
+            raise ValueError(f"{name} must map databases to tables to row counts, not {value!r}")
     return {database: dict(tables) for database, tables in value.items()}
 
 
 def _check_nodes(name: str, value: Any) -> int:
     if not 0 <= value <= _LARGEST_CLUSTER:
-        raise ValueError(f"{name} is from 0 to {_LARGEST_CLUSTER}, not {value!r}")
+        raise ValueError(f"{name} must be from 0 to {_LARGEST_CLUSTER}, not {value!r}")
     return int(value)
 
 
 def _check_passwords(name: str, value: Any) -> dict[str, str]:
-    if not set(value) <= END_POINTS or not _are_texts(value.values()):
-        raise ValueError(f"{name} holds texts for 'so' and 'ta'")
+    if not set(value) <= END_POINTS or not _are_strings(value.values()):
+        raise ValueError(f"{name} must map 'so' and 'ta' to strings")
     return dict(value)
 
 
-def _are_texts(values: Any) -> bool:
-    return all(isinstance(each, str) for each in values)
+def _are_strings(values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _is_span(value: object) -> bool:

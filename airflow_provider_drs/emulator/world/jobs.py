@@ -1,4 +1,4 @@
-"""One job: what it is, which status it has when, and how far its copy is."""
+"""One job: its properties, its statuses over time, and its progress."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from airflow_provider_drs.emulator.world.timeline import (
     plan_transfer,
 )
 
-#: How far an incremental phase is behind when it begins, and how much it catches up in a second.
-_FIRST_DELAY_S, _CATCHES_UP = 30.0, 2.0
-#: Statuses that come after a full copy.
+#: Initial lag of an incremental phase, and how much it catches up per second.
+_FIRST_DELAY_S, _CATCH_UP_RATE = 30.0, 2.0
+#: Statuses that follow a full copy.
 _COPIED_IN = frozenset(
     {COPIED, INCREMENTAL, FAILURES["incremental"], "CHANGE_JOB_STARTED", "CHANGE_JOB_FAILED"}
 )
 _ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
-#: Epoch seconds have seven digits behind their point, and no more.
+#: Epoch seconds have a precision of about seven decimal places.
 _ROUNDING = 1e-6
 
 
@@ -40,22 +40,22 @@ class Job:
     """
     One job.
 
-    :param timeline: the statuses that it takes, each with the second from which it holds.
-    :param is_tested: which ends (``so``, ``ta``) have passed a connection test.
-    :param has_endpoints: its ends were saved by a modification.
-    :param echo_secrets: its details show the passwords of its databases, as the service's can.
-    :param unreachable: which ends fail a connection test.
-    :param fails_in: in which phases it fails: ``create``, ``start``, ``full``, ``incremental``, ``stop``.
-    :param delay: how far the incremental phase is behind: steps of seconds since it began, and seconds.
+    :param timeline: its statuses, each with the second from which it applies.
+    :param is_tested: the endpoints (``so``, ``ta``) that have passed a connection test.
+    :param has_endpoints: its endpoints were saved by a modification.
+    :param echo_secrets: its details contain the database passwords, as the service's can.
+    :param unreachable: the endpoints that fail a connection test.
+    :param fails_in: the phases in which it fails: ``create``, ``start``, ``full``, ``incremental``, ``stop``.
+    :param delay: the lag of the incremental phase: steps of seconds since it began, and seconds.
     :param differences: the tables (``db.table``) that a comparison finds inconsistent.
-    :param databases: what the source holds: rows by table by database.
-    :param switch_fails: its switch-overs fail.
-    :param node_num: the shards of a MongoDB cluster.
-    :param passwords: those of its databases (``so``, ``ta``): any other one is refused.
-    :param verdict: how its pre-checks go: fields of :class:`~.prechecks.Plan`.
-    :param settings: what was set by the API, as the details show it.
-    :param ends: its two databases, as they were given, without secrets.
-    :param leader: the parent whose status a subtask of a cluster follows.
+    :param databases: the content of the source: rows by table by database.
+    :param switch_fails: its switchovers fail.
+    :param node_num: the number of shards of a MongoDB cluster.
+    :param passwords: the database passwords (``so``, ``ta``): any other is rejected.
+    :param verdict: the plan of its pre-checks: fields of :class:`~.prechecks.Plan`.
+    :param settings: the settings made through the API, as the details show them.
+    :param ends: its two endpoints as given, without secrets.
+    :param leader: the parent whose status a cluster subtask follows.
     """
 
     id: str
@@ -100,7 +100,7 @@ class Job:
     switch: Entry | None = None
     switch_reads: int = 0
     leader: Job | None = field(default=None, repr=False)
-    _rest: list[Entry] = field(default_factory=list)
+    _paused: list[Entry] = field(default_factory=list)
 
     def status(self, now_s: float) -> str:
         """Return the status at an instant."""
@@ -110,53 +110,53 @@ class Job:
 
     @property
     def is_parent(self) -> bool:
-        """Whether it is the umbrella of a dual-active pair."""
+        """Return whether it is the parent of a dual-active pair."""
         return self.multi_write and self.parent_id is None
 
     @property
     def is_cluster(self) -> bool:
-        """Whether it is the parent of a MongoDB cluster's subtasks."""
+        """Return whether it is the parent of a MongoDB cluster's subtasks."""
         return self.node_num > 1 and "mongodb" in self.engine_type
 
     def since(self, word: str) -> float | None:
-        """Return from when a status holds or will hold, or ``None`` if that is not to come."""
+        """Return when a status starts to apply, or ``None`` if it is not planned."""
         timeline = self.leader.timeline if self.leader else self.timeline
-        return next((since_s for since_s, each in timeline if each == word), None)
+        return next((since_s for since_s, status in timeline if status == word), None)
 
     def measure(self, now_s: float) -> tuple[int, int]:
-        """Return percent and remaining seconds of what there is to copy; pauses and failures do not count."""
-        me = self.leader or self
-        word = me.status(now_s)
-        if word == PAUSED and me._rest:
-            word = me._rest[0][1]
-        copied_s = me.since(COPIED)
+        """Return percent and remaining seconds of the copy; pauses and failures do not count."""
+        job = self.leader or self
+        word = job.status(now_s)
+        if word == PAUSED and job._paused:
+            word = job._paused[0][1]
+        copied_s = job.since(COPIED)
         is_copied = word in _COPIED_IN or (copied_s is not None and copied_s <= now_s)
-        if is_copied or (me.started_s is not None and me.task_type == "INCR_TRANS"):
+        if is_copied or (job.started_s is not None and job.task_type == "INCR_TRANS"):
             return 100, 0
-        if me.started_s is None:
+        if job.started_s is None:
             return 0, 0
-        spent_s = me._spent_s(now_s)
+        spent_s = job._spent_s(now_s)
         left_s = 0 if word in _ENDED else max(0, int(FULL_TRANSFER_S - spent_s + _ROUNDING))
-        # It is done with the status that says so, and not before.
+        # It reaches 100 % only with the corresponding status.
         return min(99, int(100 * spent_s / FULL_TRANSFER_S + _ROUNDING)), left_s
 
     def _spent_s(self, now_s: float) -> float:
-        """Return for how long it has been copying."""
+        """Return for how long it has copied."""
         return 0.0 if self.started_s is None else find_spent(self.timeline, FULL, self.started_s, now_s)
 
     def delay_s(self, now_s: float, pace: str | int = "time") -> float | None:
         """
-        Return how far the incremental phase is behind; ``None`` before there is one.
+        Return the lag of the incremental phase, or ``None`` outside of it.
 
-        :param pace: with a number of reads, each step of the delay is that of so many.
+        :param pace: if a number, each step of the lag lasts for this number of reads.
         """
         begin_s = self.since(INCREMENTAL)
         if begin_s is None or now_s < begin_s or self.status(now_s) != INCREMENTAL:
             return None
         if begin_s == 0.0 and not self.delay:
-            # It was seeded so, and has long caught up.
+            # It was seeded in this phase and has caught up.
             return 0.0
-        steps = self.delay or ((0.0, _FIRST_DELAY_S), (_FIRST_DELAY_S / _CATCHES_UP, 0.0))
+        steps = self.delay or ((0.0, _FIRST_DELAY_S), (_FIRST_DELAY_S / _CATCH_UP_RATE, 0.0))
         if pace == "at-once":
             return float(steps[-1][1])
         if isinstance(pace, int):
@@ -164,32 +164,34 @@ class Job:
         passed_s = now_s - max(begin_s, self.created_s)
         if self.delay:
             return float([behind_s for at_s, behind_s in self.delay if at_s <= passed_s][-1])
-        return max(0.0, _FIRST_DELAY_S - _CATCHES_UP * passed_s)
+        return max(0.0, _FIRST_DELAY_S - _CATCH_UP_RATE * passed_s)
 
     def begin(self, now_s: float, begin_s: float, *, is_at_once: bool) -> None:
-        """Start it: now, or wait for a time to come."""
+        """Start it, now or at a later time."""
         self.starts += 1
         self.started_s = begin_s
-        self._go_on(now_s, plan_start(now_s, begin_s, self.task_type, self.fails_in, is_at_once=is_at_once))
+        self._replace_planned(
+            now_s, plan_start(now_s, begin_s, self.task_type, self.fails_in, is_at_once=is_at_once)
+        )
 
     def pause(self, now_s: float) -> None:
-        """Pause it; what was to come waits."""
+        """Pause it and postpone the planned statuses."""
         before = self.status(now_s)
-        self._rest = [
+        self._paused = [
             (0.0, before),
             *((since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s),
         ]
-        self._go_on(now_s, [(now_s, PAUSED)])
+        self._replace_planned(now_s, [(now_s, PAUSED)])
 
     def resume(self, now_s: float, *, is_at_once: bool) -> None:
-        """Go on after a pause, or after a failure, which happens once."""
+        """Resume it after a pause, or retry it after a failure, which happens once."""
         status = self.status(now_s)
         if status == PAUSED:
-            # Nobody has seen a job pause that was seeded so.
-            rest = self._rest or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
-            self._rest, status = [], rest[0][1]
+            # A job that was seeded as paused has no planned statuses.
+            planned = self._paused or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
+            self._paused, status = [], planned[0][1]
             if status not in FAILURES.values():
-                self._go_on(now_s, [(now_s + in_s, word) for in_s, word in rest])
+                self._replace_planned(now_s, [(now_s + in_s, word) for in_s, word in planned])
                 return
         self.fails_in = self.fails_in - {phase for phase, word in FAILURES.items() if word == status}
         if status == FAILURES["stop"]:
@@ -197,7 +199,7 @@ class Job:
             return
         if self.started_s is None:
             self.started_s = now_s
-        self._go_on(now_s, self._plan_retry(now_s, status, is_at_once))
+        self._replace_planned(now_s, self._plan_retry(now_s, status, is_at_once))
 
     def _plan_retry(self, now_s: float, status: str, is_at_once: bool) -> list[Entry]:
         if status == FAILURES["start"]:
@@ -209,8 +211,8 @@ class Job:
         kind = self.task_type if self.task_type != "INCR_TRANS" else "FULL_INCR_TRANS"
         return plan_transfer(now_s, kind, self.fails_in, is_at_once=is_at_once, share=share)
 
-    def plan_again(self, now_s: float, *, is_at_once: bool) -> None:
-        """Let what it was told about its failures hold from the phase on in which it is."""
+    def replan(self, now_s: float, *, is_at_once: bool) -> None:
+        """Apply changed failures from its current phase on."""
         since_s, word = [entry for entry in self.timeline if entry[0] <= now_s][-1]
         if word == "CREATING":
             entries = plan_creation(since_s, self.fails_in, is_at_once=is_at_once)[1:]
@@ -228,20 +230,20 @@ class Job:
             entries = self._plan_retry(spent_until_s, failed, is_at_once)[1:]
         else:
             return
-        self._go_on(now_s, [(max(at_s, now_s), each) for at_s, each in entries])
+        self._replace_planned(now_s, [(max(at_s, now_s), status) for at_s, status in entries])
 
     def end(self, now_s: float, *, is_at_once: bool, is_forced: bool = False) -> None:
-        """Stop it, and drop what was to come."""
+        """Stop it and discard the planned statuses."""
         fails_in = () if is_forced else self.fails_in
-        self._go_on(now_s, plan_end(now_s, fails_in, is_at_once=is_at_once))
+        self._replace_planned(now_s, plan_end(now_s, fails_in, is_at_once=is_at_once))
 
-    def place(self, now_s: float, status: str) -> None:
-        """Put it into a status, as only its owner or an accident could."""
-        self._rest = []
-        self._go_on(now_s, [(now_s, status)])
+    def set_status(self, now_s: float, status: str) -> None:
+        """Set its status and discard the planned statuses."""
+        self._paused = []
+        self._replace_planned(now_s, [(now_s, status)])
 
-    def hurry(self, now_s: float) -> None:
-        """Let the next status hold now, and all later ones as much earlier."""
+    def skip_to_next(self, now_s: float) -> None:
+        """Start the next status now, and move all later ones forward by the same time."""
         lead_s = min((since_s for since_s, _ in self.timeline if since_s > now_s), default=now_s) - now_s
         self.timeline = [
             (since_s - lead_s if since_s > now_s else since_s, word) for since_s, word in self.timeline
@@ -251,16 +253,16 @@ class Job:
         """
         Set some of :data:`~.details.DETAILS`.
 
-        :raises ValueError: a job has no such detail, or the value is of the wrong type.
+        :raises ValueError: a name is unknown, or a value has the wrong type.
         """
         for name, value in check_details(details).items():
             setattr(self, name, value)
 
-    def _go_on(self, now_s: float, entries: list[Entry]) -> None:
-        """Take other statuses than those that were to come."""
+    def _replace_planned(self, now_s: float, entries: list[Entry]) -> None:
+        """Replace the planned statuses."""
         self.timeline = [entry for entry in self.timeline if entry[0] <= now_s] + entries
 
 
 def make_job_id(number: int) -> str:
-    """Return an id as the service makes them: it looks like a UUID and is not one."""
+    """Return a job ID in the service's format, which resembles a UUID."""
     return f"{number:08x}-d0c5-4a11-8a11-{number:07x}jb{100 + number % 900}"

@@ -1,4 +1,4 @@
-"""How a pre-check runs and ends: its items, its verdict, and its progress over time or from read to read."""
+"""Pre-checks: items, verdict, and progress over time or by reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-#: What an outcome puts into its item when the test names none.
+#: The item that fails or alarms if the test names none.
 _DEFAULT_ITEMS = {
     "fail": {
         "mysql": "srcBinlogFormatCheck",
@@ -30,17 +30,17 @@ _RESULTS = ("PASSED", "ALARM", "FAILED")
 @dataclass
 class Plan:
     """
-    How the next pre-checks of a job go.
+    The plan of a job's next pre-checks.
 
     :param outcome: ``pass``, ``alarm`` or ``fail``.
-    :param items: items that do not pass, by name or as whole rows.
-    :param duration_s: seconds that it takes; 0 ends it at once.
-    :param reads: instead of time, how many reads of the result it takes.
-    :param stale_reads: how many reads after a new start still show the run before.
-    :param stale_s: or for how many seconds they do.
-    :param precheck_id: what the service calls the run; the job's id if not given.
-    :param without_result: leave ``result`` out of the answer.
-    :raises ValueError: a value that makes no sense.
+    :param items: the items that do not pass, by name or as whole rows.
+    :param duration_s: duration in seconds; 0 ends it immediately.
+    :param reads: instead of a duration, the number of reads of the result until it ends.
+    :param stale_reads: number of reads after a new start that still return the previous run.
+    :param stale_s: or the number of seconds.
+    :param precheck_id: the ID of the run; by default, the job ID.
+    :param without_result: omit ``result`` from the response.
+    :raises ValueError: a value is invalid.
     """
 
     outcome: str = "pass"
@@ -53,15 +53,15 @@ class Plan:
     without_result: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what would only fail later, in the middle of somebody else's request."""
+        """Reject invalid values now instead of in a later request."""
         if self.outcome not in OUTCOMES:
             raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, not {self.outcome!r}")
         for name in ("duration_s", "stale_reads", "stale_s"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or value < 0:
-                raise ValueError(f"{name} must be a number from 0 on, not {value!r}")
+                raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
         if self.reads is not None and (not isinstance(self.reads, int) or self.reads < 0):
-            raise ValueError(f"reads must be a whole number from 0 on, not {self.reads!r}")
+            raise ValueError(f"reads must be an integer of at least 0, not {self.reads!r}")
         if self.precheck_id is not None and not isinstance(self.precheck_id, str):
             raise ValueError(f"precheck_id must be a string, not {self.precheck_id!r}")
         for item in self.items:
@@ -81,11 +81,11 @@ class Precheck:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Decide all items; the progress only uncovers them."""
+        """Determine all items; the progress only reveals them."""
         self.rows = _make_rows(self.engine, self.plan, self.unreachable)
 
     def percent(self, now_s: float) -> int:
-        """Return how far it is."""
+        """Return the progress."""
         if self.plan.reads is not None:
             return 100 if not self.plan.reads else min(100, 100 * self.reads // self.plan.reads)
         if self.plan.duration_s <= 0:
@@ -93,26 +93,26 @@ class Precheck:
         return max(0, min(100, int(100 * (now_s - self.started_s) / self.plan.duration_s)))
 
     def is_running(self, now_s: float) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.percent(now_s) < 100
 
     def has_passed(self, now_s: float) -> bool:
-        """Whether the job may start."""
+        """Return whether the job may start."""
         return not self.is_running(now_s) and all(row["result"] != "FAILED" for row in self.rows)
 
     def to_row(self, now_s: float, job_direction: str, instance_id: str) -> dict[str, Any]:
-        """Return the row of the result; while it runs, with the items so far and without permission."""
+        """Return the result row; until it ends, with the items so far and ``result`` false."""
         percent = self.percent(now_s)
-        seen = self.rows[: len(self.rows) * percent // 100]
-        good = sum(row["result"] != "FAILED" for row in seen)
+        finished = self.rows[: len(self.rows) * percent // 100]
+        not_failed = sum(row["result"] != "FAILED" for row in finished)
         row: dict[str, Any] = {
             "precheck_id": self.precheck_id,
             "result": self.has_passed(now_s),
             "process": f"{percent}%",
-            "total_passed_rate": f"{100 * good // len(self.rows)}%",
+            "total_passed_rate": f"{100 * not_failed // len(self.rows)}%",
             "rds_instance_id": instance_id,
             "job_direction": job_direction,
-            "precheck_result": seen,
+            "precheck_result": finished,
         }
         if self.plan.without_result:
             del row["result"]
@@ -121,7 +121,7 @@ class Precheck:
 
 @lru_cache(maxsize=1)
 def load_items() -> dict[str, list[list[str]]]:
-    """Return name and group of the items of each engine, as the service's examples list them."""
+    """Return name and group of each engine's items, as in the service's examples."""
     items: dict[str, list[list[str]]] = json.loads(
         resources.files("airflow_provider_drs.emulator.api").joinpath("check_items.json").read_text("utf-8")
     )
@@ -132,9 +132,13 @@ def _check_item(item: object, outcome: str) -> None:
     if isinstance(item, str) and outcome != "pass":
         return
     if not isinstance(item, Mapping) or not isinstance(item.get("item"), str):
-        raise ValueError(f"an item is the name of one that does not pass, or a row with 'item', not {item!r}")
+        raise ValueError(
+            f"an item must be a name (if the outcome is not 'pass') or a row with 'item', not {item!r}"
+        )
     if item.get("result", "PASSED") not in _RESULTS:
-        raise ValueError(f"the result of an item is one of {', '.join(_RESULTS)}, not {item['result']!r}")
+        raise ValueError(
+            f"the result of an item must be one of {', '.join(_RESULTS)}, not {item['result']!r}"
+        )
 
 
 def _make_rows(engine: str, plan: Plan, unreachable: Iterable[str]) -> list[dict[str, Any]]:

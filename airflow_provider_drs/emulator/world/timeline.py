@@ -1,4 +1,4 @@
-"""Which status a job has when: a list of words with the seconds from which they hold."""
+"""The statuses of a job over time: a list of statuses with the seconds from which they apply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CREATION_S = 30.0
 START_S = 3.0
 FULL_TRANSFER_S = 30.0
 STOP_S = 10.0
-#: Seconds after which an incremental phase fails that is to fail.
+#: Seconds until a planned failure of an incremental phase.
 INCREMENTAL_FAILS_S = 5.0
 
 FULL = "FULL_TRANSFER_STARTED"
@@ -17,7 +17,7 @@ COPIED = "FULL_TRANSFER_COMPLETE"
 INCREMENTAL = "INCRE_TRANSFER_STARTED"
 PAUSED = "PAUSING"
 
-#: In which phases a job can be told to fail, and what it is then.
+#: The phases in which a job can be set to fail, and its status then.
 FAILURES = {
     "create": "CREATE_FAILED",
     "start": "START_JOB_FAILED",
@@ -30,12 +30,12 @@ Entry = tuple[float, str]
 
 
 def find_spent(timeline: Sequence[Entry], word: str, from_s: float, until_s: float) -> float:
-    """Return for how many seconds a status has held between two instants."""
+    """Return for how many seconds a status applied between two instants."""
     ends = [since_s for since_s, _ in timeline[1:]] + [until_s]
     return sum(
         max(0.0, min(end_s, until_s) - max(since_s, from_s))
-        for (since_s, each), end_s in zip(timeline, ends, strict=True)
-        if each == word
+        for (since_s, status), end_s in zip(timeline, ends, strict=True)
+        if status == word
     )
 
 
@@ -48,7 +48,7 @@ def plan_creation(now_s: float, fails_in: Collection[str], *, is_at_once: bool) 
 def plan_start(
     now_s: float, begin_s: float, task_type: str, fails_in: Collection[str], *, is_at_once: bool
 ) -> list[Entry]:
-    """Return the statuses of a start at *begin_s*, and of all that follows."""
+    """Return the statuses of a start at *begin_s* and of the following phases."""
     started_s = begin_s if is_at_once else begin_s + START_S
     waiting = [(now_s, "WAITING_FOR_START")] if begin_s > now_s else []
     if "start" in fails_in:
@@ -71,7 +71,7 @@ def plan_transfer(
     """
     Return the statuses of the transfer.
 
-    :param share: of the full copy that is still to be done.
+    :param share: the share of the full copy that remains.
     """
     pace = 0.0 if is_at_once else 1.0
     if task_type == "INCR_TRANS":

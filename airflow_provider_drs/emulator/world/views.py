@@ -1,4 +1,4 @@
-"""What the API shows of jobs, in the shapes that its pages document."""
+"""Jobs in the documented formats of the read operations."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PORTS = {"mysql": 3306, "taurus": 3306, "postgresql": 5432, "mongodb": 0}
 
 
 def show_status(world: World, job_id: str) -> dict[str, Any]:
-    """Return where a job stands."""
-    return {"id": job_id, "status": world.look_at(job_id).status(world.clock.now())}
+    """Return the status of a job."""
+    return {"id": job_id, "status": world.read(job_id).status(world.clock.now())}
 
 
 def show_details(world: World, job_id: str) -> dict[str, Any]:
     """Return the details of a job."""
-    job = world.look_at(job_id)
+    job = world.read(job_id)
     now_s = world.clock.now()
     source, target = _DB_TYPES.get(job.engine_type, (job.engine_type, job.engine_type))
-    # A synchronization is one of self-built databases until somebody says otherwise: it can be switched over.
-    target_own = {"ip": "192.0.2.20"}
-    target_own |= {} if job.db_use_type == "sync" else {"inst_id": INSTANCE_ID, "region": "eu-de"}
+    # By default, a synchronization has self-managed databases and can therefore switch over.
+    target_defaults = {"ip": "192.0.2.20"}
+    target_defaults |= {} if job.db_use_type == "sync" else {"inst_id": INSTANCE_ID, "region": "eu-de"}
     details: dict[str, Any] = {
         "id": job.id,
         "name": job.name,
@@ -36,13 +36,13 @@ def show_details(world: World, job_id: str) -> dict[str, Any]:
         "create_time": _ms(job.created_s),
         "task_type": job.task_type,
         "source_endpoint": {**_show_endpoint(job, source), "ip": "192.0.2.10", **_show_known(job, "source")},
-        "target_endpoint": {**_show_endpoint(job, target), **target_own, **_show_known(job, "target")},
+        "target_endpoint": {**_show_endpoint(job, target), **target_defaults, **_show_known(job, "target")},
         "net_type": job.net_type,
         "inst_info": {
             "engine_type": job.engine_type,
             "inst_type": "high",
             "ip": "192.0.2.30",
-            # "0" stands for none, as in the page's example.
+            # "0" if not set, as in the page's example.
             "start_time": _ms(job.started_s or 0),
             "volume_size": 100,
         },
@@ -73,13 +73,13 @@ def _show_endpoint(job: Job, db_type: str) -> dict[str, Any]:
 
 
 def _show_known(job: Job, end: str) -> dict[str, Any]:
-    """Return what was said of a database."""
+    """Return the known fields of an endpoint."""
     return job.ends[end]
 
 
 def show_progress(world: World, job_id: str) -> dict[str, Any]:
-    """Return how far a job is."""
-    job = world.look_at(job_id)
+    """Return the progress of a job."""
+    job = world.read(job_id)
     now_s = world.clock.now()
     percent, left_s = job.measure(now_s)
     status = job.status(now_s)
@@ -101,16 +101,16 @@ def show_progress(world: World, job_id: str) -> dict[str, Any]:
 
 
 def show_list(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a page of the project's jobs; the children of a pair stand under their parent."""
+    """Return a page of the project's jobs; the children of a pair are listed under their parent."""
     now_s = world.clock.now()
     found = [job for job in world.jobs.values() if job.parent_id is None and _fits(job, body, now_s)]
-    # JSON Schema takes 1.0 for an integer.
+    # JSON Schema accepts 1.0 as an integer.
     page, size = int(body["cur_page"]), int(body["per_page"])
     shown = found if page == 0 or size == 0 else found[(page - 1) * size : page * size]
     rows = []
     for job in shown:
-        children = [_show_row(world.look_at(child.id), now_s) for child in world.children(job)]
-        rows.append(_show_row(world.look_at(job.id), now_s) | ({"children": children} if children else {}))
+        children = [_show_row(world.read(child.id), now_s) for child in world.children(job)]
+        rows.append(_show_row(world.read(job.id), now_s) | ({"children": children} if children else {}))
     return {"total_record": len(found), "jobs": rows}
 
 
@@ -132,7 +132,7 @@ def _show_row(job: Job, now_s: float) -> dict[str, Any]:
         "name": job.name,
         "status": job.status(now_s),
         "description": job.description,
-        # This call alone has its times like so; all others have milliseconds.
+        # Only this call formats times this way; all others use milliseconds.
         "create_time": created.strftime("%Y-%m-%d %H:%M:%S"),
         "engine_type": job.engine_type,
         "net_type": job.net_type,

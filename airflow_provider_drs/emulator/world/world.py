@@ -1,4 +1,4 @@
-"""The jobs of one emulator and the rules they live by. Every server owns a world; two never meet."""
+"""The jobs of one emulator and their rules. Each server has its own world."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTANCE_ID = "e05a3679efe241d8b5dee80b17c1a863in01"
 
 CONFIGURING = frozenset({"CONFIGURATION"})
 ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
-#: What the pages on pausing and on passwords list.
+#: The statuses that the pages on pausing and on passwords list.
 TRANSFERRING = frozenset(
     {
         "FULL_TRANSFER_STARTED",
@@ -27,14 +27,14 @@ TRANSFERRING = frozenset(
         "INCRE_TRANSFER_FAILED",
     }
 )
-_STOPPABLE_NOT = ENDED | {"CREATING"}
+_NOT_STOPPABLE = ENDED | {"CREATING"}
 _DELETABLE = frozenset({"CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"})
 _CHECKABLE = {
     "forStartJob": CONFIGURING,
     # Newer Huawei Cloud pages only: "incremental phase after editing objects, or retry after failure".
     "forRetryJob": frozenset({INCREMENTAL, "FULL_TRANSFER_FAILED", "INCRE_TRANSFER_FAILED"}),
 }
-#: The page has failed jobs; the user manual has paused ones as well.
+#: The page lists failed jobs; the user guide adds paused ones.
 _RETRYABLE = frozenset(
     {
         "START_JOB_FAILED",
@@ -46,7 +46,7 @@ _RETRYABLE = frozenset(
         PAUSED,
     }
 )
-#: Which engines there are for which kind of job (drs_api_0112).
+#: The job types of each engine (drs_api_0112).
 _OFFERED = {
     "mysql": ("migration", "sync"),
     "mysql-to-taurus": ("sync",),
@@ -54,11 +54,11 @@ _OFFERED = {
     "mongodb": ("migration",),
     "cloudDataGuard-mysql": ("cloudDataGuard",),
 }
-#: A backward job starts only while its forward job is less than this behind.
-_LONGEST_FORWARD_DELAY_S = 60.0
-#: What a creation says that the details show as it is.
+#: A backward job starts only while the lag of its forward job is below this.
+_MAX_FORWARD_LAG_S = 60.0
+#: Creation fields that the details return unchanged.
 _SHOWN = ("is_target_readonly", "node_num", "master_az", "slave_az")
-#: What is kept of a database: what the details show of it, without the secrets.
+#: The endpoint fields that the details return, without secrets.
 _ENDPOINT = (
     "db_type",
     "az_code",
@@ -78,7 +78,7 @@ _ENDPOINT = (
     "cluster_mode",
 )
 _LARGEST_PORT = 65_535
-#: Longer than any time in milliseconds that a calendar knows.
+#: More digits than any valid time in milliseconds.
 _LARGEST_TIME_DIGITS = 15
 
 
@@ -86,10 +86,10 @@ class World:
     """
     All jobs of a project.
 
-    :param clock: the time that everything here goes by.
-    :param precheck_s: seconds that a pre-check takes unless its job has a plan of its own.
-    :param pace: ``time``: phases take their time; ``at-once``: they take none; a number: each ends after
-        so many reads of the job.
+    :param clock: the clock for all phases.
+    :param precheck_s: duration of a pre-check without its own plan.
+    :param pace: ``time``: phases take time; ``at-once``: phases end immediately; a number: each ends after
+        this number of reads of the job.
     """
 
     def __init__(self, clock: Clock, *, precheck_s: float = 10.0, pace: str | int = "time") -> None:
@@ -102,7 +102,7 @@ class World:
 
     @property
     def pace(self) -> str | int:
-        """How fast jobs go from phase to phase."""
+        """How jobs progress."""
         return self._pace
 
     @pace.setter
@@ -110,7 +110,7 @@ class World:
         self._pace = check_pace(pace)
 
     def seed_defaults(self) -> None:
-        """Add ten jobs that are configured and ready for a pre-check."""
+        """Add ten configured jobs that are ready for a pre-check."""
         for _ in range(10):
             number = self._count()
             self.seed(make_job_id(number), name=f"orders-migration-{number:02}")
@@ -130,12 +130,12 @@ class World:
         """
         Add a job in a status.
 
-        :param verdict: how its pre-checks go, as :class:`~.prechecks.Plan` has it.
-        :param details: those of :data:`~.jobs.DETAILS`.
-        :raises ValueError: something of this makes no sense.
+        :param verdict: the plan of its pre-checks, as in :class:`~.prechecks.Plan`.
+        :param details: those of :data:`~.details.DETAILS`.
+        :raises ValueError: an argument is invalid.
         """
         if not isinstance(job_id, str | None) or not isinstance(status, str):
-            raise ValueError("job_id and status are strings")
+            raise ValueError("job_id and status must be strings")
         number = 0 if job_id else self._count()
         new_id = job_id or make_job_id(number)
         name = f"emulated-job-{number:02}" if number else f"job-{new_id[-8:]}"
@@ -144,20 +144,20 @@ class World:
         job = Job(id=new_id, timeline=[(0.0, status)], created_s=self.clock.now(), **checked)
         job.verdict = dict(verdict or {})
         if job.fails_in:
-            job.plan_again(self.clock.now(), is_at_once=self.is_at_once)
+            job.replan(self.clock.now(), is_at_once=self.is_at_once)
         self.jobs[new_id] = job
         self._add_subtasks(job)
         return job
 
     def plan_job(self, name: str, **details: Any) -> None:
         """
-        Set details, and with ``verdict`` the pre-checks, of the jobs that will be created under a name.
+        Set details, and with ``verdict`` the pre-checks, of jobs that will be created under a name.
 
-        :param name: the name; with a ``*`` at its end, what names begin with.
-        :raises ValueError: something of this makes no sense.
+        :param name: the name; a trailing ``*`` matches a prefix.
+        :raises ValueError: an argument is invalid.
         """
         if not isinstance(name, str) or not name:
-            raise ValueError(f"name must be that of a job to come, not {name!r}")
+            raise ValueError(f"name must be a non-empty string, not {name!r}")
         verdict = details.get("verdict", {})
         if not isinstance(verdict, Mapping):
             raise ValueError(f"verdict must be an object, not {verdict!r}")
@@ -173,62 +173,64 @@ class World:
 
     def change(self, job_id: str, *, status: str | None = None, **details: Any) -> None:
         """
-        Change a job as only its owner, or an accident, could.
+        Change a job in ways that the API does not offer.
 
-        :raises ValueError: a job has no such detail, or the value is of the wrong type.
+        :raises ValueError: a name is unknown, or a value has the wrong type.
         """
         job, now_s = self.find(job_id), self.clock.now()
         job.change(details)
         if status is not None:
-            job.place(now_s, str(status))
+            job.set_status(now_s, str(status))
         if "fails_in" in details and job.leader is None:
-            job.plan_again(now_s, is_at_once=self.is_at_once)
+            job.replan(now_s, is_at_once=self.is_at_once)
 
     def find(self, job_id: str) -> Job:
         """
         Return a job.
 
-        :raises ApiError: there is none of this id.
+        :raises ApiError: the job does not exist.
         """
         if job_id not in self.jobs:
             raise ApiError("DRS.M00289")
         return self.jobs[job_id]
 
-    def look_at(self, job_id: str) -> Job:
-        """Return a job that is being read, which in the one pace makes it go on."""
+    def read(self, job_id: str) -> Job:
+        """Return a job and count the read, which makes it progress if the pace is a number."""
         job = self.find(job_id)
-        mover = job.leader or job
+        progressing = job.leader or job
         if isinstance(self.pace, int):
-            mover.reads += 1
-            if mover.reads % self.pace == 0:
-                mover.hurry(self.clock.now())
+            progressing.reads += 1
+            if progressing.reads % self.pace == 0:
+                progressing.skip_to_next(self.clock.now())
         return job
 
     def children(self, job: Job) -> list[Job]:
-        """Return the jobs of a dual-active pair, or the subtasks of a cluster."""
-        return [each for each in self.jobs.values() if each.parent_id == job.id]
+        """Return the jobs of a dual-active pair or the subtasks of a cluster."""
+        return [child for child in self.jobs.values() if child.parent_id == job.id]
 
     def plan_prechecks(self, job_id: str | None, **verdict: Any) -> None:
-        """Set how the next pre-checks of a job, or of all jobs, go."""
+        """Set the plan of the next pre-checks of one job or all jobs."""
         self._make_plan(**verdict)
         for job in self.jobs.values() if job_id is None else [self.find(job_id)]:
             job.verdict = verdict
 
     def _make_plan(self, **verdict: Any) -> Plan:
-        """Return the plan of a pre-check: what its verdict leaves open follows the pace."""
+        """Return the plan of a pre-check; the pace determines what the verdict does not set."""
         known = Plan.__dataclass_fields__
         if unknown := set(verdict).difference(known):
-            raise ValueError(f"a verdict has no {min(unknown)!r}; it has {', '.join(known)}")
+            raise ValueError(
+                f"unknown field {min(unknown)!r} of a verdict; expected one of {', '.join(known)}"
+            )
         if self.pace == "at-once":
             verdict = {"duration_s": 0.0, **verdict}
         elif isinstance(self.pace, int) and "duration_s" not in verdict:
             verdict = {"reads": self.pace, **verdict}
         return Plan(**{"duration_s": self._precheck_s, **verdict})
 
-    # The API's own actions. Each raises ApiError for the job that it concerns.
+    # The actions of the API. Each raises ApiError for its job.
 
     def create(self, body: Mapping[str, Any]) -> Job:
-        """Create a job, with the two of a dual-active pair, or the subtasks of a cluster."""
+        """Create a job, including the two jobs of a dual-active pair or the subtasks of a cluster."""
         if body["db_use_type"] not in _OFFERED[body["engine_type"]]:
             raise ApiError("DRS.M00302")
         if any(job.name == body["name"] for job in self.jobs.values()):
@@ -289,40 +291,40 @@ class World:
 
     @property
     def is_at_once(self) -> bool:
-        """Whether phases take no time."""
+        """Return whether phases end immediately."""
         return self.pace == "at-once"
 
     def save_endpoint(self, job: Job, end: str, endpoint: Mapping[str, Any]) -> None:
-        """Keep what is known of a database, without its secrets."""
+        """Store the known fields of an endpoint, without its secrets."""
         known = {key: endpoint[key] for key in _ENDPOINT if key in endpoint}
         if "db_port" in endpoint:
-            # A modification may have it as a text.
+            # A modification can send it as a string.
             known["db_port"] = int(endpoint["db_port"])
             if known["db_port"] > _LARGEST_PORT:
                 raise ApiError("DRS.M00202", "db_port")
         job.ends[end] |= known
 
-    def refuse_wrong_password(self, job: Job, end: str, password: str | None) -> None:
-        """Refuse a password that is not that of the database, where it has a certain one."""
+    def check_password(self, job: Job, end: str, password: str | None) -> None:
+        """Reject a wrong password of a database that has one set."""
         if password is not None and end in job.passwords and job.passwords[end] != password:
             raise ApiError("DRS.KE0002")
 
     def test_connection(self, job_id: str, endpoint: Mapping[str, Any]) -> None:
-        """Test one end of a job."""
+        """Test one endpoint of a job."""
         job = self.find_for(job_id, CONFIGURING)
-        self._refuse_early_backward(job)
+        self._require_forward(job)
         self.connect(job, endpoint["end_point_type"], endpoint["db_password"])
 
     def connect(self, job: Job, end: str, password: str) -> None:
-        """Connect to a database as a test does, and remember whether that went well."""
+        """Connect to a database as a connection test does, and record the result."""
         job.is_tested.discard(end)
         if end in job.unreachable:
             raise ApiError("DRS.KE0002")
-        self.refuse_wrong_password(job, end, password)
+        self.check_password(job, end, password)
         job.is_tested.add(end)
 
     def start_precheck(self, job_id: str, mode: str = "forStartJob") -> str:
-        """Start a pre-check and return its id."""
+        """Start a pre-check and return its ID."""
         job = self.find_for(job_id, _CHECKABLE[mode])
         now_s = self.clock.now()
         if job.precheck and job.precheck.is_running(now_s):
@@ -359,15 +361,15 @@ class World:
         begin_s = int(start_time) / 1000 if start_time else now_s
         if begin_s < now_s:
             raise ApiError("DRS.M00305", "start_time is in the past")
-        self._refuse_unchecked(job, now_s)
+        self._require_precheck(job, now_s)
         job.begin(now_s, begin_s, is_at_once=self.is_at_once)
 
-    def _refuse_unchecked(self, job: Job, now_s: float) -> None:
-        forward = self._refuse_early_backward(job)
+    def _require_precheck(self, job: Job, now_s: float) -> None:
+        forward = self._require_forward(job)
         if forward is not None:
             if job.is_tested != END_POINTS or not job.has_endpoints:
                 raise ApiError("DRS.M00305", "the connections are not tested and saved")
-            if (forward.delay_s(now_s, self.pace) or 0.0) >= _LONGEST_FORWARD_DELAY_S:
+            if (forward.delay_s(now_s, self.pace) or 0.0) >= _MAX_FORWARD_LAG_S:
                 raise ApiError("DRS.M00305", "the RPO or RTO of the forward task is 60 s or more")
             return
         if job.precheck and job.precheck.is_running(now_s):
@@ -375,8 +377,8 @@ class World:
         if job.precheck is None or not job.precheck.has_passed(now_s):
             raise ApiError("DRS.M00305", "the pre-check has not passed")
 
-    def _refuse_early_backward(self, job: Job) -> Job | None:
-        """Return the forward job of a backward one, which has to be replicating."""
+    def _require_forward(self, job: Job) -> Job | None:
+        """Return the forward job of a backward one; it must be replicating."""
         forward = self._find_forward(job)
         if forward is not None and forward.status(self.clock.now()) != INCREMENTAL:
             raise ApiError("DRS.M00304")
@@ -384,7 +386,7 @@ class World:
 
     def pause(self, job_id: str) -> None:
         """Pause a job."""
-        job = self.find_for(job_id, TRANSFERRING, uses=("migration", "sync"), takes_parent=True)
+        job = self.find_for(job_id, TRANSFERRING, uses=("migration", "sync"), allow_parent=True)
         job.pause(self.clock.now())
 
     def retry(self, job_id: str) -> None:
@@ -392,22 +394,22 @@ class World:
         self.find_for(job_id, _RETRYABLE).resume(self.clock.now(), is_at_once=self.is_at_once)
 
     def delete(self, job_id: str, delete_type: str) -> None:
-        """Stop a job, or delete one that is stopped; a parent takes its children along."""
-        job = self.find_for(job_id, takes_parent=True)
+        """Stop a job, or delete a stopped one; a parent includes its children."""
+        job = self.find_for(job_id, allow_parent=True)
         now_s = self.clock.now()
         family = [job, *self.children(job)]
         if delete_type == "delete":
-            if any(each.status(now_s) not in _DELETABLE for each in family):
+            if any(member.status(now_s) not in _DELETABLE for member in family):
                 raise ApiError("DRS.M00304")
-            for each in family:
-                del self.jobs[each.id]
+            for member in family:
+                del self.jobs[member.id]
             return
-        if job.status(now_s) in _STOPPABLE_NOT:
+        if job.status(now_s) in _NOT_STOPPABLE:
             raise ApiError("DRS.M00304")
         is_forced = delete_type == "force_terminate"
-        for each in family:
-            if each.status(now_s) not in ENDED:
-                each.end(now_s, is_at_once=self.is_at_once, is_forced=is_forced)
+        for member in family:
+            if member.status(now_s) not in ENDED:
+                member.end(now_s, is_at_once=self.is_at_once, is_forced=is_forced)
 
     def find_for(
         self,
@@ -416,19 +418,19 @@ class World:
         *,
         uses: tuple[str, ...] = (),
         engine: str = "",
-        takes_parent: bool = False,
+        allow_parent: bool = False,
     ) -> Job:
         """
-        Return a job for which an operation may be called.
+        Return a job on which an operation is allowed.
 
-        :param statuses: those that allow it; ``None`` for all.
-        :param uses: the kinds of job that it is for; none for all.
-        :param engine: a word that the engine's name must have.
-        :param takes_parent: the parent of a dual-active pair may be named.
-        :raises ApiError: it may not be called for this job.
+        :param statuses: the allowed statuses; ``None`` for all.
+        :param uses: the allowed job types; empty for all.
+        :param engine: text that the engine type must contain.
+        :param allow_parent: whether the parent of a dual-active pair is allowed.
+        :raises ApiError: the operation is not allowed.
         """
         job = self.find(job_id)
-        if job.is_parent and not takes_parent:
+        if job.is_parent and not allow_parent:
             raise ApiError("DRS.M00307")
         if job.leader is not None:
             raise ApiError("DRS.M00308")
@@ -442,15 +444,15 @@ class World:
         """Return the forward job of the pair that a backward job belongs to."""
         if not job.parent_id or job.job_direction != "down":
             return None
-        siblings = (each for each in self.jobs.values() if each.parent_id == job.parent_id)
-        return next((each for each in siblings if each.job_direction == "up"), None)
+        siblings = (other for other in self.jobs.values() if other.parent_id == job.parent_id)
+        return next((sibling for sibling in siblings if sibling.job_direction == "up"), None)
 
 
 def check_pace(pace: str | int) -> str | int:
     """
-    Return a pace that is one.
+    Return a valid pace.
 
-    :raises ValueError: it is not.
+    :raises ValueError: it is invalid.
     """
     if pace not in ("time", "at-once") and (type(pace) is not int or pace < 1):
         raise ValueError(f"pace must be 'time', 'at-once' or a number of reads, not {pace!r}")
