@@ -51,6 +51,19 @@ def emulator(running_emulator: Emulator) -> Emulator:
     return running_emulator
 
 
+@pytest.fixture(scope="session")
+def running_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator(clock="manual", tls=tmp_path_factory.mktemp("tls")) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def secure(running_secure: Emulator) -> Emulator:
+    """Return an emulator behind TLS, as if it had just been started."""
+    running_secure.reset()
+    return running_secure
+
+
 @pytest.fixture(autouse=True)
 def _no_tokens() -> None:
     """No test inherits another one's token."""

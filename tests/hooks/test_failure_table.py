@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
-    DrsConfigError,
     DrsError,
     DrsPermissionError,
     DrsRequestError,
@@ -23,7 +20,7 @@ from airflow_provider_drs.protocol.core.errors import (
 from airflow_provider_drs.protocol.jobs.messages import JobStatus
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
 from airflow_provider_drs.protocol.prechecks.messages import Submission
-from tests.transport.forwarder import Forwarder, make_certificate
+from tests.transport.forwarder import Forwarder
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -100,14 +97,6 @@ def test_refused_connection_is_retried(
 
     assert not any(isinstance(answer, DrsError) for answer in answers.values())
     assert [entry["applied"] for entry in emulator.journal(operation)] == [True]
-
-
-@pytest.fixture
-def secure(tmp_path: Path) -> Iterator[Emulator]:
-    """Return an emulator behind TLS with ten jobs of its own."""
-    certificate, key = make_certificate(tmp_path)
-    with Emulator(certfile=str(certificate), keyfile=str(key)) as emulator:
-        yield emulator
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
@@ -252,13 +241,6 @@ def test_other_rejections_are_permanent(emulator: Emulator, hook: Any, status: i
     assert all(type(answer) is DrsRequestError for answer in answers.values())
     assert "Invalid request, emulated" in str(answers[job_ids[0]])
     assert _calls(emulator, START) == 1
-
-
-def test_redirect_is_not_followed(emulator: Emulator, hook: Any) -> None:
-    emulator.inject("redirect", operation=READ, location="http://127.0.0.1:9/other")
-
-    with pytest.raises(DrsConfigError, match="host of the connection"):
-        hook.get_job_statuses(emulator.job_ids)
 
 
 @pytest.mark.parametrize(

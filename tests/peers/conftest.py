@@ -11,6 +11,6 @@ from dev.stacks.keystone import Keystone
 
 @pytest.fixture(scope="session")
 def keystone() -> Iterator[Keystone]:
-    """Return a Keystone whose tokens live for seconds; one for all tests, since its start takes longest."""
+    """Return a Keystone whose tokens live for seconds; shared, because it starts slowly."""
     with Keystone(lifetime_s=4) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Calls of the vendor's SDK, one function for each operation, so that tests read as what happens."""
+"""Short calls of the vendor's SDK, one function per operation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 from huaweicloudsdkdrs import v3 as sdk
 
-#: Calls an operation of the SDK by its name, with a message, whatever kind of client is behind it.
+#: Calls an operation of the SDK by name, with a blocking or an asynchronous client.
 Call = Callable[[str, object], Any]
 
 
 def create_jobs(call: Call, *names: str) -> Any:
-    """Create jobs that differ in nothing but their names."""
     source = sdk.Endpoint(
         db_type="mysql", ip="192.0.2.10", db_port=3306, db_user="root", db_password="not-real"
     )
@@ -37,7 +36,6 @@ def create_jobs(call: Call, *names: str) -> Any:
 
 
 def validate_connection(call: Call, job_id: str, end_point_type: str) -> Any:
-    """Test one endpoint of a job: so, or ta."""
     end_point = sdk.TestEndPoint(
         id=job_id,
         net_type="eip",
@@ -54,19 +52,16 @@ def validate_connection(call: Call, job_id: str, end_point_type: str) -> Any:
 
 
 def modify_job(call: Call, job_id: str, **changes: Any) -> Any:
-    """Change a job."""
     body = sdk.BatchModifyJobReq(jobs=[sdk.ModifyJobReq(job_id=job_id, **changes)])
     return call("batch_update_job", sdk.BatchUpdateJobRequest(body=body))
 
 
 def precheck_jobs(call: Call, *job_ids: str) -> Any:
-    """Start the pre-checks of jobs."""
     jobs = [sdk.PreCheckInfo(job_id=job_id, precheck_mode="forStartJob") for job_id in job_ids]
     return call("batch_check_jobs", sdk.BatchCheckJobsRequest(body=sdk.BatchPrecheckReq(jobs=jobs)))
 
 
 def read_prechecks(call: Call, *job_ids: str) -> Any:
-    """Read the results of pre-checks."""
     body = sdk.BatchQueryPrecheckResultReq(jobs=list(job_ids))
     return call("batch_check_results", sdk.BatchCheckResultsRequest(body=body))
 
@@ -78,30 +73,25 @@ def start_jobs(call: Call, *job_ids: str, start_time: str | None = None) -> Any:
 
 
 def delete_job(call: Call, job_id: str, delete_type: str) -> Any:
-    """Stop a job, or delete a stopped one."""
     body = sdk.BatchDeleteJobReq(jobs=[sdk.DeleteJobReq(job_id=job_id, delete_type=delete_type)])
     return call("batch_delete_jobs", sdk.BatchDeleteJobsRequest(body=body))
 
 
 def read_statuses(call: Call, *job_ids: str, page: Any = None) -> Any:
-    """Read where jobs stand."""
     body = sdk.BatchQueryJobReqPage(jobs=list(job_ids), page_req=page)
     return call("batch_list_job_status", sdk.BatchListJobStatusRequest(body=body))
 
 
 def read_details(call: Call, *job_ids: str, page: Any = None) -> Any:
-    """Read what jobs are."""
     body = sdk.BatchQueryJobReqPage(jobs=list(job_ids), page_req=page)
     return call("batch_list_job_details", sdk.BatchListJobDetailsRequest(body=body))
 
 
 def read_progresses(call: Call, *job_ids: str) -> Any:
-    """Read how far jobs are."""
     body = sdk.BatchQueryProgressReq(jobs=list(job_ids))
     return call("batch_list_progresses", sdk.BatchListProgressesRequest(body=body))
 
 
 def list_jobs(call: Call, **filters: Any) -> Any:
-    """List the project's jobs that fit."""
     body = sdk.QueryJobsReq(**{"cur_page": 1, "per_page": 10, "db_use_type": "migration", **filters})
     return call("show_job_list", sdk.ShowJobListRequest(body=body))

@@ -1,4 +1,4 @@
-"""schemathesis makes requests from the OpenAPI document; the emulator must answer each as documented."""
+"""The emulator answers requests that schemathesis generates as the OpenAPI document specifies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ CHECKS = [not_a_server_error, status_code_conformance, response_schema_conforman
 
 @pytest.fixture
 def headers(emulator: Emulator) -> Any:
-    """Return the headers of a caller who is logged in."""
     caller = Caller(emulator)
     yield caller.headers
     caller._session.close()

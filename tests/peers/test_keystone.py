@@ -1,4 +1,4 @@
-"""A real OpenStack Keystone as the IAM, for both hooks; the emulator asks it about each token."""
+"""A real OpenStack Keystone as IAM, for both hooks; the emulator validates each token with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.hooks.drs import DrsHook
+from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.protocol.connection.auth import Grant
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsUnavailableError
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
@@ -26,7 +26,7 @@ from tests.conftest import HookInLoop
 if TYPE_CHECKING:
     from dev.stacks.keystone import Keystone
 
-# One Keystone for all of them: it takes longer to come up than the tests take.
+# One Keystone for all tests: it starts more slowly than the tests run.
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("keystone")]
 
 
@@ -39,14 +39,13 @@ def running_drs(keystone: Keystone) -> Iterator[Emulator]:
 
 @pytest.fixture
 def drs(running_drs: Emulator) -> Emulator:
-    """Return that DRS as if it had just been started."""
     running_drs.reset()
     return running_drs
 
 
 @pytest.fixture
 def connect_both(keystone: Keystone, drs: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that makes ``drs_default`` a connection to that DRS and Keystone, with changes."""
+    """Return a function that points ``drs_default`` at that DRS and Keystone, with changes."""
 
     def make(extra: dict[str, Any] | None = None, **fields: Any) -> None:
         connection = {**keystone.make_connection(drs.url), **fields}
@@ -59,9 +58,7 @@ def connect_both(keystone: Keystone, drs: Emulator, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(params=["requests", "aiohttp"])
 def hook(request: pytest.FixtureRequest, connect_both: object) -> Iterator[Any]:
-    """Return a hook, the worker's, then the triggerer's; it reads the connection at its first call."""
-    from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
-
+    """Return the worker's hook, then the triggerer's; each reads the connection at its first call."""
     made: Any = DrsHook() if request.param == "requests" else HookInLoop(DrsAsyncHook())
     yield made
     made.close()
@@ -69,26 +66,26 @@ def hook(request: pytest.FixtureRequest, connect_both: object) -> Iterator[Any]:
 
 @pytest.fixture
 def grants(monkeypatch: pytest.MonkeyPatch) -> list[Grant]:
-    """Return a list that fills with what Keystone grants."""
+    """Return a list that every token is added to when it is granted."""
     granted: list[Grant] = []
     store = tokens.TokenSlot.store
 
-    def note(slot: tokens.TokenSlot, grant: Grant) -> None:
+    def record(slot: tokens.TokenSlot, grant: Grant) -> None:
         granted.append(grant)
         store(slot, grant)
 
-    monkeypatch.setattr(tokens.TokenSlot, "store", note)
+    monkeypatch.setattr(tokens.TokenSlot, "store", record)
     return granted
 
 
-def _ask_keystone(keystone: Keystone, method: str, token: str) -> int:
+def _call_keystone(keystone: Keystone, method: str, token: str) -> int:
     headers = {"X-Auth-Token": token, "X-Subject-Token": token}
     return requests.request(method, f"{keystone.url}/v3/auth/tokens", headers=headers, timeout=30).status_code
 
 
 def _wait_until_expired(keystone: Keystone, token: str) -> None:
     deadline = time.monotonic() + 60
-    while _ask_keystone(keystone, "HEAD", token) == 200:
+    while _call_keystone(keystone, "HEAD", token) == 200:
         assert time.monotonic() < deadline, "the token does not expire"
         time.sleep(0.1)
 
@@ -120,7 +117,7 @@ def test_login_with_project_scope(
     "change",
     [
         {"password": "wrong-not-real"},
-        {"login": "nobody"},
+        {"login": "unknown"},
         {"login": "stranger"},
         {"extra": {"domain_name": "Nowhere"}},
         {"extra": {"project_name": "us"}},
@@ -147,7 +144,7 @@ def test_token_is_renewed_before_it_expires(
 ) -> None:
     now_s = 0.0
     monkeypatch.setattr(tokens, "time", SimpleNamespace(monotonic=lambda: now_s))
-    # A tenth of its life, and the fraction of a second that Keystone may have cut off.
+    # A tenth of the lifetime, and the fraction of a second that Keystone may have truncated.
     renewal_s = keystone.lifetime_s * 0.9 - 1
 
     granted = []
@@ -176,7 +173,7 @@ def test_expired_token_is_renewed(
 
 def test_revoked_token_is_renewed(hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]) -> None:
     hook.get_job_statuses(drs.job_ids)
-    assert _ask_keystone(keystone, "DELETE", grants[0].token) == 204
+    assert _call_keystone(keystone, "DELETE", grants[0].token) == 204
 
     answers = hook.get_job_statuses(drs.job_ids)
 
@@ -189,7 +186,7 @@ def test_write_with_expired_token_is_sent_once(
     hook: Any, drs: Emulator, keystone: Keystone, grants: list[Grant]
 ) -> None:
     hook.get_job_statuses(drs.job_ids)
-    _ask_keystone(keystone, "DELETE", grants[0].token)
+    _call_keystone(keystone, "DELETE", grants[0].token)
 
     answers = hook.precheck_jobs(drs.job_ids)
 
@@ -199,9 +196,7 @@ def test_write_with_expired_token_is_sent_once(
 
 @pytest.fixture
 def long_precheck(connect_both: object, drs: Emulator, keystone: Keystone) -> list[str]:
-    """Return jobs whose pre-check has just begun, and takes longer than a token lives."""
-    from airflow_provider_drs.hooks.drs import DrsHook
-
+    """Return jobs whose pre-check has just started and outlasts a token."""
     drs.set_verdict(None, "pass", duration_s=keystone.lifetime_s * 1.5)
     with DrsHook() as hook:
         hook.precheck_jobs(drs.job_ids)

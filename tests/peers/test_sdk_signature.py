@@ -42,7 +42,7 @@ def test_signature_equals_the_sdk(
     headers["Content-Type"] = "application/json"
     path = "/v3/" + "/".join(quote(segment, safe="") for segment in segments)
     date = at.strftime("%Y%m%dT%H%M%SZ")
-    theirs = SdkRequest(
+    expected = SdkRequest(
         method=method,
         schema="https",
         host=host,
@@ -51,10 +51,10 @@ def test_signature_equals_the_sdk(
         header_params={**headers, "X-Sdk-Date": date},
         body=body,
     )
-    Signer(BasicCredentials(*keys, "project")).sign(theirs)
+    Signer(BasicCredentials(*keys, "project")).sign(expected)
 
     pairs = "&".join(f"{quote(name)}={quote(value)}" for name, value in query.items())
-    ours = sign(
+    signed = sign(
         method=method,
         url=f"https://{host}{path}" + (f"?{pairs}" if pairs else ""),
         headers=headers,
@@ -64,6 +64,6 @@ def test_signature_equals_the_sdk(
         at=at.replace(tzinfo=datetime.UTC),
     )
 
-    assert ours["Authorization"] == theirs.header_params["Authorization"]
-    assert ours["X-Sdk-Date"] == theirs.header_params["X-Sdk-Date"]
-    assert ours["Host"] == theirs.header_params["Host"]
+    assert signed["Authorization"] == expected.header_params["Authorization"]
+    assert signed["X-Sdk-Date"] == expected.header_params["X-Sdk-Date"]
+    assert signed["Host"] == expected.header_params["Host"]

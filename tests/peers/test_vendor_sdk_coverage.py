@@ -1,4 +1,4 @@
-"""The vendor's own client drives every documented operation, one function for each."""
+"""The vendor's SDK calls every documented operation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkdrs.v3 import DrsClient
 from huaweicloudsdkdrs.v3 import model as sdk
 
 from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.emulator.http import iam
 from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from tests.contract.openapi import load_operations
 from tests.peers import sdk_calls
-from tests.peers.test_vendor_sdk import _make
 
-# The vendor marks v3 as old in favour of v5, which Open Telekom Cloud does not document.
+# The vendor deprecated v3 in favor of v5, which Open Telekom Cloud does not document.
 pytestmark = pytest.mark.filterwarnings("ignore:Method .* is deprecated:DeprecationWarning")
 
 DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
@@ -23,24 +25,25 @@ REPLICATING = {"status": "INCRE_TRANSFER_STARTED"}
 
 
 class Peer:
-    """The vendor's client, and the emulator to prepare what it needs."""
+    """The vendor's client, and the emulator to prepare jobs for it."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.drs = emulator
-        self.client = _make(emulator)
+        credentials = BasicCredentials(iam.ACCESS_KEY, iam.SECRET_KEY, PROJECT_ID)
+        builder = DrsClient.new_builder().with_credentials(credentials)
+        self.client = builder.with_endpoint(emulator.url).build()
 
     def __call__(self, method: str, request: Any) -> Any:
-        """Call a method of the client, as the functions of ``sdk_calls`` do."""
         return getattr(self.client, method)(request)
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Send what the client has no method for, through its HTTP stack and with its signature."""
+        """Send a request that the client has no method for, signed and sent by the client."""
         return self.client.do_http_request(
             method=method,
             resource_path=f"/v3/{PROJECT_ID}/jobs/{path}",
             header_params={"Content-Type": "application/json"},
             body=body,
-            # Of the shape of this answer; the model of another call has it, too.
+            # A model whose fields match those of this response.
             response_type="PauseJobResp",
         )
 
@@ -200,8 +203,6 @@ CALLS: dict[str, Callable[[Peer], Any]] = {
     "SwitchVip": _switch,
     "ShowSwitchVipStatus": lambda peer: peer.send("GET", f"{_switch(peer)}/get-switch-vip-status"),
 }
-#: The client has no method for these; its HTTP stack and its signature carry them all the same.
-WITHOUT_A_METHOD = {"SwitchVip", "ShowSwitchVipStatus"}
 
 
 def test_every_documented_operation_is_tested() -> None:

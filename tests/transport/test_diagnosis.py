@@ -1,11 +1,11 @@
-"""What the diagnosis of a connection says: the first thing to mend, for each thing that can be missing."""
+"""`drs doctor` names the first thing to fix, for each thing that can be wrong with a connection."""
 
 from __future__ import annotations
 
 import datetime
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,8 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
 
 SECRET = "canary-9f3-not-real"
 PROXY_SECRET = "proxy-canary-77-not-real"
-# The job that the diagnosis asks about: nobody has it.
+# The job that the diagnosis reads; no project has it.
 CANARY = "00000000-0000-0000-0000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def running_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Return an emulator that speaks TLS."""
-    with Emulator(clock="manual", tls=tmp_path_factory.mktemp("tls")) as running:
-        yield running
-
-
-@pytest.fixture
-def secure(running_secure: Emulator) -> Emulator:
-    """Return it as if it had just been started."""
-    running_secure.reset()
-    return running_secure
 
 
 def _settings(emulator: Emulator, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
@@ -51,11 +37,11 @@ def _settings(emulator: Emulator, extra: dict[str, Any] | None = None, **fields:
     )
 
 
-def _worst(settings: Settings) -> tuple[str, str]:
-    """Return the step at which it ended, and what it says."""
+def _diagnose(settings: Settings) -> tuple[str, str]:
+    """Return the step that failed, and its message."""
     findings = diagnose(settings)
-    assert [each for each in findings if each.state is State.FAIL] == findings[-1:]
-    text = "\n".join(map(str, findings)) + repr(findings) + str([each.to_dict() for each in findings])
+    assert [finding for finding in findings if finding.state is State.FAIL] == findings[-1:]
+    text = "\n".join(map(str, findings)) + repr(findings) + str([finding.to_dict() for finding in findings])
     assert SECRET not in text
     assert PROXY_SECRET not in text
     return findings[-1].step, str(findings[-1])
@@ -69,7 +55,7 @@ def _dead_port() -> int:
 def test_valid_connection_is_ok(secure: Emulator) -> None:
     findings = diagnose(_settings(secure))
 
-    assert [(each.step, each.state) for each in findings] == [
+    assert [(finding.step, finding.state) for finding in findings] == [
         (f"{service} {step}", State.OK)
         for service in ("IAM", "DRS")
         for step in ("name", "connection", "TLS", "clock")
@@ -86,9 +72,9 @@ def test_keys_and_tokens_skip_iam(emulator: Emulator) -> None:
 
     findings = diagnose(_settings(emulator, extra, **keys))
 
-    assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS clock", "DRS"]
+    assert [finding.step for finding in findings] == ["DRS name", "DRS connection", "DRS clock", "DRS"]
     assert findings[-1].message == "DRS accepts the credentials, and DRS responds."
-    assert _worst(_settings(emulator, extra, **{**keys, "password": SECRET}))[0] == "DRS credentials"
+    assert _diagnose(_settings(emulator, extra, **{**keys, "password": SECRET}))[0] == "DRS credentials"
 
 
 def _project() -> str:
@@ -98,7 +84,7 @@ def _project() -> str:
 
 
 @pytest.mark.parametrize(
-    ("fields", "extra", "step", "says"),
+    ("fields", "extra", "step", "message"),
     [
         ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS name", "cannot resolve"),
         ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM name", "extra.iam_endpoint"),
@@ -106,7 +92,7 @@ def _project() -> str:
         ({"host": "DEAD"}, {}, "DRS connection", "cannot connect to 127.0.0.1:"),
         ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
         ({"password": SECRET}, {}, "IAM credentials", "Check login, password, domain_name"),
-        ({"login": "nobody"}, {}, "IAM credentials", "rejected user 'nobody'"),
+        ({"login": "unknown"}, {}, "IAM credentials", "rejected user 'unknown'"),
         ({}, {"domain_name": "another-account"}, "IAM credentials", "domain 'another-account'"),
         ({}, {"iam_endpoint": "ELSEWHERE"}, "IAM", "is not an IAM"),
         ({"host": "ELSEWHERE"}, {}, "DRS", "is not DRS"),
@@ -119,7 +105,7 @@ def _project() -> str:
     ],
 )
 def test_first_failure_is_named(
-    emulator: Emulator, fields: dict[str, Any], extra: dict[str, Any], step: str, says: str
+    emulator: Emulator, fields: dict[str, Any], extra: dict[str, Any], step: str, message: str
 ) -> None:
     places = {
         "DEAD": f"http://127.0.0.1:{_dead_port()}",
@@ -129,13 +115,13 @@ def test_first_failure_is_named(
     fields = {name: places.get(value, value) for name, value in fields.items()}
     extra = {name: places.get(value, value) for name, value in extra.items()}
 
-    found, text = _worst(_settings(emulator, extra | {"retry_timeout": 0.6}, **fields))
+    found, text = _diagnose(_settings(emulator, extra | {"retry_timeout": 0.6}, **fields))
 
-    assert (found, says in text) == (step, True), text
+    assert (found, message in text) == (step, True), text
 
 
 @pytest.mark.parametrize(
-    ("fault", "options", "step", "says"),
+    ("fault", "options", "step", "message"),
     [
         ("no_permission", {}, "DRS permission", "drs:precheckJob:get"),
         ("expire_token", {}, "DRS credentials", ""),
@@ -150,31 +136,31 @@ def test_first_failure_is_named(
     ],
 )
 def test_rejection_of_drs_is_explained(
-    emulator: Emulator, fault: str, options: dict[str, Any], step: str, says: str
+    emulator: Emulator, fault: str, options: dict[str, Any], step: str, message: str
 ) -> None:
     emulator.inject(fault, operation="BatchListJobStatus", times=None, **options)
 
-    found, text = _worst(_settings(emulator, {"retry_timeout": 0.6}))
+    found, text = _diagnose(_settings(emulator, {"retry_timeout": 0.6}))
 
-    assert (found, says in text) == (step, True), text
+    assert (found, message in text) == (step, True), text
 
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certificates]]:
-    """Return a function that makes a server with a certificate as a test wants it."""
+    """Return a function that makes a server with a certificate for these names and options."""
 
-    def anew(*names: str, **options: Any) -> tuple[RecordingServer, Certificates]:
+    def generate(*names: str, **options: Any) -> tuple[RecordingServer, Certificates]:
         files = Certificates(*(tmp_path / each for each in ("ca.pem", "server.pem", "key.pem")))
         make(files, names or NAMES, **options)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certfile, files.keyfile)
         return RecordingServer(tls=context), files
 
-    return anew
+    return generate
 
 
 @pytest.mark.parametrize(
-    ("names", "options", "trusted", "says"),
+    ("names", "options", "trusted", "message"),
     [
         ((), {}, False, "issuer CN=drs-emulator"),
         (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
@@ -187,19 +173,19 @@ def test_invalid_certificate_is_described(
     names: tuple[str, ...],
     options: dict[str, Any],
     trusted: bool,
-    says: str,
+    message: str,
 ) -> None:
     server, files = tls_server(*names, **options)
     with server:
         extra = {"verify": str(files.ca_file)} if trusted else {}
-        found, text = _worst(_settings(emulator, extra, host=server.url))
+        found, text = _diagnose(_settings(emulator, extra, host=server.url))
 
-    assert (found, says in text) == ("DRS TLS", True), text
+    assert (found, message in text) == ("DRS TLS", True), text
     assert not server.received
 
 
 def test_unreadable_ca_bundle_is_named(secure: Emulator, tmp_path: Path) -> None:
-    found, text = _worst(_settings(secure, {"verify": str(tmp_path / "no-such.pem")}))
+    found, text = _diagnose(_settings(secure, {"verify": str(tmp_path / "no-such.pem")}))
 
     assert found == "IAM TLS"
     assert "extra.verify" in text
@@ -209,7 +195,7 @@ def test_unreadable_ca_bundle_is_named(secure: Emulator, tmp_path: Path) -> None
 def test_unverified_tls_is_a_warning(secure: Emulator) -> None:
     findings = diagnose(_settings(secure, {"verify": False}))
 
-    assert [each.step for each in findings if each.state is State.WARN] == ["IAM TLS", "DRS TLS"]
+    assert [finding.step for finding in findings if finding.state is State.WARN] == ["IAM TLS", "DRS TLS"]
     assert findings[-1].state is State.OK
 
 
@@ -236,7 +222,7 @@ def test_wrong_clock_is_reported(auth: str, hours: int, worst: State) -> None:
         )
         findings = diagnose(settings)
 
-    (clock,) = (each for each in findings if each.step == "DRS clock")
+    (clock,) = (finding for finding in findings if finding.step == "DRS clock")
     assert clock.state is worst
     if hours:
         assert ("behind" if hours > 0 else "ahead") in clock.message
@@ -257,13 +243,13 @@ def test_missing_date_skips_the_clock_check(date: str) -> None:
         )
         findings = diagnose(settings)
 
-    assert [each.step for each in findings] == ["DRS name", "DRS connection", "DRS"]
+    assert [finding.step for finding in findings] == ["DRS name", "DRS connection", "DRS"]
 
 
 def test_rejecting_proxy_is_named_without_password(secure: Emulator) -> None:
     with RecordingServer(lambda _: respond(407)) as proxy:
-        address = f"http://somebody:{PROXY_SECRET}@127.0.0.1:{proxy.port}"
-        found, text = _worst(_settings(secure, {"proxy": address}))
+        address = f"http://user:{PROXY_SECRET}@127.0.0.1:{proxy.port}"
+        found, text = _diagnose(_settings(secure, {"proxy": address}))
 
     assert found == "IAM connection"
     assert f"through the proxy 127.0.0.1:{proxy.port} of extra.proxy" in text
@@ -276,7 +262,7 @@ def test_proxy_of_environment_is_named(emulator: Emulator, monkeypatch: pytest.M
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{_dead_port()}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    found, text = _worst(_settings(emulator, host="https://drs.example.invalid"))
+    found, text = _diagnose(_settings(emulator, host="https://drs.example.invalid"))
 
     assert found == "DRS connection"
     assert "of HTTPS_PROXY" in text
@@ -295,7 +281,7 @@ def test_user_without_project_is_explained(emulator: Emulator) -> None:
         return respond(401, wrong) if b'"scope"' in request.body else token
 
     with RecordingServer(answer) as iam:
-        found, text = _worst(_settings(emulator, {"iam_endpoint": iam.url}, password=SECRET))
+        found, text = _diagnose(_settings(emulator, {"iam_endpoint": iam.url}, password=SECRET))
 
     assert found == "IAM project"
     assert "has no access to project 'eu-de'. Its projects: eu-nl (1234)." in text
@@ -309,7 +295,7 @@ def test_invalid_project_list_is_ignored(emulator: Emulator) -> None:
 
     with RecordingServer(answer) as iam:
         extra = {"iam_endpoint": iam.url, "project_id": "f" * 32}
-        found, text = _worst(_settings(emulator, extra))
+        found, text = _diagnose(_settings(emulator, extra))
 
     assert found == "IAM project"
     assert "It may use" not in text

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
-import json
-import socket
 import threading
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,133 +12,36 @@ import pytest
 import requests
 import urllib3
 
-from airflow_provider_drs.emulator import Emulator, EmulatorClient
+from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsConfigError, DrsUnavailableError
 from airflow_provider_drs.protocol.core.wire import TransportFailure
 from airflow_provider_drs.transport import aio, sync
-from tests.transport.forwarder import make_certificate
+from tests.security.servers import RecordingServer, respond
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
-
-
-@pytest.fixture
-def _collect() -> Iterator[None]:
-    """urllib3 leaves the socket of a failed handshake to the garbage collector, which warns of it."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return a certificate for 127.0.0.1 that nobody has signed, and its key."""
-    return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def secure(_collect: None, certificate: tuple[Path, Path]) -> Iterator[EmulatorClient]:
-    """Return an emulator behind TLS."""
-    with Emulator(certfile=str(certificate[0]), keyfile=str(certificate[1])) as emulator:
-        yield emulator
 
 
 def _point_at(connect: Any, url: str, **extra: Any) -> None:
     connect({"iam_endpoint": url, **extra}, host=url)
 
 
-def test_untrusted_certificate_is_permanent(
-    hook: Any, connect: Any, secure: Emulator, monkeypatch: Any
+@pytest.mark.parametrize(
+    ("url", "is_in_environment"),
+    [("https://drs.example", False), ("http://127.0.0.1:9", False), ("https://drs.example", True)],
+)
+def test_rejecting_proxy_is_permanent(
+    hook: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, url: str, is_in_environment: bool
 ) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    _point_at(connect, secure.url)
+    with RecordingServer(lambda _: respond(407)) as server:
+        proxy = server.url.replace("//", "//user:not-real@")
+        monkeypatch.setenv("https_proxy", proxy if is_in_environment else "")
+        _point_at(connect, url, **({} if is_in_environment else {"proxy": proxy}))
 
-    with pytest.raises(DrsConfigError, match=r"extra\.verify"):
-        hook.get_job_statuses(["a" * 36])
+        with pytest.raises(DrsConfigError, match=r"extra\.proxy") as caught:
+            hook.get_job_statuses(["a" * 36])
 
-    assert secure.journal() == []
-
-
-def test_verify_option(hook: Any, connect: Any, secure: Emulator, certificate: tuple[Path, Path]) -> None:
-    _point_at(connect, secure.url, verify=str(certificate[0]))
-
-    assert len(hook.get_job_statuses(secure.job_ids)) == 10
-
-
-def test_ca_bundle_of_environment(
-    hook: Any, connect: Any, secure: Emulator, certificate: tuple[Path, Path], monkeypatch: Any
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
-    _point_at(connect, secure.url)
-
-    assert len(hook.get_job_statuses(secure.job_ids)) == 10
-
-
-@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-def test_verification_can_be_disabled(hook: Any, connect: Any, secure: Emulator) -> None:
-    _point_at(connect, secure.url, verify="false")
-
-    assert len(hook.get_job_statuses(secure.job_ids)) == 10
-
-
-class Proxy:
-    """A proxy that answers every request with one line, and keeps what it was asked."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.asked: list[bytes] = []
-        self._answer = answer
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://user:not-real@127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                caller, _ = self._socket.accept()
-            except OSError:
-                return
-            with caller:
-                self.asked.append(caller.recv(65_536).split(b"\r\n")[0])
-                caller.sendall(self._answer)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
-
-
-@pytest.fixture
-def refusing_proxy() -> Iterator[Proxy]:
-    """Return a proxy that wants another login."""
-    proxy = Proxy(
-        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    )
-    yield proxy
-    proxy.close()
-
-
-@pytest.mark.parametrize("url", ["https://drs.example", "http://127.0.0.1:9"])
-def test_rejecting_proxy_is_permanent(hook: Any, connect: Any, refusing_proxy: Proxy, url: str) -> None:
-    _point_at(connect, url, proxy=refusing_proxy.url)
-
-    with pytest.raises(DrsConfigError, match=r"extra\.proxy") as caught:
-        hook.get_job_statuses(["a" * 36])
-
-    assert len(refusing_proxy.asked) == 1
+    assert server.connections == 1
     assert "not-real" not in str(caught.value)
-
-
-def test_proxy_of_environment(
-    hook: Any, connect: Any, refusing_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("https_proxy", refusing_proxy.url)
-    _point_at(connect, "https://drs.example")
-
-    with pytest.raises(DrsConfigError, match=r"extra\.proxy"):
-        hook.get_job_statuses(["a" * 36])
 
 
 def test_unreachable_proxy_is_transient(hook: Any, connect: Any) -> None:
@@ -286,22 +183,3 @@ def test_header_error_hides_the_header() -> None:
 
     assert "secret-token" not in repr(sync.translate(error))
     assert "secret-token" not in repr(aio.translate(ValueError("bad header value 'secret-token'")))
-
-
-def test_conversation_has_no_secret(emulator: Emulator, connect: Any, caplog: Any) -> None:
-    from airflow_provider_drs.hooks.drs import DrsHook
-
-    caplog.set_level("DEBUG")
-    emulator.inject("no_permission", operation="BatchStartJobs")
-    with DrsHook() as own:
-        client = own.get_conn()
-        own.get_job_statuses(emulator.job_ids)
-        shown = [repr(client), str(vars(client)), str(vars(own)), json.dumps(emulator.journal())]
-        with pytest.raises(Exception, match="permission") as caught:
-            own.start_jobs(emulator.job_ids)
-        grant = client._slot.current()
-        assert grant is not None
-        shown += [str(caught.value), repr(vars(caught.value)), caplog.text]
-
-    assert not any(emulator.connection["password"] in each for each in shown)
-    assert not any(grant.token in each for each in shown)
