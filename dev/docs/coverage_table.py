@@ -69,7 +69,7 @@ def _read_sdk_tests() -> tuple[set[str], set[str]]:
         if isinstance(target, ast.Name) and isinstance(value, ast.Dict | ast.Set):
             entries = value.keys if isinstance(value, ast.Dict) else value.elts
             found[target.id] = {entry.value for entry in entries if isinstance(entry, ast.Constant)}
-    return found["CALLS"], found["WITHOUT_A_METHOD"]
+    return found["CALLS"], found["WITHOUT_METHOD"]
 
 
 def main() -> int:

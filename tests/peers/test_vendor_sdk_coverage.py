@@ -203,6 +203,8 @@ CALLS: dict[str, Callable[[Peer], Any]] = {
     "SwitchVip": _switch,
     "ShowSwitchVipStatus": lambda peer: peer.send("GET", f"{_switch(peer)}/get-switch-vip-status"),
 }
+#: Operations without a method of the client; its HTTP stack sends and signs them.
+WITHOUT_METHOD = {"SwitchVip", "ShowSwitchVipStatus"}
 
 
 def test_every_documented_operation_is_tested() -> None:

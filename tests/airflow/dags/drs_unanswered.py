@@ -1,4 +1,4 @@
-"""The example DAG with an approval that times out after 10 seconds."""
+"""The example DAG with an approval that times out after 10 seconds. Airflow parses files that contain its name."""
 
 from pathlib import Path
 
