@@ -44,18 +44,18 @@ class Call:
         return web.Response()
 
 
+@dataclass
 class Journal:
     """The received requests, in order. It never contains a token, a password or a signature."""
 
-    def __init__(self) -> None:
-        self._entries: list[dict[str, Any]] = []
-        self._next = 1
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    next_number: int = 1
 
     def note(self, request: web.Request, raw: bytes, operation: str | None, at_s: float) -> dict[str, Any]:
         """Add an entry for a request and return it, so that the caller can complete it."""
         job_ids = _find_job_ids(raw)
         entry = {
-            "sequence": self._next,
+            "sequence": self.next_number,
             "at": at_s,
             "operation": operation,
             "method": request.method,
@@ -68,17 +68,17 @@ class Journal:
             "applied": False,
             "faults": [],
         }
-        self._next += 1
-        self._entries.append(entry)
+        self.next_number += 1
+        self.entries.append(entry)
         return entry
 
     def read(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return all entries, or those of one operation."""
-        return [entry for entry in self._entries if operation in (None, entry["operation"])]
+        return [entry for entry in self.entries if operation in (None, entry["operation"])]
 
     def clear(self) -> None:
         """Remove all entries; the sequence numbers continue."""
-        self._entries.clear()
+        self.entries.clear()
 
 
 def send(entry: dict[str, Any], answer: Answer) -> web.Response:

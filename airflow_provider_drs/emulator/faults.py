@@ -118,12 +118,12 @@ class Fault:
         return True
 
 
+@dataclass
 class Faults:
     """The faults of one emulator, oldest first."""
 
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-        self._next_id = 1
+    faults: list[Fault] = field(default_factory=list)
+    next_id: int = 1
 
     def add(self, kind: str, **details: Any) -> int:
         """
@@ -132,9 +132,9 @@ class Faults:
         :raises ValueError: the kind is unknown or does not accept an option.
         """
         own = {name: details.pop(name) for name in _OWN if name in details}
-        fault = Fault(self._next_id, kind, **own, options=details)
-        self._next_id += 1
-        self._faults.append(fault)
+        fault = Fault(self.next_id, kind, **own, options=details)
+        self.next_id += 1
+        self.faults.append(fault)
         return fault.id
 
     def remove(self, fault_id: int) -> None:
@@ -143,10 +143,10 @@ class Faults:
 
         :raises ValueError: no fault has this ID.
         """
-        remaining = [fault for fault in self._faults if fault.id != fault_id]
-        if len(remaining) == len(self._faults):
+        remaining = [fault for fault in self.faults if fault.id != fault_id]
+        if len(remaining) == len(self.faults):
             raise ValueError(f"unknown fault ID {fault_id!r}")
-        self._faults = remaining
+        self.faults = remaining
 
     def describe(self) -> list[dict[str, Any]]:
         """Return each fault, with the number of requests that it has affected."""
@@ -154,13 +154,13 @@ class Faults:
             {"id": fault.id, "kind": fault.kind, "done": fault.done}
             | {name: getattr(fault, name) for name in _OWN}
             | {"options": dict(fault.options)}
-            for fault in self._faults
+            for fault in self.faults
         ]
 
     def match(self, operation: str, job_ids: list[str]) -> list[Fault]:
         """Return the faults that affect a request: all job kinds that match, and at most one other."""
         matching: list[Fault] = []
-        for fault in self._faults:
+        for fault in self.faults:
             has_request_fault = any(fault.kind not in JOB_KINDS for fault in matching)
             if not (has_request_fault and fault.kind not in JOB_KINDS) and fault.affects(operation, job_ids):
                 matching.append(fault)
@@ -168,4 +168,4 @@ class Faults:
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._faults.clear()
+        self.faults.clear()

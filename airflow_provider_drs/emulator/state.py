@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+import msgspec
 
 from airflow_provider_drs.emulator.calls import Journal
 from airflow_provider_drs.emulator.faults import Faults
 from airflow_provider_drs.emulator.world.clock import Clock
+from airflow_provider_drs.emulator.world.jobs import Job
 from airflow_provider_drs.emulator.world.world import World
 
 _VERSION = metadata.version("airflow-provider-drs")
-_OWN = f"{__package__}."
 
 
 @dataclass
@@ -29,6 +31,15 @@ class State:
     version: str = _VERSION
 
 
+@dataclass
+class _StoredWorld:
+    jobs: dict[str, Job]
+    plans: dict[str, dict[str, Any]]
+    precheck_s: float
+    last_number: int
+    pace: str | int
+
+
 def read_state(file: Path) -> State | None:
     """
     Return the stored state, or ``None`` if the file does not exist.
@@ -37,17 +48,16 @@ def read_state(file: Path) -> State | None:
     :raises ValueError: the file is not a state file, or another version wrote it.
     """
     try:
-        with file.open("rb") as stream:
-            state = _Reader(stream).load()
+        document = json.loads(file.read_bytes())
+        version = document["version"]
+        state = msgspec.convert(document, State, dec_hook=_decode) if version == _VERSION else None
     except FileNotFoundError:
         return None
-    except OSError:
-        raise
-    except Exception as error:
-        # A damaged pickle can raise almost any exception.
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{file}: not a state file of the emulator: {error}") from None
-    if not isinstance(state, State) or state.version != _VERSION:
+    if state is None:
         raise ValueError(f"{file}: written by another version. Remove it to start with a new state")
+    state.world.clock = state.clock
     return state
 
 
@@ -58,20 +68,33 @@ def write_state(state: State, file: Path) -> None:
     :raises OSError: the file cannot be written.
     """
     new = file.with_name(f"{file.name}.new")
+    try:
+        content = msgspec.json.encode(state, enc_hook=_encode)
+    except UnicodeEncodeError:
+        # A request can contain lone surrogates, which only the slower encoder escapes.
+        content = json.dumps(msgspec.to_builtins(state, enc_hook=_encode)).encode()
     # Jobs can contain the passwords of their databases.
     with open(new, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as stream:
-        pickle.dump(state, stream)
+        stream.write(content)
     new.replace(file)
 
 
-class _Reader(pickle.Unpickler):
-    """Creates only sets and objects of the emulator, so that a file cannot run other code."""
+def _encode(value: Any) -> Any:
+    if isinstance(value, Clock):
+        return value.__getstate__()
+    return _StoredWorld(value.jobs, value._plans, value._precheck_s, value._last_number, value.pace)
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a class by its name."""
-        if module.startswith(_OWN) or (module, name) in {("builtins", "set"), ("builtins", "frozenset")}:
-            return super().find_class(module, name)
-        raise ValueError(f"it contains a {module}.{name}")
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Clock:
+        clock = Clock()
+        clock.__setstate__(msgspec.convert(value, dict[str, float]))
+        return clock
+    stored = msgspec.convert(value, _StoredWorld)
+    world = World(Clock(), precheck_s=stored.precheck_s, pace=stored.pace)
+    world.jobs, world._plans, world._last_number = stored.jobs, stored.plans, stored.last_number
+    for job in stored.jobs.values():
+        if job.leader is not None:
+            # The file repeats the parent in each subtask; restore the shared object.
+            job.leader = stored.jobs.get(job.leader.id, job.leader)
+    return world

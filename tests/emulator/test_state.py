@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -114,6 +116,41 @@ def test_clock_continues_while_stopped(clock: Clock, passed_s: int) -> None:
     assert later.now() - saved["now_s"] == pytest.approx(passed_s, abs=60 if passed_s else 0)
 
 
+def _sort_sets(document: dict[str, Any]) -> dict[str, Any]:
+    sets = {"is_tested", "unreachable", "fails_in", "rules"}
+    return {key: sorted(value) if key in sets else value for key, value in document.items()}
+
+
+def test_state_of_every_kind_of_job(file: Path) -> None:
+    unusual = {"description": "\ud800", "fails_in": ["full"], "delay": [[0, 90], [20, 5]]}
+    with Emulator(clock="manual", state=file, seeds=[unusual]) as emulator:
+        call = Caller(emulator)
+        (odd,) = emulator.job_ids
+        running = emulator.seed_job(verdict={"duration_s": 0, "items": ["srcDbVersion"], "outcome": "alarm"})
+        dr = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
+        compared = emulator.seed_job(status="INCRE_TRANSFER_STARTED", **dr)
+        cluster = emulator.seed_job(engine_type="mongodb", node_num=2, status="INCRE_TRANSFER_STARTED")
+        emulator.plan_job("stock-*", fails_in=["create"])
+        call.precheck(odd, running)
+        assert call.start(running) == [None]
+        call("CreateCompareTask", {"job_id": compared, "object_level_compare_type": "objects"})
+        emulator.advance(10)
+        call.rows("BatchStopJobs", running, pause_mode="target")
+        saved = state.read_state(file)
+        assert saved is not None
+        copy = file.with_name("copy")
+        state.write_state(saved, copy)
+        first, second = (json.loads(path.read_bytes(), object_hook=_sort_sets) for path in (file, copy))
+
+        assert first | {"clock": None} == second | {"clock": None}
+        assert saved.world.jobs[running].status(emulator.now) == "PAUSING"
+        call.close()
+    with Emulator(state=file) as emulator:
+        emulator.set_job(cluster, status="PAUSING")
+        subtasks = [job["status"] for job in emulator.jobs if job["parent_id"] == cluster]
+        assert subtasks == ["PAUSING"] * 2
+
+
 def test_state_file_permissions(file: Path) -> None:
     with Emulator(state=file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -124,8 +161,10 @@ def test_state_file_permissions(file: Path) -> None:
     [
         (b"", "not a state file of the emulator"),
         (b"{}", "not a state file of the emulator"),
-        (pickle.dumps(print), "it contains a builtins.print"),
-        (pickle.dumps({1}), "written by another version"),
+        (b"[1]", "not a state file of the emulator"),
+        (pickle.dumps(print), "not a state file of the emulator"),
+        (json.dumps({"version": state._VERSION, "clock": {}}).encode(), "not a state file of the emulator"),
+        (b'{"version": "0.0.0"}', "written by another version"),
     ],
 )
 def test_invalid_state_file_is_rejected(

@@ -65,6 +65,7 @@ def test_reset_restores_the_world(sample: Emulator) -> None:
         ({"plans": []}, "plans must be an object"),
         ({"pace": "slow"}, "pace must be"),
         ({"precheck_s": -1}, "precheck_s must be"),
+        ({"precheck_s": float("inf")}, "duration_s must be a finite number"),
         ({"jobs": [{}, {"color": 1}]}, r"jobs\[1\]: unknown detail 'color'"),
         ({"jobs": ["orders"]}, r"jobs\[0\]: expected an object"),
         ({"jobs": [{"passwords": {"source": "x"}}]}, r"jobs\[0\]: passwords must map"),

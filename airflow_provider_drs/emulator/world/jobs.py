@@ -56,6 +56,7 @@ class Job:
     :param settings: the settings made through the API, as the details show them.
     :param ends: its two endpoints as given, without secrets.
     :param leader: the parent whose status a cluster subtask follows.
+    :param paused: what a paused job resumes with: its statuses, in seconds from the pause.
     """
 
     id: str
@@ -100,7 +101,7 @@ class Job:
     switch: Entry | None = None
     switch_reads: int = 0
     leader: Job | None = field(default=None, repr=False)
-    _paused: list[Entry] = field(default_factory=list)
+    paused: list[Entry] = field(default_factory=list)
 
     def status(self, now_s: float) -> str:
         """Return the status at an instant."""
@@ -127,8 +128,8 @@ class Job:
         """Return percent and remaining seconds of the copy; pauses and failures do not count."""
         job = self.leader or self
         word = job.status(now_s)
-        if word == PAUSED and job._paused:
-            word = job._paused[0][1]
+        if word == PAUSED and job.paused:
+            word = job.paused[0][1]
         copied_s = job.since(COPIED)
         is_copied = word in _COPIED_IN or (copied_s is not None and copied_s <= now_s)
         if is_copied or (job.started_s is not None and job.task_type == "INCR_TRANS"):
@@ -177,7 +178,7 @@ class Job:
     def pause(self, now_s: float) -> None:
         """Pause it and postpone the planned statuses."""
         before = self.status(now_s)
-        self._paused = [
+        self.paused = [
             (0.0, before),
             *((since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s),
         ]
@@ -188,8 +189,8 @@ class Job:
         status = self.status(now_s)
         if status == PAUSED:
             # A job that was seeded as paused has no planned statuses.
-            planned = self._paused or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
-            self._paused, status = [], planned[0][1]
+            planned = self.paused or [(0.0, FULL if self.task_type == "FULL_TRANS" else INCREMENTAL)]
+            self.paused, status = [], planned[0][1]
             if status not in FAILURES.values():
                 self._replace_planned(now_s, [(now_s + in_s, word) for in_s, word in planned])
                 return
@@ -239,7 +240,7 @@ class Job:
 
     def set_status(self, now_s: float, status: str) -> None:
         """Set its status and discard the planned statuses."""
-        self._paused = []
+        self.paused = []
         self._replace_planned(now_s, [(now_s, status)])
 
     def skip_to_next(self, now_s: float) -> None:

@@ -58,8 +58,9 @@ class Plan:
             raise ValueError(f"outcome must be one of {', '.join(OUTCOMES)}, not {self.outcome!r}")
         for name in ("duration_s", "stale_reads", "stale_s"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or value < 0:
-                raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
+            # JSON, and therefore the state file, has no infinity.
+            if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a finite number of at least 0, not {value!r}")
         if self.reads is not None and (not isinstance(self.reads, int) or self.reads < 0):
             raise ValueError(f"reads must be an integer of at least 0, not {self.reads!r}")
         if self.precheck_id is not None and not isinstance(self.precheck_id, str):
