@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
+from airflow_provider_drs.emulator import Emulator, EmulatorClient
 from airflow_provider_drs.emulator.http import iam as identity
 from airflow_provider_drs.emulator.world.world import INSTANCE_ID
 from tests.emulator.caller import NEW_JOB, PROJECT, Caller
@@ -17,15 +17,9 @@ from tests.emulator.caller import NEW_JOB, PROJECT, Caller
 pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
 
 
-def _precheck(call: Caller, *job_ids: str) -> None:
-    call(
-        "BatchCheckJobs", {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"} for job_id in job_ids]}
-    )
-
-
 def test_job_lifecycle(emulator: Emulator, call: Caller) -> None:
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
-    seen = [_status(call, job_id)]
+    seen = [call.status(job_id)]
     emulator.advance(31)
     endpoint = {"id": job_id, "net_type": "eip", "db_type": "mysql", "ip": "192.0.2.1", "db_user": "root"}
     ends = [endpoint | {"db_password": "not-real", "end_point_type": end} for end in ("so", "ta")]
@@ -33,17 +27,17 @@ def test_job_lifecycle(emulator: Emulator, call: Caller) -> None:
         True
     ] * 2
     call("BatchUpdateJob", {"jobs": [{"job_id": job_id, "source_endpoint": {}, "target_endpoint": {}}]})
-    seen.append(_status(call, job_id))
-    _precheck(call, job_id)
+    seen.append(call.status(job_id))
+    call.precheck(job_id)
     emulator.advance(11)
     assert call("BatchStartJobs", {"jobs": [{"job_id": job_id}]}).status_code == 202
     for seconds in (0, 4, 31, 4):
         emulator.advance(seconds)
-        seen.append(_status(call, job_id))
+        seen.append(call.status(job_id))
     call("BatchDeleteJobs", {"jobs": [{"job_id": job_id, "delete_type": "terminate"}]})
-    seen.append(_status(call, job_id))
+    seen.append(call.status(job_id))
     emulator.advance(11)
-    seen.append(_status(call, job_id))
+    seen.append(call.status(job_id))
     call("BatchDeleteJobs", {"jobs": [{"job_id": job_id, "delete_type": "delete"}]})
 
     assert seen == [
@@ -59,14 +53,10 @@ def test_job_lifecycle(emulator: Emulator, call: Caller) -> None:
     assert call("BatchListJobStatus", {"jobs": [job_id]}).json()["results"][0]["error_code"] == "DRS.M00289"
 
 
-def _status(call: Caller, job_id: str) -> str:
-    return str(call("BatchListJobStatus", {"jobs": [job_id]}).json()["results"][0]["status"])
-
-
 def test_untested_job_fails_its_precheck(emulator: Emulator, call: Caller) -> None:
     job_id = call("BatchCreateJobs", {"jobs": [NEW_JOB]}).json()["results"][0]["id"]
     emulator.advance(31)
-    _precheck(call, job_id)
+    call.precheck(job_id)
     emulator.advance(11)
 
     row = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
@@ -177,7 +167,7 @@ def test_default_page_size(emulator: Emulator, call: Caller) -> None:
 
 def test_precheck_progress(emulator: Emulator, call: Caller) -> None:
     job_id = emulator.job_ids[0]
-    _precheck(call, job_id)
+    call.precheck(job_id)
     again = {"jobs": [{"job_id": job_id, "precheck_mode": "forStartJob"}]}
     emulator.advance(5)
 
@@ -197,7 +187,7 @@ def test_items_by_engine(
 ) -> None:
     job_id = emulator.seed_job(engine_type=engine)
     emulator.set_verdict(job_id, outcome, duration_s=0)
-    _precheck(call, job_id)
+    call.precheck(job_id)
 
     row = call("BatchCheckResults", {"jobs": [job_id]}).json()["results"][0]
 
@@ -238,30 +228,6 @@ def test_journal_has_no_secret(emulator: Emulator, call: Caller) -> None:
     assert identity.PASSWORD not in text
     assert call.headers["X-Auth-Token"] not in text
     assert emulator.journal("BatchListJobStatus")[0]["auth"] == "token"
-
-
-def test_fault_schedule(emulator: Emulator, call: Caller) -> None:
-    emulator.inject("status", status=503, operation="BatchListJobStatus", after=1, every=2, times=2)
-
-    seen = [call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]]}).status_code for _ in range(7)]
-
-    assert seen == [200, 200, 503, 200, 503, 200, 200]
-
-
-@pytest.mark.parametrize(
-    ("method", "arguments"),
-    [
-        ("inject", {"kind": "no-such-fault"}),
-        ("inject", {"kind": "busy"}),
-        ("set_verdict", {"job_id": None, "outcome": "perhaps"}),
-        ("set_job", {"job_id": "no-such-job"}),
-        ("advance", {"seconds": -1}),
-        ("set_iam", {"color": 1}),
-    ],
-)
-def test_invalid_faults_are_rejected(emulator: Emulator, method: str, arguments: dict[str, Any]) -> None:
-    with pytest.raises(EmulatorError):
-        getattr(emulator, method)(**arguments)
 
 
 def test_emulators_are_independent(emulator: Emulator) -> None:
