@@ -1,4 +1,4 @@
-"""What every suite shares: an Airflow home of its own, an emulator, and both hooks behind one face."""
+"""Shared by all tests: a separate Airflow home, an emulator, and both hooks with one interface."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 # Before the first import of Airflow: it reads its configuration then.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    # Never the home of whoever runs the tests; the workers inherit this one.
+    # Never the home of the user who runs the tests; the workers inherit this one.
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-drs-tests-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 Connect = Callable[..., None]
 
-# How long an example takes says nothing on a machine that others use as well.
+# The duration of an example is not meaningful on a shared machine.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
 def running_emulator() -> Iterator[Emulator]:
-    """Return one emulator for all tests of a process; its time stands still."""
+    """Return one emulator for all tests of a process; its clock moves only on request."""
     with Emulator(clock="manual") as emulator:
         yield emulator
 
@@ -66,13 +66,12 @@ def secure(running_secure: Emulator) -> Emulator:
 
 @pytest.fixture(autouse=True)
 def _no_tokens() -> None:
-    """No test inherits another one's token."""
     TOKENS.clear()
 
 
 @pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Full jitter draws 0, so that trying again takes no time."""
+    """Full jitter draws 0, so that retries take no time."""
     monkeypatch.setattr("random.random", lambda: 0.0)
 
 
@@ -81,7 +80,7 @@ def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
     """
     Return a function that makes ``drs_default`` a connection to the emulator, with changes.
 
-    Who gives up soon has a token already: on a busy machine a login may take longer.
+    With a small retry budget it logs in first: on a busy machine a login may take longer.
     """
     from airflow_provider_drs.hooks.drs import DrsHook
 
@@ -98,19 +97,17 @@ def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 class HookInLoop:
-    """The async hook with the face of the other one: each call runs in one event loop until it is done."""
+    """The async hook with the interface of the sync one: each call runs to completion in one event loop."""
 
     def __init__(self, hook: Any) -> None:
         self._hook = hook
         self._runner = asyncio.Runner()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Return a method that waits for the coroutine."""
         method = getattr(self._hook, name)
         return lambda *args, **kwargs: self._runner.run(method(*args, **kwargs))
 
     def close(self) -> None:
-        """Close the hook, then its loop."""
         self._runner.run(self._hook.close())
         self._runner.close()
 
@@ -126,7 +123,7 @@ def hook(request: pytest.FixtureRequest, connect: Connect) -> Iterator[Any]:
 
 
 class FakeTaskInstance:
-    """Takes XComs as a task instance does, and keeps them."""
+    """Records XComs as a task instance does."""
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
@@ -135,12 +132,12 @@ class FakeTaskInstance:
         self.dag_id, self.run_id, self.task_id, self.map_index = "nightly", "manual__2026", "wait", -1
 
     def xcom_push(self, key: str, value: Any) -> None:
-        """Keep a value; one that is not JSON would not reach Airflow's database either."""
+        """Record a value; Airflow stores only JSON, too."""
         self.xcoms[key] = json.loads(json.dumps(value))
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
     """Return a function that returns what tasks and triggers have logged so far, on either Airflow line."""
     caplog.set_level("INFO")
     try:
@@ -159,13 +156,12 @@ def _render(entry: Any) -> str:
 
 @pytest.fixture
 def context() -> dict[str, Any]:
-    """Return what a task is given."""
     return {"ti": FakeTaskInstance()}
 
 
 @pytest.fixture(scope="session", params=LINES)
 def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Return a running Airflow 2.11, then a 3.x, and what was seen while DAGs ran in it."""
+    """Return a running Airflow 2.11, then 3.x, and what was recorded while DAGs ran in it."""
     from tests.watched.stack import run
 
     yield from run(request.param, tmp_path_factory.mktemp("watched"))

@@ -1,8 +1,4 @@
-"""
-Plays the service's part in a conversation.
-
-a script of answers, with time that stands still unless told to move.
-"""
+"""A scripted service for conversations, with a clock that moves only on request."""
 
 from __future__ import annotations
 
@@ -43,9 +39,9 @@ BROKEN = TransportFailure(FailureKind.BROKEN, "connection reset")
 NOT_SENT = TransportFailure(FailureKind.NOT_SENT, "connection refused")
 
 
-class Talk:
+class ScriptedService:
     """
-    Drives a conversation with scripted answers, and keeps the steps that it took.
+    Drives a conversation with scripted responses, and records its steps.
 
     :param answers: for each Send its answer; a function gets the request, an error is thrown into the
         conversation.
@@ -64,21 +60,19 @@ class Talk:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that were sent."""
         return [step.request for step in self.steps if isinstance(step, Send)]
 
     @property
     def pauses(self) -> list[float]:
-        """The seconds of each pause."""
         return [step.seconds for step in self.steps if isinstance(step, Pause)]
 
     @property
     def renewals(self) -> int:
-        """How often a new token was asked for."""
+        """The number of token renewals."""
         return sum(isinstance(step, RenewToken) for step in self.steps)
 
     def run(self, conversation: Conversation[T]) -> T:
-        """Return what the conversation returns; running out of answers is an error of the test."""
+        """Return the result of the conversation; fail if the script is too short."""
         try:
             step = next(conversation)
             while True:
@@ -93,7 +87,7 @@ class Talk:
         outcome: Any = None
         if isinstance(step, Send):
             outcome = next(self._answers, None)
-            assert outcome is not None, f"nothing left to answer {step.request} with"
+            assert outcome is not None, f"no scripted response is left for {step.request}"
             if callable(outcome):
                 outcome = outcome(step.request)
             self._now_s += self._seconds_per_step

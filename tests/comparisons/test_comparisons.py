@@ -20,7 +20,7 @@ from airflow_provider_drs.protocol.core.bodies import read_json
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.core.wire import Request
 from airflow_provider_drs.protocol.watches import ComparisonWatch, Watch, watch_from_dict
-from tests.scripted import Talk, answer, refusal
+from tests.scripted import ScriptedService, answer, refusal
 
 LIMITS = Limits(10, 50, 300.0)
 TASKS = {
@@ -32,7 +32,7 @@ TASKS = {
 
 
 def _poll(watch: Watch, *answers: Any) -> list[str]:
-    return Talk(answers).run(watch.poll(LIMITS))
+    return ScriptedService(answers).run(watch.poll(LIMITS))
 
 
 def _parse_creation(request: Request, body: Any) -> Any:
@@ -174,7 +174,7 @@ def test_comparisons_are_read_from_plain_mappings() -> None:
     """Without ids, only the list of comparisons is returned."""
     conversation = get_comparisons(LIMITS, [{"job_id": "a", "task_ids": {}}])
 
-    result = Talk([answer({"compare_task_list_results": TASKS})]).run(conversation)["a"]
+    result = ScriptedService([answer({"compare_task_list_results": TASKS})]).run(conversation)["a"]
 
     assert not isinstance(result, DrsError)
     assert [task.kind for task in result.tasks] == ["lines"]

@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.connection.auth import (
 from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsResponseError
 from airflow_provider_drs.protocol.jobs.messages import build_job_statuses
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 AT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 TOKEN = {
@@ -37,7 +37,9 @@ def _settings(extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
 
 
 def _grant(body: dict[str, Any], settings: Settings | None = None, **headers: str) -> Grant:
-    talk = Talk([answer(body, 201, **{"x_subject_token": "tok", **headers})] * 9, seconds_per_step=0.5)
+    talk = ScriptedService(
+        [answer(body, 201, **{"x_subject_token": "tok", **headers})] * 9, seconds_per_step=0.5
+    )
     return talk.run(get_grant(settings or _settings()))
 
 
@@ -106,7 +108,7 @@ def test_rejected_login_names_user_and_endpoint() -> None:
     refusal = answer({"error": {"code": 401, "message": "no", "title": "Unauthorized"}}, 401)
 
     with pytest.raises(DrsAuthError, match="user 'user' of domain 'd' for project 'eu-de'") as caught:
-        Talk([refusal]).run(get_grant(_settings()))
+        ScriptedService([refusal]).run(get_grant(_settings()))
 
     assert "not-real" not in str(caught.value)
 

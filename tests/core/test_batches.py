@@ -23,7 +23,7 @@ from airflow_provider_drs.protocol.core.wire import (
 )
 from airflow_provider_drs.protocol.jobs.messages import JobStatus
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
-from tests.scripted import BROKEN, Talk, answer, refusal
+from tests.scripted import BROKEN, ScriptedService, answer, refusal
 
 
 def _limits(**changes: Any) -> Limits:
@@ -54,7 +54,7 @@ def _row_error(code: str, *job_ids: str, status: int = 202, silent: bool = False
 @given(st.integers(1, 60), st.integers(1, 20))
 def test_batches_are_full(count: int, size: int) -> None:
     job_ids = [f"job-{n}" for n in range(count)]
-    talk = Talk([_statuses] * 60)
+    talk = ScriptedService([_statuses] * 60)
 
     found = talk.run(conversations.get_job_statuses(_limits(read_batch=size), job_ids))
 
@@ -89,7 +89,7 @@ def test_started_job_is_never_started_again(count: int, fates: list[str]) -> Non
         }
         return replies[fate]()
 
-    found = Talk([service] * 50, jitter=0.1).run(
+    found = ScriptedService([service] * 50, jitter=0.1).run(
         conversations.start_jobs(_limits(write_batch=5), job_ids, None, check_preconditions=False)
     )
 
@@ -98,7 +98,7 @@ def test_started_job_is_never_started_again(count: int, fates: list[str]) -> Non
 
 
 def test_invalid_ids_are_rejected_before_sending() -> None:
-    talk = Talk([])
+    talk = ScriptedService([])
 
     with pytest.raises(DrsConfigError):
         talk.run(conversations.start_jobs(_limits(), [], None, check_preconditions=False))
@@ -112,7 +112,9 @@ def test_rejected_job_does_not_affect_its_batch() -> None:
     def service(request: Request) -> Any:
         return refusal("DRS.M00202") if "job-2" in request.job_ids else _statuses(request)
 
-    found = Talk([service] * 9).run(conversations.get_job_statuses(limits, [f"job-{n}" for n in range(4)]))
+    found = ScriptedService([service] * 9).run(
+        conversations.get_job_statuses(limits, [f"job-{n}" for n in range(4)])
+    )
 
     assert [type(each).__name__ for each in found.values()] == [
         "JobStatus",
@@ -124,7 +126,7 @@ def test_rejected_job_does_not_affect_its_batch() -> None:
 
 
 def test_busy_read_fails_after_retry_budget() -> None:
-    talk = Talk([_row_error("DRS.M01504", "a")] * 9, seconds_per_step=0.5, jitter=1.0)
+    talk = ScriptedService([_row_error("DRS.M01504", "a")] * 9, seconds_per_step=0.5, jitter=1.0)
 
     found = talk.run(conversations.get_job_statuses(_limits(retry_timeout_s=2.0), ["a"]))
 
@@ -135,7 +137,7 @@ def test_busy_read_fails_after_retry_budget() -> None:
 def test_busy_write_fails_after_retry_budget() -> None:
     script = [_row_error("DRS.M01504", "a"), _statuses] * 5
 
-    found = Talk(script, seconds_per_step=0.5, jitter=1.0).run(
+    found = ScriptedService(script, seconds_per_step=0.5, jitter=1.0).run(
         conversations.start_jobs(_limits(retry_timeout_s=3.0), ["a"], None, check_preconditions=False)
     )
 
@@ -145,7 +147,7 @@ def test_busy_write_fails_after_retry_budget() -> None:
 def test_state_of_missing_job_is_read() -> None:
     silent = answer({"results": []}, 202)
 
-    found = Talk([silent, lambda request: _statuses(request, "STARTJOBING")]).run(
+    found = ScriptedService([silent, lambda request: _statuses(request, "STARTJOBING")]).run(
         conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
     )
 
@@ -155,7 +157,7 @@ def test_state_of_missing_job_is_read() -> None:
 def test_deleted_job_is_an_error() -> None:
     gone = answer({"results": [{"id": "a", "error_code": "DRS.M00289"}]}, 400)
 
-    found = Talk([BROKEN, gone]).run(
+    found = ScriptedService([BROKEN, gone]).run(
         conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
     )
 
@@ -164,13 +166,13 @@ def test_deleted_job_is_an_error() -> None:
 
 def test_unreadable_state_keeps_the_error_of_the_write() -> None:
     login = DrsAuthError("no")
-    found = Talk([BROKEN, login]).run(
+    found = ScriptedService([BROKEN, login]).run(
         conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
     )
     assert isinstance(found["a"], DrsUnavailableError)
 
     half = _row_error("DRS.M00304", "b")
-    found = Talk([half, DrsAuthError("no")]).run(
+    found = ScriptedService([half, DrsAuthError("no")]).run(
         conversations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False)
     )
     assert [type(each).__name__ for each in found.values()] == ["JobOutcome", "DrsJobStateError"]
@@ -179,7 +181,9 @@ def test_unreadable_state_keeps_the_error_of_the_write() -> None:
 def test_rejected_retry_keeps_earlier_results() -> None:
     script = [_row_error("DRS.M01504", "b"), _statuses, refusal("DRS.M00103", 401)]
 
-    found = Talk(script).run(conversations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False))
+    found = ScriptedService(script).run(
+        conversations.start_jobs(_limits(), ["a", "b"], None, check_preconditions=False)
+    )
 
     assert found["a"] == JobOutcome("a")
     assert found["b"].error_code == "DRS.M00103"  # type: ignore[union-attr]
@@ -187,13 +191,13 @@ def test_rejected_retry_keeps_earlier_results() -> None:
 
 def test_account_error_in_first_batch_is_raised() -> None:
     with pytest.raises(DrsError, match=r"DRS\.M00103"):
-        Talk([refusal("DRS.M00103", 401)]).run(
+        ScriptedService([refusal("DRS.M00103", 401)]).run(
             conversations.start_jobs(_limits(), ["a"], None, check_preconditions=False)
         )
 
 
 def test_rejected_batch_does_not_stop_the_next() -> None:
-    talk = Talk([refusal("DRS.M00300"), _success])
+    talk = ScriptedService([refusal("DRS.M00300"), _success])
 
     found = talk.run(
         conversations.start_jobs(_limits(write_batch=1), ["a", "b"], None, check_preconditions=False)
@@ -215,8 +219,8 @@ def test_forward_jobs_are_found_on_every_page() -> None:
         )
         return answer({"jobs": jobs, "total_record": 4})
 
-    found = Talk([page] * 4).run(conversations.get_forward_jobs(_limits(), ["parent"]))
-    lost = Talk([page, page, page, lambda _: answer({"jobs": []})]).run(
+    found = ScriptedService([page] * 4).run(conversations.get_forward_jobs(_limits(), ["parent"]))
+    lost = ScriptedService([page, page, page, lambda _: answer({"jobs": []})]).run(
         conversations.get_forward_jobs(_limits(), ["x"])
     )
 

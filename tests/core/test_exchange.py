@@ -27,15 +27,15 @@ from airflow_provider_drs.protocol.core.wire import (
     TransportFailure,
 )
 from airflow_provider_drs.protocol.jobs.messages import build_job_statuses
-from tests.scripted import BROKEN, NOT_SENT, Talk, answer, refusal
+from tests.scripted import BROKEN, NOT_SENT, ScriptedService, answer, refusal
 
 _START = build("BatchStartJobs", {"jobs": [{"job_id": "a"}]}, ["a"])
 
 
 def _exchange(
     script: list[Any], *, request: Request | None = None, limit_s: float = 60.0, **talk: Any
-) -> tuple[Any, Talk]:
-    partner = Talk(script, **talk)
+) -> tuple[Any, ScriptedService]:
+    partner = ScriptedService(script, **talk)
     made = request or build_job_statuses(["a"])
     return partner.run(exchange(made, Budget(limit_s), lambda document, response: document)), partner
 
@@ -149,7 +149,7 @@ def test_repeatable_write_with_unknown_outcome_is_an_error() -> None:
     conversation = exchange_repeatable(_START, Budget(0.1), lambda document, response: document)
 
     with pytest.raises(DrsUnavailableError):
-        Talk([BROKEN], jitter=1.0).run(conversation)
+        ScriptedService([BROKEN], jitter=1.0).run(conversation)
 
 
 def test_login_error_is_raised() -> None:

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_drs.protocol.conversations import create_jobs
 from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 PAIR = {
     "name": "pair",
@@ -31,6 +31,6 @@ def test_pair_without_known_directions_has_no_pair_ids(listed: list[Any]) -> Non
         answer({"jobs": listed, "total_record": len(listed)}),
     ]
 
-    created = Talk(answers).run(create_jobs(Limits(10, 50, 300.0), [PAIR]))
+    created = ScriptedService(answers).run(create_jobs(Limits(10, 50, 300.0), [PAIR]))
 
     assert created["pair"] == CreatedJob("pair", "p", "CREATING", child_ids=("x", "y"))

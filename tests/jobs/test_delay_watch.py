@@ -9,7 +9,7 @@ from airflow_provider_drs.protocol.watches import (
     DelayWatch,
     Watch,
 )
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 
 def _limits() -> Limits:
@@ -17,7 +17,7 @@ def _limits() -> Limits:
 
 
 def _poll(watch: Watch, *answers: Any) -> list[str]:
-    return Talk(answers).run(watch.poll(_limits()))
+    return ScriptedService(answers).run(watch.poll(_limits()))
 
 
 def test_lag_must_be_small_for_all_jobs() -> None:

@@ -15,13 +15,13 @@ from airflow_provider_drs.protocol.watches import (
     watch_action,
     watch_from_dict,
 )
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 
 def _poll(watch: Watch, word: str, times: int = 1) -> None:
     row = {"id": "a", "status": word, "job_id": "a", "transfer_status": word}
     for _ in range(times):
-        Talk([answer({"results": [row]})] * 2).run(watch.poll(Limits(10, 50, 300.0)))
+        ScriptedService([answer({"results": [row]})] * 2).run(watch.poll(Limits(10, 50, 300.0)))
 
 
 @pytest.mark.parametrize("word", sorted(STATUSES))
@@ -88,7 +88,7 @@ def test_full_copy_without_replication_fails_the_lag_wait(task_type: str, lost: 
     watch = DelayWatch(["a"], 5)
     row = {"job_id": "a", "transfer_status": "FULL_TRANSFER_COMPLETE", "task_mode": task_type}
 
-    Talk([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
+    ScriptedService([answer({"results": [row]})]).run(watch.poll(Limits(10, 50, 300.0)))
 
     assert watch.is_done is bool(watch.failures) is lost
     assert not lost or "with task_type FULL_TRANS" in str(watch.failures["a"])
@@ -96,7 +96,7 @@ def test_full_copy_without_replication_fails_the_lag_wait(task_type: str, lost: 
 
 def _poll_rows(watch: Watch, *rows: dict[str, str]) -> list[str]:
     script = [answer({"results": list(rows)}), *[answer({"results": []})] * 9]
-    return Talk(script).run(watch.poll(Limits(10, 50, 1.0)))
+    return ScriptedService(script).run(watch.poll(Limits(10, 50, 1.0)))
 
 
 def test_start_watch_polls_starting_and_unknown_statuses() -> None:

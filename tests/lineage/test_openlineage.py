@@ -205,7 +205,7 @@ def test_failed_lineage_does_not_fail_the_task(
     context: dict[str, Any],
     passed: list[str],
     fault: dict[str, Any],
-    told: Any,
+    log_lines: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It takes at most a few seconds, and the log has a warning."""
@@ -217,7 +217,7 @@ def test_failed_lineage_does_not_fail_the_task(
     assert sensor.execute(context) == passed
 
     assert _facets(sensor) is None
-    assert any("No lineage for these jobs" in line for line in told())
+    assert any("No lineage for these jobs" in line for line in log_lines())
 
 
 @pytest.mark.usefixtures("openlineage")

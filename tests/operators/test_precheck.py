@@ -45,12 +45,12 @@ def test_rendered_lists_are_parsed(
 
 
 def test_duplicates_are_ignored_with_a_warning(
-    emulator: Emulator, context: dict[str, Any], told: Any
+    emulator: Emulator, context: dict[str, Any], log_lines: Any
 ) -> None:
     job_id = emulator.job_ids[0]
 
     assert _operator([job_id, job_id]).execute(context) == [job_id]
-    assert f"job_ids: duplicates are ignored: {job_id}" in told()
+    assert f"job_ids: duplicates are ignored: {job_id}" in log_lines()
 
 
 @pytest.mark.parametrize("bad", [[], "", "[]", None, ["a b"], [None], {"a": 1}])
@@ -110,7 +110,7 @@ def test_dual_active_parent_is_rejected(emulator: Emulator, context: dict[str, A
 
 
 def test_backward_job_without_precheck_is_returned(
-    emulator: Emulator, context: dict[str, Any], told: Any
+    emulator: Emulator, context: dict[str, Any], log_lines: Any
 ) -> None:
     parent = emulator.seed_job(**PAIR)
     emulator.seed_job(parent_id=parent, job_direction="up", status="INCRE_TRANSFER_STARTED", **PAIR)
@@ -120,7 +120,7 @@ def test_backward_job_without_precheck_is_returned(
 
     assert context["ti"].xcoms["precheck_submissions"][0]["status"] == "not needed"
     assert emulator.journal("BatchCheckJobs") == []
-    assert any("needs no pre-check" in line for line in told())
+    assert any("needs no pre-check" in line for line in log_lines())
 
 
 def test_check_preconditions_false(emulator: Emulator, context: dict[str, Any]) -> None:
@@ -166,14 +166,14 @@ def test_waits_for_the_new_run(
 
 
 def test_settle_time_limits_the_wait_for_the_new_run(
-    emulator: Emulator, context: dict[str, Any], told: Any
+    emulator: Emulator, context: dict[str, Any], log_lines: Any
 ) -> None:
     job_id = emulator.job_ids[0]
     emulator.set_verdict(job_id, "pass", duration_s=0)
     _operator([job_id]).execute(context)
 
     assert _operator([job_id], settle_time=0).execute(context) == [job_id]
-    assert any("still reports the previous pre-check" in line for line in told())
+    assert any("still reports the previous pre-check" in line for line in log_lines())
 
 
 def test_unavailable_service_is_retried_by_airflow(

@@ -348,7 +348,7 @@ def test_retry_adopts_complete_switchover(
 
 
 def test_parameter_differences_can_fail_the_task(
-    emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]]
+    emulator: Emulator, context: dict[str, Any], log_lines: Callable[[], list[str]]
 ) -> None:
     job_id = emulator.job_ids[0]
     names = ["max_connections", "binlog_cache_size", "innodb_buffer_pool_size"]
@@ -362,7 +362,7 @@ def test_parameter_differences_can_fail_the_task(
     assert _run(strict, context) == [job_id]
 
     assert [each["key"] for each in context["ti"].xcoms["parameter_report"][0]["differences"]] == names
-    assert any("innodb_buffer_pool_size: source 4294967296" in line for line in told())
+    assert any("innodb_buffer_pool_size: source 4294967296" in line for line in log_lines())
     with pytest.raises(ValueError, match="on_difference"):
         _make("DrsCompareParametersOperator", job_ids=job_id, on_difference="panic")
 

@@ -21,7 +21,7 @@ from airflow_provider_drs.protocol.prechecks.messages import (
     is_new_run,
     parse_precheck_results,
 )
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 JOB_ID, OTHER_JOB_ID = "140b5236-88ad-43c8-811c-1268453jb101", "a281f62f-4631-45d6-a2d3-679a9f4jb105"
@@ -81,7 +81,7 @@ def test_running_precheck_is_adopted() -> None:
     running = answer({"results": [{"precheck_id": "a", "process": "10%"}]})
     conversation = begin_prechecks(Limits(10, 50, 1.0), ["a"], check_preconditions=False)
 
-    assert Talk([running]).run(conversation) == {"a": Submission("a", "a", adopted=True)}
+    assert ScriptedService([running]).run(conversation) == {"a": Submission("a", "a", adopted=True)}
 
 
 def test_new_run_is_recognized_by_progress_or_another_result() -> None:

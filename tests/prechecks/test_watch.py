@@ -9,7 +9,7 @@ from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import DrsJobNotFoundError
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.watches import PrecheckWatch, watch_from_dict
-from tests.scripted import Talk, answer
+from tests.scripted import ScriptedService, answer
 
 EMPTY_RESULT = {"precheck_id": "b", "error_code": "DRS.M00002"}
 
@@ -20,7 +20,7 @@ def _row(job_id: str, percent: int, result: bool) -> dict[str, Any]:
 
 def _poll(watch: Any, *rows: dict[str, Any]) -> list[str]:
     script = [answer({"results": list(rows)}), *[answer({"results": []})] * 9]
-    lines: list[str] = Talk(script).run(watch.poll(Limits(10, 50, 1.0)))
+    lines: list[str] = ScriptedService(script).run(watch.poll(Limits(10, 50, 1.0)))
     return lines
 
 
@@ -56,7 +56,7 @@ def test_empty_result_is_polled_again() -> None:
 
     assert _poll(watch, EMPTY_RESULT) == ["b has no pre-check result yet"]
     assert watch.pending == ("b",)
-    assert Talk([answer({"results": [EMPTY_RESULT]})]).run(watch.poll(Limits(10, 50, 1.0))) == []
+    assert ScriptedService([answer({"results": [EMPTY_RESULT]})]).run(watch.poll(Limits(10, 50, 1.0))) == []
     assert watch.reports[0].verdict is Verdict.PENDING
 
 

@@ -58,7 +58,7 @@ def test_wait_for_status(
     context: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     started: str,
-    told: Callable[[], list[str]],
+    log_lines: Callable[[], list[str]],
     mode: str,
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(18))
@@ -68,7 +68,7 @@ def test_wait_for_status(
     assert _run(sensor, context) == [started]
 
     assert context["ti"].xcoms["job_statuses"][0]["percent"] == 100
-    lines = [line for line in told() if started in line]
+    lines = [line for line in log_lines() if started in line]
     assert any("FULL_TRANSFER_STARTED (full copy running), 50%, 15 s left" in line for line in lines)
 
 

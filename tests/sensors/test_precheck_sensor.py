@@ -123,7 +123,7 @@ WAIVER = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_waivers_accept_alarms_until_they_expire(
-    emulator: Emulator, context: dict[str, Any], told: Callable[[], list[str]], mode: str
+    emulator: Emulator, context: dict[str, Any], log_lines: Callable[[], list[str]], mode: str
 ) -> None:
     job_ids = emulator.job_ids[:2]
     _precheck(emulator, job_ids, "alarm", items=["srcTriggerAndEventCheck"])
@@ -136,7 +136,7 @@ def test_waivers_accept_alarms_until_they_expire(
     waived, refused = context["ti"].xcoms["precheck_report"]
     assert (waived["verdict"], waived["items"][0]["waiver"]) == ("passed", WAIVER)
     assert (refused["verdict"], refused["items"][0]["waiver"]) == ("failed", None)
-    lines = "\n".join(told())
+    lines = "\n".join(log_lines())
     assert "accepted: waiver until 2999-12-31 (the triggers are created again after the cut-over)" in lines
     assert "Waiver expired and ignored: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
     assert "Waiver not needed: no-such-item" in lines
@@ -238,7 +238,9 @@ def test_permanent_error_fails_immediately(emulator: Emulator, context: dict[str
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_one_log_line_per_change(emulator: Emulator, context: dict[str, Any], mode: str, told: Any) -> None:
+def test_one_log_line_per_change(
+    emulator: Emulator, context: dict[str, Any], mode: str, log_lines: Any
+) -> None:
     job_id = emulator.job_ids[0]
     _precheck(emulator, (job_id,), duration_s=600)
 
@@ -246,7 +248,7 @@ def test_one_log_line_per_change(emulator: Emulator, context: dict[str, Any], mo
         _wait(_sensor(job_id, mode, timeout=1), context)
 
     assert len(emulator.journal("BatchCheckResults")) > 2
-    assert sum("pre-check at 0%" in line for line in told()) == 1
+    assert sum("pre-check at 0%" in line for line in log_lines()) == 1
 
 
 def test_backward_job_needs_no_result(emulator: Emulator, context: dict[str, Any]) -> None:

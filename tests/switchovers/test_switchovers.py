@@ -11,7 +11,7 @@ from airflow_provider_drs.protocol.switchovers.messages import (
     parse_switch_over_status,
 )
 from airflow_provider_drs.protocol.watches import SwitchOverWatch, watch_from_dict
-from tests.scripted import Talk, answer, refusal
+from tests.scripted import ScriptedService, answer, refusal
 
 
 def test_error_in_a_successful_response_is_returned() -> None:
@@ -26,8 +26,8 @@ def test_empty_result_is_polled_again_and_a_permanent_error_is_not() -> None:
     watch = SwitchOverWatch(["a"])
     assert watch.results == [{"job_id": "a"}]
 
-    Talk([refusal("DRS.M00002", 422)]).run(watch.poll(Limits(10, 50, 300.0)))
+    ScriptedService([refusal("DRS.M00002", 422)]).run(watch.poll(Limits(10, 50, 300.0)))
     assert (watch.pending, watch.failures) == (("a",), {})
-    Talk([refusal("DRS.M00308")]).run(watch.poll(Limits(10, 50, 300.0)))
+    ScriptedService([refusal("DRS.M00308")]).run(watch.poll(Limits(10, 50, 300.0)))
     assert list(watch.failures) == ["a"]
     assert watch_from_dict(watch.to_dict()).pending == ()

@@ -234,7 +234,7 @@ def test_bug_of_the_poller_fails_the_triggers(emulator: Emulator, monkeypatch: p
 
 
 def test_transient_error_is_logged_once(
-    emulator: Emulator, connect: Connect, told: Callable[[], list[str]]
+    emulator: Emulator, connect: Connect, log_lines: Callable[[], list[str]]
 ) -> None:
     _precheck(emulator, emulator.job_ids[:2], reads=1)
     connect({"retry_timeout": 0.05})
@@ -248,7 +248,7 @@ def test_transient_error_is_logged_once(
         return await asyncio.gather(*waits)
 
     assert [event.payload["status"] for event in asyncio.run(run())] == ["done", "done"]
-    assert sum("Polling DRS failed" in line for line in told()) == 2
+    assert sum("Polling DRS failed" in line for line in log_lines()) == 2
 
 
 def test_permanent_error_ends_every_wait(emulator: Emulator) -> None:
