@@ -76,14 +76,14 @@ def test_second_batch_is_not_a_retry(stats: Recorder, emulator: Emulator) -> Non
 
 
 def test_prechecks_are_counted(stats: Recorder, emulator: Emulator, context: dict[str, Any]) -> None:
-    good, bad = emulator.job_ids[:2]
-    emulator.set_verdict(good, "alarm", items=["srcTriggerAndEventCheck"], duration_s=0)
-    emulator.set_verdict(bad, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
+    alarming, failing = emulator.job_ids[:2]
+    emulator.set_verdict(alarming, "alarm", items=["srcTriggerAndEventCheck"], duration_s=0)
+    emulator.set_verdict(failing, "fail", items=["srcBinlogFormatCheck"], duration_s=0)
     with DrsHook() as hook:
-        hook.precheck_jobs([good, bad])
+        hook.precheck_jobs([alarming, failing])
 
     with pytest.raises(AirflowFailException):
-        DrsPrecheckSensor(task_id="w", job_ids=[good, bad]).execute(context)
+        DrsPrecheckSensor(task_id="w", job_ids=[alarming, failing]).execute(context)
 
     assert stats.of("drs.precheck.jobs") == [{"verdict": "passed"}, {"verdict": "failed"}]
     assert stats.of("drs.precheck.failed_items") == [{"item": "srcBinlogFormatCheck"}]

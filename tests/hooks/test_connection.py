@@ -1,4 +1,4 @@
-"""The connection: what its Test button answers, what its form has, and what is refused."""
+"""The connection: its Test button, its form, and invalid fields."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _choices(field: Any) -> Any:
 
 def test_every_form_field_is_read() -> None:
     connection = {"host": "http://127.0.0.1:1", "port": None, "login": "user", "password": "not-real"}
-    needed = {"region": "eu-de", "domain_name": "somebody", "iam_endpoint": "http://127.0.0.1:1"}
+    needed = {"region": "eu-de", "domain_name": "security-tests", "iam_endpoint": "http://127.0.0.1:1"}
     empty = {name: "" for name in CONNECTION_FIELDS if name not in needed} | needed
     defaults = {
         name: str(each["schema"]["default"])

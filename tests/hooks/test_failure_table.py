@@ -1,4 +1,4 @@
-"""Every row of the failure table, provoked over a real socket, for both hooks."""
+"""Every row of the failure table, over a real socket, for both hooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
 
 READ, PRECHECK, START = "BatchListJobStatus", "BatchCheckJobs", "BatchStartJobs"
 
-#: Faults after which nobody knows whether the service has acted.
+#: Faults after which the outcome is unknown.
 MAYBE_APPLIED = [
     {"kind": "reset_before"},
     {"kind": "reset_after"},
@@ -43,8 +43,8 @@ MAYBE_APPLIED = [
     {"kind": "wrong_shape", "body": {"results": [17]}},
     {"kind": "wrong_shape", "body": {}},
 ]
-#: Faults that say: nothing was done, come back later.
-NOT_NOW = [
+#: Faults after which nothing was done and a retry is allowed.
+THROTTLED = [
     {"kind": "status", "status": 429, "body": {"error_code": "APIGW.0308", "error_msg": "slow down"}},
     {"kind": "status", "status": 503},
     {"kind": "too_frequent"},
@@ -86,12 +86,12 @@ def test_refused_connection_is_retried(
     with closing(Forwarder(emulator.url)) as service:
         connect(host=service.url)
 
-        def come_up_after_the_first_failure() -> float:
+        def open_after_the_first_failure() -> float:
             if not service.is_open:
                 service.open()
             return 0.0
 
-        monkeypatch.setattr("random.random", come_up_after_the_first_failure)
+        monkeypatch.setattr("random.random", open_after_the_first_failure)
 
         answers = _call(hook, operation, job_ids)
 
@@ -118,7 +118,7 @@ def test_broken_handshake_is_retried(
     assert [sent[:1] for sent in service.cut] == [b"\x16"]
 
 
-@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
+@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *THROTTLED], ids=_name)
 def test_read_is_retried(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     emulator.inject(operation=READ, **fault)
 
@@ -128,7 +128,7 @@ def test_read_is_retried(emulator: Emulator, hook: Any, fault: dict[str, Any]) -
     assert _calls(emulator, READ) == 2
 
 
-@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *NOT_NOW], ids=_name)
+@pytest.mark.parametrize("fault", [*MAYBE_APPLIED, *THROTTLED], ids=_name)
 def test_precheck_is_retried_or_adopted(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     emulator.inject(operation=PRECHECK, **fault)
 
@@ -155,7 +155,7 @@ def test_start_with_unknown_outcome_reads_the_state(
     assert all(answer.adopted == applied for answer in answers.values())
 
 
-@pytest.mark.parametrize("fault", NOT_NOW, ids=_name)
+@pytest.mark.parametrize("fault", THROTTLED, ids=_name)
 def test_throttled_start_is_retried(emulator: Emulator, hook: Any, fault: dict[str, Any]) -> None:
     job_ids = _passed(emulator)
     emulator.inject(operation=START, **fault)

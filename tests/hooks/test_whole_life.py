@@ -1,4 +1,4 @@
-"""Every operation through both hooks, against the emulator: done, adopted, refused, and lost on the way."""
+"""Every operation through both hooks: applied, adopted, rejected, and with lost requests and responses."""
 
 from __future__ import annotations
 
@@ -49,10 +49,6 @@ def _refuse(emulator: Emulator, operation: str, **options: Any) -> None:
 def _details(hook: Any, job_id: str) -> dict[str, Any]:
     details: dict[str, Any] = hook.get_job_details([job_id])[job_id].to_dict()
     return details
-
-
-# --- creation
-# ----------------------------------------------------------------------------------------------------
 
 
 def test_existing_job_is_adopted(emulator: Emulator, hook: Any) -> None:
@@ -135,21 +131,17 @@ def test_job_deleted_between_reads_is_an_error(emulator: Emulator, hook: Any) ->
     assert isinstance(hook.create_jobs([SPEC])["orders"], DrsJobNotFoundError)
 
 
-# --- configuration
-# -----------------------------------------------------------------------------------------------
-
-
 def test_source_then_destination_is_tested(emulator: Emulator, hook: Any) -> None:
-    good, bad = emulator.job_ids[:2]
-    emulator.set_job(bad, unreachable=["so"])
+    reachable, unreachable = emulator.job_ids[:2]
+    emulator.set_job(unreachable, unreachable=["so"])
 
-    answers = hook.validate_connections([good, bad], source=SOURCE, target=TARGET)
+    answers = hook.validate_connections([reachable, unreachable], source=SOURCE, target=TARGET)
 
-    assert answers[good].adopted is False
-    assert answers[bad].error_code == "DRS.KE0002"
+    assert answers[reachable].adopted is False
+    assert answers[unreachable].error_code == "DRS.KE0002"
     assert [entry["job_ids"] for entry in emulator.journal("BatchValidateConnections")] == [
-        [good, bad],
-        [good],
+        [reachable, unreachable],
+        [reachable],
     ]
     assert SECRET not in str(emulator.journal()) + str(answers)
 
@@ -233,9 +225,9 @@ def test_synchronization_policies_and_rules(emulator: Emulator, hook: Any) -> No
     assert (first[sync].adopted, again[sync].adopted) == (False, True)
     assert len(emulator.journal("BatchChangeData")) == 3
     assert hook.transform_data([other], rules)[other].job_ids == (other,)
-    for bad in ([], {"where": "x"}):
+    for invalid in ([], {"where": "x"}):
         with pytest.raises(DrsConfigError, match="rules"):
-            hook.transform_data([sync], bad)
+            hook.transform_data([sync], invalid)
 
 
 def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> None:
@@ -263,7 +255,7 @@ def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> N
 def test_invalid_parameters_are_rejected(emulator: Emulator, hook: Any) -> None:
     job_id, other = emulator.job_ids[0], emulator.seed_job(engine_type="mongodb")
 
-    assert "no parameter colour" in str(hook.modify_parameters([job_id], {"colour": 1})[job_id])
+    assert "no parameter color" in str(hook.modify_parameters([job_id], {"color": 1})[job_id])
     assert hook.modify_parameters([job_id], {"max_connections": 1})[job_id].error_code == "DRS.M00202"
     assert isinstance(hook.modify_parameters([other], {"max_connections": 1})[other], DrsJobStateError)
     emulator.inject("no_permission", operation="BatchShowParams", times=None)
@@ -279,10 +271,6 @@ def test_rejected_parameters_are_an_error_of_their_job(emulator: Emulator, hook:
 
     assert hook.compare_parameters([job_id])[job_id].error_code == "DRS.M00200"
     assert hook.modify_parameters([job_id], {"max_connections": 2000})[job_id].error_code == "DRS.M00200"
-
-
-# --- life
-# --------------------------------------------------------------------------------------------------------
 
 
 def test_pause_and_resume_are_idempotent(emulator: Emulator, hook: Any) -> None:
@@ -373,9 +361,9 @@ def test_missing_password_is_rejected_before_sending(emulator: Emulator, hook: A
 
 
 def test_list_jobs_filters(emulator: Emulator, hook: Any) -> None:
-    parent = emulator.seed_job(engine_type="mongodb", node_num=2, name="catalogue")
+    parent = emulator.seed_job(engine_type="mongodb", node_num=2, name="catalog")
 
-    (found,) = hook.list_jobs("migration", name="catalogue", tags=[])
+    (found,) = hook.list_jobs("migration", name="catalog", tags=[])
 
     assert (found.job_id, len(found.children), found.phase.value) == (parent, 2, "configuring")
     assert found.to_dict()["children"][0]["job_id"] == found.children[0].job_id
@@ -401,10 +389,6 @@ def test_backward_job_depends_on_forward_job(emulator: Emulator, hook: Any) -> N
     assert hook.start_jobs([backward])[backward].job_ids == (backward,)
     emulator.inject("job_error", operation="BatchListProgresses", job_id=forward, code="DRS.M00200")
     assert "is unknown" in str(hook.review_jobs([backward, forward], "start")[backward])
-
-
-# --- comparisons and switch-overs
-# ---------------------------------------------------------------------------------
 
 
 def _compare(emulator: Emulator, hook: Any, spec: ComparisonSpec, **seed: Any) -> tuple[Any, ComparisonWatch]:
@@ -503,7 +487,7 @@ def test_conflict_policy_of_comparisons(emulator: Emulator, hook: Any) -> None:
     assert isinstance(made, Comparison)
     watch = ComparisonWatch([first])
     hook.poll(watch)
-    assert "lines CANCELLED" in str(watch.failures[job_id])
+    assert "lines CANCELLED" in str(watch.failures[job_id])  # codespell:ignore
 
 
 def test_unsupported_comparison_is_rejected(emulator: Emulator, hook: Any) -> None:

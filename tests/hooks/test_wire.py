@@ -1,4 +1,4 @@
-"""What the wire does that a naive client gets wrong, over a real socket, for both hooks."""
+"""Details of the API that a naive client gets wrong, over a real socket, for both hooks."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ def test_http_400_with_results_is_parsed(emulator: Emulator, hook: Any) -> None:
 
 
 def test_missing_jobs_of_http_400_are_read_again(emulator: Emulator, hook: Any) -> None:
-    good = emulator.job_ids[0]
-    emulator.inject("drop_job", operation="BatchListJobStatus", job_id=good)
+    known = emulator.job_ids[0]
+    emulator.inject("drop_job", operation="BatchListJobStatus", job_id=known)
 
-    answers = hook.get_job_statuses([good, UNKNOWN])
+    answers = hook.get_job_statuses([known, UNKNOWN])
 
-    assert answers[good].status == "CONFIGURATION"
+    assert answers[known].status == "CONFIGURATION"
     assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
 
 

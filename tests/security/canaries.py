@@ -1,7 +1,7 @@
 """
-Secrets that can be told from everything else, and a search that finds them also in disguise.
+Unique secrets for tests, and a search that finds them in every encoding.
 
-A secret leaks as well in base64 (a header, a pickled value), quoted for a URL, or escaped for JSON. Each
+A secret also leaks in base64 (a header, a pickled value), quoted for a URL, or escaped for JSON. Each
 canary is unique, so that a hit names the field that it came from.
 """
 
@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-#: What a canary begins with; obviously no credential of anybody.
+#: The prefix of every canary; obviously not a real credential.
 MARK = "canary-not-real"
-#: Characters that base64, URLs, JSON and reprs write in different ways, as a password may have them.
+#: Characters that base64, URLs, JSON and reprs write in different ways, and that passwords may contain.
 _AWKWARD = 'é/+&% "\\'
-# A part of a secret is a leak, too: a library may cut a long text short. What begins like a long one is it.
+# Part of a secret is a leak, too: a library may truncate a long text. The start of a long one is enough.
 _LEAST_PART = 12
 _LONGEST_PART = 64
 
@@ -29,11 +29,11 @@ _LONGEST_PART = 64
 @dataclass(frozen=True)
 class Hit:
     """
-    A secret where it must not be.
+    A secret that was found where it must not be.
 
     :param name: of the canary.
     :param place: what was searched.
-    :param disguise: how it was written.
+    :param disguise: its encoding.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Canaries:
         return self.add(name, text)
 
     def add(self, name: str, secret: str) -> str:
-        """Look for a secret that somebody else has made, too."""
-        assert len(secret) >= _LEAST_PART, "too short to be told from other text"
+        """Search for a secret that was made elsewhere, too."""
+        assert len(secret) >= _LEAST_PART, "too short to be distinguished from other text"
         self.by_name[name] = secret
         return secret
 
@@ -78,12 +78,12 @@ class Canaries:
 
 
 class _Text:
-    """A text to search, and what it looks like to who overlooks some of its differences."""
+    """A text to search, as it is and normalized."""
 
     def __init__(self, content: bytes) -> None:
         self.as_it_is = content
         self.small = content.lower()
-        # In lines, as in PEM and in mails, also where JSON has escaped their ends; in the alphabet of URLs.
+        # Without line breaks (PEM, mail), also those escaped by JSON; in the URL-safe alphabet.
         joined = re.sub(rb"\\*[\r\n]|\\+[rn]", b"", content)
         self.in_base64 = joined.translate(_TO_URL_ALPHABET)
 
@@ -94,7 +94,7 @@ _As = Callable[[_Text], bytes]
 
 @functools.cache
 def disguises(secret: str) -> tuple[tuple[str, _As, bytes], ...]:
-    """Return each way in which a secret may be written, in what to look for it, and for what."""
+    """Return each encoding of a secret: its name, the form of the text to search, and the bytes to find."""
     return tuple(_list_disguises(secret[:_LONGEST_PART]))
 
 
@@ -103,10 +103,10 @@ def _list_disguises(secret: str) -> Iterator[tuple[str, _As, bytes]]:
     yield "raw", _as_it_is, raw
     for number, core in enumerate(_in_base64(raw)):
         yield f"base64 at {number}", lambda text: text.in_base64, core
-    # Some write the hexadecimal digits large, some small, and some leave a slash as it is.
+    # Hexadecimal digits occur in either case, and a slash may be unquoted.
     for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield "in a URL", _small, quoted.lower().encode()
-    # JSON in JSON is escaped twice: so do serialized task instances and some logs.
+    # JSON in JSON is escaped twice, as in serialized task instances and some logs.
     once = json.dumps(secret)[1:-1]
     yield "in JSON", _as_it_is, once.encode()
     yield "in JSON as it is", _as_it_is, json.dumps(secret, ensure_ascii=False)[1:-1].encode()
@@ -126,10 +126,10 @@ def _small(text: _Text) -> bytes:
 
 
 def _in_base64(raw: bytes) -> Iterator[bytes]:
-    """Yield the part of its base64 that depends on nothing around it, for each of the three alignments."""
+    """Yield the base64 text that is independent of its neighbors, for each of the three alignments."""
     for before in range(3):
         encoded = base64.urlsafe_b64encode(b"\0" * before + raw).rstrip(b"=")
-        # A character holds six bits: those that share some with a neighbour are left out at both ends.
+        # A character holds six bits: those shared with a neighbor are left out at both ends.
         first = -(-before * 8 // 6)
         last = (before + len(raw)) * 8 // 6
         yield encoded[first:last]

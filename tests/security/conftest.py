@@ -18,7 +18,7 @@ Use = Callable[[Mapping[str, Any]], None]
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
-    """Return a function that makes ``drs_default`` a connection with these fields, and no others."""
+    """Return a function that makes ``drs_default`` a connection with exactly these fields."""
 
     def make(connection: Mapping[str, Any]) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))
@@ -28,7 +28,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No bundle and no proxy of whoever runs the tests takes part."""
+    """Ignore the CA bundle and the proxy of the user who runs the tests."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -38,7 +38,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def collect() -> Iterator[None]:
-    """urllib3 leaves the socket of a failed handshake to the garbage collector, which warns of it."""
+    """Collect sockets of failed handshakes, which urllib3 leaves to the garbage collector."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -1,4 +1,4 @@
-"""Where both sweeps, with and without a running Airflow, plant their secrets."""
+"""Secrets for both sweeps, with and without a running Airflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 
 
 def listen_for_tokens(canaries: Canaries, patch: pytest.MonkeyPatch) -> None:
-    """Look for each token that an emulator in this process issues from now on."""
+    """Search for each token that an emulator in this process issues from now on."""
     issue = Iam.issue
 
     def listen(self: Iam, *arguments: Any, **options: Any) -> Any:

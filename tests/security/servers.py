@@ -1,4 +1,4 @@
-"""Servers that keep every byte that reaches them, and answer what a test wants."""
+"""A server that records every byte it receives and sends the responses that a test specifies."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ PROJECT_ID = "0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came, byte for byte."""
+    """A request, byte for byte."""
 
     raw: bytes
 
     @property
     def line(self) -> bytes:
-        """Method, target and version."""
         return self.raw.partition(b"\r\n")[0]
 
     @property
     def target(self) -> bytes:
-        """What the request asks for, as it stands in its first line."""
         return self.line.split(b" ", 1)[-1].rsplit(b" ", 1)[0]
 
     @property
@@ -41,13 +39,12 @@ class Received:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the one header of a name."""
-        found = [value for each, value in self.headers if each == name]
+        found = [value for header, value in self.headers if header == name]
         assert len(found) <= 1, found
         return found[0] if found else None
 
     @property
     def body(self) -> bytes:
-        """What follows the headers."""
         return self.raw.partition(b"\r\n\r\n")[2]
 
 
@@ -55,15 +52,15 @@ Answer = Callable[[Received], bytes]
 
 
 def respond(status: int, body: Any = None, **headers: str) -> bytes:
-    """Return the bytes of an answer; ``_`` in the name of a header stands for ``-``."""
+    """Return the bytes of a response; ``_`` in the name of a header is sent as ``-``."""
     content = b"" if body is None else json.dumps(body).encode()
-    lines = [f"HTTP/1.1 {status} Said", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+    lines = [f"HTTP/1.1 {status} Status", "Content-Type: application/json", f"Content-Length: {len(content)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + content
 
 
 def grant(token: str) -> bytes:
-    """Return IAM's answer with a token."""
+    """Return IAM's response with a token."""
     token_body = {
         "issued_at": "2026-01-01T00:00:00.0Z",
         "expires_at": "2026-01-02T00:00:00.0Z",
@@ -73,16 +70,16 @@ def grant(token: str) -> bytes:
 
 
 def no_such_job(_: Received) -> bytes:
-    """Answer as DRS does for jobs that it does not know."""
+    """Respond as DRS does for unknown jobs."""
     return respond(400, {"error_code": "DRS.M00289", "error_msg": "job not found"})
 
 
 class RecordingServer:
     """
-    Serves loopback in a thread: one request a connection, each kept before it is answered.
+    Serves loopback in a thread: one request per connection, recorded before the response is sent.
 
-    :param answer: the bytes to answer a request with.
-    :param tls: speaks TLS first, if given; what does not get that far is in ``handshakes`` only.
+    :param answer: returns the response to a request.
+    :param tls: wraps each connection, if given; failed handshakes are in ``refused`` only.
     """
 
     def __init__(self, answer: Answer = no_such_job, *, tls: ssl.SSLContext | None = None) -> None:
@@ -93,29 +90,26 @@ class RecordingServer:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         #: All requests, oldest first.
         self.received: list[Received] = []
-        #: How each handshake that failed has done so.
+        #: The errors of failed handshakes and broken connections.
         self.refused: list[str] = []
-        #: How many connections there were.
+        #: The number of connections.
         self.connections = 0
         self._thread = threading.Thread(target=self._serve, name="recording-server", daemon=True)
 
     def __enter__(self) -> RecordingServer:
-        """Listen."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 
     @property
     def everything(self) -> bytes:
-        """All bytes of all requests."""
-        return b"\n".join(each.raw for each in self.received)
+        return b"\n".join(request.raw for request in self.received)
 
     def _serve(self) -> None:
         while True:
@@ -153,7 +147,7 @@ def _read_request(caller: socket.socket) -> bytes:
             return raw
         raw += data
         if not raw[:1].isalpha():
-            # No HTTP: a TLS handshake, for example, which goes on only when it is answered.
+            # Not HTTP, for example a TLS handshake, which waits for a response.
             return raw
     length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", raw.partition(b"\r\n\r\n")[0])
     wanted = raw.index(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)

@@ -1,4 +1,4 @@
-"""The search for secrets finds them, in every disguise: else all tests that find none would say nothing."""
+"""The search finds secrets in every encoding; the tests that find none rely on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _disguised(secret: str) -> dict[str, str | bytes]:
         "base64 in lines in JSON": json.dumps(base64.encodebytes(b"-" * 70 + raw).decode()),
         "percent": quote(secret, safe=""),
         "percent with slash": quote(secret),
-        "small percent": quote(secret, safe="").lower(),
+        "lower-case percent": quote(secret, safe="").lower(),
         "plus": quote_plus(secret),
         "form": urlencode({"password": secret}),
         "JSON": json.dumps({"password": secret}),
@@ -41,7 +41,7 @@ def _disguised(secret: str) -> dict[str, str | bytes]:
         "repr of bytes": repr(raw),
         "pickle": pickle.dumps({"password": secret}),
         "hexadecimal": raw.hex(),
-        "cut short": secret[: -len(secret) // 5],
+        "truncated": secret[: -len(secret) // 5],
     }
 
 

@@ -1,4 +1,4 @@
-"""Who can reach an emulator, and who can steer it."""
+"""Which clients can reach an emulator, and which can control it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_drs.emulator.http.loopback import is_loopback
 from airflow_provider_drs.emulator.http.server import Server
 
 KEY = "control-key-not-real"
-#: Every address of this machine; and so one that others can reach.
+#: Every address of this machine, which makes it reachable for others.
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 Start = Callable[..., list[str]]
 ACTIONS = sorted(name.removeprefix("do_") for name in vars(Control) if name.startswith("do_"))
@@ -37,7 +37,7 @@ def _url(lines: list[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("host", "is_ours_alone"),
+    ("host", "is_loopback_host"),
     [
         ("localhost", True),
         ("127.0.0.1", True),
@@ -53,8 +53,8 @@ def _url(lines: list[str]) -> str:
         ("2130706433", False),
     ],
 )
-def test_loopback_addresses(host: str, is_ours_alone: bool) -> None:
-    assert is_loopback(host) is is_ours_alone
+def test_loopback_addresses(host: str, is_loopback_host: bool) -> None:
+    assert is_loopback(host) is is_loopback_host
 
 
 def test_default_is_loopback_without_key(start_emulator: Start) -> None:
@@ -66,7 +66,7 @@ def test_default_is_loopback_without_key(start_emulator: Start) -> None:
         assert emulator.url.startswith("http://127.0.0.1:")
         for url in (_url(lines), emulator.url):
             assert requests.get(f"{url}/_emulator/jobs", timeout=5).ok
-            # Every machine has these addresses, too; nobody listens there.
+            # Another loopback address, on which nothing listens.
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.2", int(url.rpartition(":")[2])), timeout=5)
 
@@ -123,10 +123,10 @@ def test_every_action_requires_the_key(locked: Emulator, action: str, given: str
     headers = {} if given is None else {KEY_HEADER: given.encode()}
     url = f"{locked.url}/_emulator/{action}"
 
-    answers = [requests.request(method, url, headers=headers, timeout=5) for method in ("GET", "POST")]
+    responses = [requests.request(method, url, headers=headers, timeout=5) for method in ("GET", "POST")]
 
-    assert [each.status_code for each in answers] == [403, 403]
-    assert not any(KEY in each.text for each in answers)
+    assert [response.status_code for response in responses] == [403, 403]
+    assert not any(KEY in response.text for response in responses)
     assert len(locked.job_ids) == 10
 
 

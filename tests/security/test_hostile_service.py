@@ -1,4 +1,4 @@
-"""What a service, or somebody in its place, gets out of us by its answers."""
+"""A hostile service, or an attacker in its place, obtains no secret through its responses."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ REDIRECTS = [301, 302, 303, 307, 308]
 
 
 class Iam:
-    """Answers as IAM does, with another token each time, and keeps them."""
+    """Issues another token for each request, as IAM does, and records them."""
 
     def __init__(self, canaries: Canaries) -> None:
         self.tokens: list[str] = []
         self._canaries = canaries
 
     def __call__(self, _: Received) -> bytes:
-        """Issue a token."""
         self.tokens.append(self._canaries.make(f"token{len(self.tokens)}"))
         return grant(self.tokens[-1])
 
 
 @pytest.fixture
 def canaries() -> Canaries:
-    """Return the secrets of the test."""
     return Canaries()
 
 
 @pytest.fixture
 def iam(canaries: Canaries) -> Iterator[tuple[RecordingServer, Iam]]:
-    """Return a good IAM, and what it has issued."""
+    """Return a working IAM, and the tokens that it has issued."""
     issue = Iam(canaries)
     with RecordingServer(issue) as server:
         yield server, issue
@@ -131,8 +129,8 @@ def _raise(outcomes: Any) -> None:
 REFUSALS = {
     "401": respond(401),
     "401 of the gateway": respond(401, {"error_code": "APIGW.0301", "error_msg": "verify token fail"}),
-    "401 that asks for a password": respond(401, WWW_Authenticate='Basic realm="DRS"'),
-    "401 that asks for another login": respond(401, WWW_Authenticate="Negotiate, NTLM"),
+    "401 with Basic challenge": respond(401, WWW_Authenticate='Basic realm="DRS"'),
+    "401 with Negotiate challenge": respond(401, WWW_Authenticate="Negotiate, NTLM"),
     "403 with the code": respond(403, {"error_code": "DRS.M00100", "error_msg": "invalid token"}),
 }
 
@@ -200,10 +198,10 @@ def test_password_is_sent_to_iam_in_the_body_only(hook: Any, use: Use, canaries:
         use(connection_to(drs.url, iam[0].url, canaries.make("password")))
         hook.get_job_statuses([JOB])
 
-    (asked,) = iam[0].received
-    assert {hit.name for hit in canaries.search({"body": asked.body})} == {"password"}
-    assert canaries.search({"head": asked.raw[: -len(asked.body)]}) == []
-    assert canaries.search({"drs": b"".join(each.line + each.body for each in drs.received)}) == []
+    (login,) = iam[0].received
+    assert {hit.name for hit in canaries.search({"body": login.body})} == {"password"}
+    assert canaries.search({"head": login.raw[: -len(login.body)]}) == []
+    assert canaries.search({"drs": b"".join(request.line + request.body for request in drs.received)}) == []
 
 
 @pytest.mark.parametrize(
@@ -222,4 +220,7 @@ def test_netrc_is_not_read(
             _raise(hook.get_job_statuses([JOB]))
 
     assert "netrc" not in {hit.name for hit in canaries.search({"drs": drs.everything})}
-    assert canaries.search({"iam": b"".join(each.raw[: -len(each.body)] for each in iam[0].received)}) == []
+    assert (
+        canaries.search({"iam": b"".join(request.raw[: -len(request.body)] for request in iam[0].received)})
+        == []
+    )

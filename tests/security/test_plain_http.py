@@ -1,4 +1,4 @@
-"""No credential travels over plain http to another machine, however its address is spelt."""
+"""Credentials are never sent over plain http to another machine, however its address is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE = [
     "hTTp://drs.example:8080",
     " http://drs.example ",
     "http://drs.example.",
-    # Names that begin or end as loopback does.
+    # Names that start or end like loopback.
     "http://127.0.0.1.evil.example",
     "http://localhost.evil.example",
     "http://evil.example.localhost.example",
@@ -29,7 +29,7 @@ ELSEWHERE = [
     "http://localhost.",
     "http://localhost:8080.evil.example",
     "http://LOCALHOST.EVIL.EXAMPLE",
-    # Credentials of a URL that look like a host.
+    # User information that looks like a host.
     "http://127.0.0.1@evil.example",
     "http://localhost:80@evil.example",
     "http://user:password@127.0.0.1",
@@ -38,7 +38,7 @@ ELSEWHERE = [
     "http://127.0.0.1%40evil.example",
     "http://127.0.0.1\\@evil.example",
     "http://evil.example\\@127.0.0.1",
-    # What a browser or a library may take for the end of the host.
+    # Characters that a library may read as the end of the host.
     "http://127.0.0.1\\.evil.example",
     "http://127.0.0.1#.evil.example",
     "http://127.0.0.1?.evil.example",
@@ -50,7 +50,7 @@ ELSEWHERE = [
     "http://127.0.0.1\n@evil.example",
     "http://127.0.0.1\x00.evil.example",
     "http://127.0.0.1%00.evil.example",
-    # Numbers that are addresses, to some.
+    # Numbers that some libraries read as addresses.
     "http://3221225985",
     "http://0xC0000201",
     "http://192.0.513",
@@ -66,7 +66,7 @@ ELSEWHERE = [
     "http://[::1].evil.example",
     "http://[::1",
     "http://::1",
-    # Loopback, written so that not everybody reads it as that.
+    # Loopback, written so that not every library reads it as loopback.
     "http://2130706433",
     "http://0x7f000001",
     "http://0177.0.0.1",
@@ -74,7 +74,7 @@ ELSEWHERE = [
     "http://127.0.0.01",
     "http://[::1%25eth0]",
     "http://[::1%eth0.evil.example]",
-    # Digits and dots that are none.
+    # Characters that look like ASCII digits, dots or letters.
     "http://\uff11\uff12\uff17.0.0.1",
     "http://127\u30020.0.1",
     "http://loc\u0430lhost",

@@ -1,4 +1,4 @@
-"""What a service, a library or a driver says of a secret, in its own words."""
+"""Secrets in free text from a service, a library or a driver are masked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.security.canaries import Canaries
 
 CANARIES = Canaries()
 PLAIN = CANARIES.add("plain", "plain-canary-not-real-0f7d")
-#: What ends a value, if one takes it for that.
+#: Characters that a parser may take for the end of a value.
 AWKWARD = [f"awkward{inner}tail-not-real" for inner in "\"'\\,;&}@/:= "]
 TAIL = "tail-not-real"
 NAMES = [

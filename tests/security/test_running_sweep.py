@@ -1,5 +1,5 @@
 """
-A whole Airflow, run with secrets in every connection: afterwards, nothing that it keeps or shows has one.
+After a run with secrets in every connection, nothing that Airflow stores or shows contains one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="session")
 def swept(watched: Watched) -> Swept:
-    """Return what there is to search."""
+    """Return the files and records to search."""
     return watched.swept
 
 
 def _rows(database: Path) -> Iterator[tuple[str, str]]:
-    """Yield each table of the database, with all that is in it."""
+    """Yield the name of a table and a value in it, for every value of the database."""
     with closing(sqlite3.connect(database)) as connection:
         tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
         for (table,) in tables:
@@ -44,8 +44,8 @@ def test_runs_have_the_expected_states(swept: Swept) -> None:
     done = {entry["operation"] for entry in swept.drs.journal() if entry["applied"]}
     assert {"BatchValidateConnections", "BatchUpdateJob", "BatchCheckResults", "BatchStartJobs"} <= done
     assert all(fault["done"] for fault in swept.drs.faults), swept.drs.faults
-    # The service has told secrets, and they were taken out.
-    for task_id in ("logged", "told_more", "moved"):
+    # The service returned secrets, and they were masked.
+    for task_id in ("logged", "passwords", "moved"):
         assert "***" in swept.airflow.log(BAD, RUN, task_id)
 
 
@@ -82,12 +82,12 @@ def test_triggers_and_events_have_no_secret(swept: Swept) -> None:
 
 def test_api_has_no_secret(swept: Swept) -> None:
     api = Api(swept.airflow)
-    told = {path: text for dag_id in (GOOD, BAD) for path, text in api.read_all(dag_id)}
-    told["event logs"] = api.get("eventLogs?limit=1000")
-    told["import errors"] = api.get("importErrors")
+    shown = {path: text for dag_id in (GOOD, BAD) for path, text in api.read_all(dag_id)}
+    shown["event logs"] = api.get("eventLogs?limit=1000")
+    shown["import errors"] = api.get("importErrors")
 
-    assert len(told) > 60
-    assert swept.canaries.search(told) == []
+    assert len(shown) > 60
+    assert swept.canaries.search(shown) == []
 
 
 def test_command_lines_have_no_secret(swept: Swept) -> None:

@@ -1,7 +1,7 @@
 """
-Secrets in every field that can hold one, everything driven, and then a search of all that was said or kept.
+With secrets in every field that can hold one, nothing that is logged, raised or stored contains one.
 
-Without a running Airflow; ``test_running_sweep.py`` is the same with one.
+Without a running Airflow; ``test_running_sweep.py`` does the same with one.
 """
 
 from __future__ import annotations
@@ -36,34 +36,33 @@ ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 
 
 class Sweep:
-    """All that was said or kept, and the secrets that must not be in it."""
+    """Everything that was shown or stored, and the secrets that must not be in it."""
 
     def __init__(self) -> None:
         self.canaries = Canaries()
         self.places: dict[str, str | bytes] = {}
 
     def keep(self, place: str, value: Any) -> None:
-        """Keep a value in each way in which somebody may write it down."""
+        """Record a value in each form in which it may be written."""
         place = f"{place}, {len(self.places)}"
         self.places[place] = f"{value}\n{value!r}"
         if isinstance(value, BaseException):
             self.places[f"{place}, trace"] = "".join(traceback.format_exception(value))
             self.places[f"{place}, pickled"] = pickle.dumps(value)
             return
-        # What is no JSON does not get into a database. A live client, with its connections, is none.
+        # Only JSON is stored in a database; a live client is not JSON.
         with suppress(TypeError):
             self.places[f"{place}, JSON"] = json.dumps(value)
             self.places[f"{place}, pickled"] = pickle.dumps(value)
 
     def keep_error(self, place: str, error: DrsError) -> None:
-        """Keep an error, and what becomes of it on its way through other processes."""
+        """Record an error, also as other processes receive it."""
         self.keep(place, error)
         self.keep(f"{place}, as a dict", error.to_dict())
         self.keep(f"{place}, back from a dict", DrsError.from_dict(error.to_dict()))
         self.keep(f"{place}, back from a pickle", pickle.loads(pickle.dumps(error)))  # noqa: S301
 
     def check(self) -> None:
-        """Search."""
         assert self.places
         assert self.canaries.search(self.places) == []
 
@@ -73,9 +72,9 @@ def sweep(
     emulator: Emulator, use: Use, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Sweep]:
     """
-    Return what collects, with secrets in every connection; logs of all libraries are in it.
+    Return a collector, with secrets in every connection, that is searched at the end.
 
-    At the end it is searched.
+    It includes the logs of all libraries.
     """
     sweep = Sweep()
     make = sweep.canaries.make
@@ -86,7 +85,7 @@ def sweep(
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(make_database(name, sweep.canaries)))
     echo = {"db_password": make("echo", awkward=True), "ssl_cert_password": make("echo-of-certificate")}
     monkeypatch.setattr("airflow_provider_drs.emulator.world.views._SECRET_ECHO", echo)
-    # asyncio then says more, also which coroutines take long.
+    # asyncio then logs more, including slow coroutines.
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
     caplog.set_level(logging.DEBUG)
     with _structlog() as entries:
@@ -102,7 +101,7 @@ def _structlog() -> AbstractContextManager[Any]:
     try:
         from structlog.testing import capture_logs
     except ImportError:
-        # Airflow 2.11 logs with logging alone.
+        # Airflow 2.11 does not use structlog.
         return nullcontext([])
     return capture_logs()
 
@@ -117,7 +116,7 @@ def any_hook(request: pytest.FixtureRequest, sweep: Sweep) -> Iterator[Any]:
 
 
 def _secrets_in_text(sweep: Sweep) -> str:
-    """Return what a service, or a library, may say of what it was given."""
+    """Return a text in which a service or a library echoes secrets."""
     secret = dict(sweep.canaries.by_name)
     return "; ".join(
         [
@@ -153,19 +152,10 @@ def _faults(sweep: Sweep) -> dict[str, dict[str, Any]]:
     }
 
 
-FAULTS = (
-    *(
-        "none",
-        "reset_after",
-        "reset_before",
-        "truncated",
-        "html",
-        "wrong_shape",
-        "expire_token",
-        "gateway_401",
-    ),
-    *("no_permission", "too_frequent", "redirect", "status"),
-)
+FAULTS = [
+    *("none", "reset_after", "reset_before", "truncated", "html", "wrong_shape", "expire_token"),
+    *("gateway_401", "no_permission", "too_frequent", "redirect", "status"),
+]
 
 
 def _inject(emulator: Emulator, sweep: Sweep, fault: str, operation: str | None) -> None:
@@ -193,7 +183,7 @@ def _keep_outcome(sweep: Sweep, place: str, call: Callable[[], Any]) -> None:
 def test_hooks_leak_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator, fault: str) -> None:
     job_id = emulator.seed_job(echo_secrets=True, has_endpoints=True)
     running = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
-    # The first call logs in; on a busy machine that may take longer than retries may here.
+    # Log in first: on a busy machine that may take longer than the retry budget.
     _keep_outcome(sweep, "login", lambda: any_hook.get_job_statuses([job_id]))
     _inject(emulator, sweep, fault, None)
     there, here = read_endpoint("there"), read_endpoint("here")
@@ -209,13 +199,13 @@ def test_hooks_leak_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator, f
     for place, call in calls.items():
         _keep_outcome(sweep, place, call)
     if fault == "status":
-        # The service has told a secret, and it was taken out.
+        # The service returned a secret, and it was masked.
         assert any("db_password=***" in str(content) for content in sweep.places.values())
 
 
 @pytest.fixture
 def short_retries(sweep: Sweep, emulator: Emulator, use: Use) -> None:
-    """Faults that last are given up at once; there is a token already, for which nobody has to hurry."""
+    """Use a small retry budget for lasting faults, after a login that may take longer."""
     with DrsHook() as hook:
         hook.get_job_statuses(emulator.job_ids)
     emulator.clear_journal()
@@ -248,7 +238,7 @@ def test_operators_leak_no_secret(
 
 
 def _run(sweep: Sweep, task: Any, context: dict[str, Any]) -> Any:
-    """Run a task as Airflow does, and keep what goes through its database."""
+    """Run a task as Airflow does, and record what is stored in its database."""
     try:
         return task.execute(context)
     except TaskDeferred as deferred:
@@ -281,8 +271,8 @@ def test_deferred_waits_leak_no_secret(
     sweep.keep("xcoms", context["ti"].xcoms)
 
 
-#: For each class of error, how to come to it for real.
-WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+#: For each error class, a fault that causes it.
+CAUSES: dict[str, tuple[str, dict[str, Any]]] = {
     "DrsConfigError": ("redirect", {}),
     "DrsAuthError": ("gateway_401", {"times": None}),
     "DrsPermissionError": ("no_permission", {}),
@@ -296,14 +286,14 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def test_every_error_class_is_raised() -> None:
-    assert set(WAYS) == set(ERROR_CLASS_BY_NAME) - {"DrsError"}
+    assert set(CAUSES) == set(ERROR_CLASS_BY_NAME) - {"DrsError"}
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", CAUSES)
 @pytest.mark.usefixtures("no_backoff", "short_retries")
 def test_errors_leak_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator, name: str) -> None:
     job_id = emulator.seed_job()
-    kind, details = WAYS[name]
+    kind, details = CAUSES[name]
     emulator.inject(kind, operation="BatchListJobDetails", **details)
 
     with pytest.raises(DrsError) as caught:
@@ -350,13 +340,13 @@ def test_keys_and_tokens_are_not_leaked(
         use(connection)
         _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
         sweep.keep("client", any_hook.get_conn())
-        any_hook_close(any_hook)
+        _close_for_reuse(any_hook)
     statuses = {entry["status"] for entry in emulator.journal()}
     assert statuses == ({200} if not refused else {401, 403})
 
 
-def any_hook_close(hook: Any) -> None:
-    """Close a hook that goes on afterwards: the one in a loop would close its loop, too."""
+def _close_for_reuse(hook: Any) -> None:
+    """Close a hook for reuse: closing HookInLoop would also close its loop."""
     if isinstance(hook, HookInLoop):
         hook._runner.run(hook._hook.close())
     else:
@@ -417,8 +407,8 @@ def test_emulator_journal_and_log_have_no_secret(
 
 def test_sweep_finds_planted_secrets(sweep: Sweep) -> None:
     secret = sweep.canaries.by_name["password"]
-    sweep.keep_error("bad", DrsRequestError(f"refused: {secret}"))
-    sweep.keep("worse", {"rows": [{"it": secret}]})
+    sweep.keep_error("error", DrsRequestError(f"refused: {secret}"))
+    sweep.keep("rows", {"rows": [{"it": secret}]})
 
     hits = sweep.canaries.search(sweep.places)
 

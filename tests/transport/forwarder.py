@@ -1,4 +1,4 @@
-"""A network between a hook and the emulator that fails at first: nobody listens, or a handshake breaks."""
+"""A network between a hook and the emulator that fails at first: no listener, or broken handshakes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Forwarder:
         self._target = (target.hostname, target.port)
         self._cuts = cuts
         self._reset = reset
-        # Bound and not listening: the port refuses connections, and nobody else can take it meanwhile.
+        # Bound but not listening: the port refuses connections, and no other process can bind it.
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._peers: dict[socket.socket, socket.socket] = {}
@@ -38,11 +38,9 @@ class Forwarder:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has begun to listen."""
         return self._thread is not None
 
     def open(self) -> None:
-        """Begin to listen."""
         self._listener.listen()
         self._thread = threading.Thread(target=self._serve, name="forwarder", daemon=True)
         self._thread.start()
@@ -64,7 +62,7 @@ class Forwarder:
                         if key.fileobj is self._listener:
                             self._accept(selector)
                         elif key.fileobj in self._peers:
-                            self._pass_on(selector, key.fileobj)
+                            self._forward(selector, key.fileobj)
             except _Closed:
                 for each in self._peers:
                     each.close()
@@ -85,7 +83,7 @@ class Forwarder:
         for each in (caller, server):
             selector.register(each, selectors.EVENT_READ)
 
-    def _pass_on(self, selector: selectors.BaseSelector, sender: socket.socket) -> None:
+    def _forward(self, selector: selectors.BaseSelector, sender: socket.socket) -> None:
         receiver = self._peers[sender]
         with contextlib.suppress(OSError):
             if data := sender.recv(_CHUNK):
@@ -98,4 +96,4 @@ class Forwarder:
 
 
 class _Closed(Exception):
-    """Nobody listens any more."""
+    """The listener was closed."""

@@ -1,4 +1,4 @@
-"""Answers of a server that means harm, or has gone mad: bounded time, bounded memory, a clear error."""
+"""Responses of a hostile or broken server: bounded time, bounded memory, a clear error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from airflow_provider_drs.protocol.core.wire import LARGEST_BODY
 
 JOB = "140b5236-88ad-43c8-811c-1268453jb101"
 MIB = 2**20
-#: What may be on its way in the buffers of two sockets when the reader has closed its own.
+#: The size of the socket buffers on both sides, which may be full when the reader closes.
 BUFFERED = 16 * MIB
 Script = Callable[[], Iterable[bytes]]
 
 
 class Scripted:
-    """A server that answers each request with what a script yields, and counts the bytes that were taken."""
+    """A server that sends what a script yields for each request, and counts the bytes sent."""
 
     def __init__(self, script: Script) -> None:
         self.sent: list[int] = []
@@ -37,7 +37,7 @@ class Scripted:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, and drop who is still there."""
+        """Stop listening, and close all connections."""
         for each in (self._socket, *self._callers):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -60,7 +60,7 @@ class Scripted:
 
 
 def _take_request(caller: socket.socket) -> None:
-    """Read all of it: closed with bytes unread, a socket takes its answer back."""
+    """Read the whole request: closing a socket with unread bytes discards the response."""
     with caller.makefile("rb") as stream:
         length = 0
         while line := stream.readline().strip():
@@ -78,7 +78,7 @@ def _head(*headers: bytes) -> bytes:
     return b"\r\n".join((b"HTTP/1.1 200 OK", *headers)) + b"\r\n\r\n"
 
 
-GOOD = json.dumps({"results": [{"id": JOB, "status": "CONFIGURATION"}], "count": 1}).encode()
+VALID = json.dumps({"results": [{"id": JOB, "status": "CONFIGURATION"}], "count": 1}).encode()
 CHUNK = b"%x\r\n%s\r\n" % (MIB, b" " * MIB)
 BOMB = gzip.compress(b" " * (64 * MIB))
 
@@ -107,7 +107,7 @@ UNREADABLE: dict[str, Script] = {
     "twin-keys": lambda: [_answer(b'{"results": [], "results": [{"id": "x"}]}')],
     "nan": lambda: [_answer(b'{"results": [{"id": "x", "status": NaN}]}')],
     "no-utf-8": lambda: [_answer(b'{"results": [{"id": "\xff\xfe"}]}')],
-    "utf-16": lambda: [_answer(GOOD.decode().encode("utf-16"))],
+    "utf-16": lambda: [_answer(VALID.decode().encode("utf-16"))],
     "a-huge-number": lambda: [_answer(b'{"results": ' + b"9" * 1_000_000 + b"}")],
     "html": lambda: [_answer(b"<html>login</html>", b"Content-Type: application/json")],
     "nothing": lambda: [_answer(b"")],
@@ -118,13 +118,13 @@ BROKEN: dict[str, Script] = {
     ),
     "an-endless-header": lambda: itertools.chain([b"HTTP/1.1 200 OK\r\nX-A: "], itertools.repeat(b"a" * MIB)),
     "an-endless-status-line": lambda: itertools.repeat(b"a" * MIB),
-    "two-lengths": lambda: [_head(b"Content-Length: 3", b"Content-Length: 400") + GOOD],
-    "a-chunk-of-bad-size": lambda: [_head(b"Transfer-Encoding: chunked") + b"zz\r\n" + GOOD],
+    "two-lengths": lambda: [_head(b"Content-Length: 3", b"Content-Length: 400") + VALID],
+    "an-invalid-chunk-size": lambda: [_head(b"Transfer-Encoding: chunked") + b"zz\r\n" + VALID],
     "an-endless-chunk-size": lambda: itertools.chain(
         [_head(b"Transfer-Encoding: chunked")], itertools.repeat(b"1" * MIB)
     ),
     "no-http": lambda: [b"220 mail.example ESMTP\r\n\r\n"],
-    "cut-short": lambda: [_head(b"Content-Length: 4000") + GOOD],
+    "cut-short": lambda: [_head(b"Content-Length: 4000") + VALID],
 }
 
 
@@ -140,7 +140,7 @@ def serve(connect: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[S
         connect({"iam_endpoint": server.url, **extra}, host=server.url, password="not-real", login="")
         return server
 
-    # The longest pause, for which the budget has no room: a second try would bring the same.
+    # The longest backoff, which exceeds the budget: a retry would have the same result.
     monkeypatch.setattr("random.random", lambda: 1.0)
     yield start
     for server in servers:
@@ -149,7 +149,7 @@ def serve(connect: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[S
 
 @contextlib.contextmanager
 def _bounded_memory(most: int) -> Iterator[None]:
-    """Fail if more than that is held at any moment."""
+    """Fail if peak memory exceeds *most*."""
     tracemalloc.start()
     try:
         yield
@@ -202,24 +202,24 @@ def test_header_line_breaks_are_removed(
     serve: Any, hook: Any, caplog: Any, value: bytes, status: int
 ) -> None:
     caplog.set_level("DEBUG")
-    answer = _answer(GOOD if status == 200 else b"{}", b"X-Request-Id: " + value)
+    answer = _answer(VALID if status == 200 else b"{}", b"X-Request-Id: " + value)
     serve(lambda: [answer.replace(b"200 OK", b"%d No" % status)])
 
     try:
         (found,) = hook.get_job_statuses([JOB]).values()
     except DrsError as error:
         found = error
-    told = [record.getMessage() for record in caplog.records]
+    shown = [record.getMessage() for record in caplog.records]
     if isinstance(found, DrsError):
-        told += [str(found), *map(str, found.to_dict().values())]
+        shown += [str(found), *map(str, found.to_dict().values())]
     else:
         assert found.status == "CONFIGURATION"
 
-    assert not [text for text in told if "\r" in text or "\n" in text]
+    assert not [text for text in shown if "\r" in text or "\n" in text]
 
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"text/html; charset=utf-16", b"image/png", b""])
 def test_content_type_is_not_trusted(serve: Any, hook: Any, kind: bytes) -> None:
-    serve(lambda: [_answer(GOOD, b"Content-Type: " + kind)])
+    serve(lambda: [_answer(VALID, b"Content-Type: " + kind)])
 
     assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"

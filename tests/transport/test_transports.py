@@ -1,4 +1,4 @@
-"""What only a real network brings up: proxies, certificates, and the exceptions of two HTTP libraries."""
+"""Proxies, tokens, and the exceptions of both HTTP libraries."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ def test_every_requests_exception_is_translated(error_class: type[BaseException]
     )
 
 
-#: A message that a user of websockets misread; not an error of a request.
+#: Raised for websockets only, not for requests.
 _WEBSOCKETS_ONLY = {"WSMessageTypeError"}
-_OF_AIOHTTPS_CLIENT = [
+_AIOHTTP_CLIENT_ERRORS = [
     each
     for each in _exceptions(aiohttp.client_exceptions)
     if each.__module__ == "aiohttp.client_exceptions" and each.__name__ not in _WEBSOCKETS_ONLY
@@ -149,7 +149,7 @@ _OF_AIOHTTPS_CLIENT = [
 
 
 def test_aiohttp_exceptions_are_found() -> None:
-    names = {each.__name__ for each in _OF_AIOHTTPS_CLIENT}
+    names = {each.__name__ for each in _AIOHTTP_CLIENT_ERRORS}
 
     assert names >= {
         "ClientError",
@@ -162,7 +162,7 @@ def test_aiohttp_exceptions_are_found() -> None:
     }
 
 
-@pytest.mark.parametrize("error_class", _OF_AIOHTTPS_CLIENT, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("error_class", _AIOHTTP_CLIENT_ERRORS, ids=lambda each: each.__name__)
 def test_every_aiohttp_exception_is_translated(error_class: type[BaseException]) -> None:
     assert issubclass(error_class, (aiohttp.ClientError, TimeoutError, OSError, ValueError))
 
