@@ -99,6 +99,8 @@ def test_texts_in_rows_are_masked() -> None:
 
 @given(st.text(), st.sampled_from(NAMES), st.text())
 @example("", "password", ":=x")
+@example("", "password", '""0')
+@example("", "password", '"x", user=root')
 def test_redaction_is_idempotent(before: str, name: str, after: str) -> None:
     once = redact_text(f"{before}{name}={after}")
 

@@ -29,8 +29,8 @@ SECRET_FIELDS = frozenset(
     }
 )
 
-# A quoted value ends with its quote, or within JSON in a text with an escaped quote. An unquoted value
-# continues after a separator unless another name follows.
+# A quoted value ends with its quote, or within JSON in a text with an escaped quote, and includes what
+# follows the quote directly. An unquoted value continues after a separator unless another name follows.
 _SECRET_IN_TEXT = re.compile(
     r"""(?ix)
     (?P<name>
@@ -39,12 +39,10 @@ _SECRET_IN_TEXT = re.compile(
     )
     (?P<glue>(?:\\*["'])?\s*[:=]\s*)
     (?P<value>
-        "(?:[^"\\]|\\.)*"?
-        | '(?:[^'\\]|\\.)*'?
-        | \\+"(?:[^"]|(?<=\\\\\\)")*"?
-        | (?:SDK-HMAC-SHA256\s+)?
-          (?:[^\s,;&}"']|[,;&](?!\s|$|["']?\w+["']?\s*[:=]))+
-          (?:,\s*\w+=[^\s,;&}]+)*
+        (?:"(?:[^"\\]|\\.)*"? | '(?:[^'\\]|\\.)*'? | \\+"(?:[^"]|(?<=\\\\\\)")*"?)
+        (?:[^\s,;&}"']|[,;&](?!\s|$|["']?\w+["']?\s*[:=]))*
+        | SDK-HMAC-SHA256\s+[^\s,;&}]+(?:,\s*\w+=[^\s,;&}]+)*
+        | (?:[^\s,;&}"']|[,;&](?!\s|$|["']?\w+["']?\s*[:=]))+
     )
     """
 )

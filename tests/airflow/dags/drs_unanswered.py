@@ -1,4 +1,4 @@
-"""The example DAG with an approval that times out after 10 seconds. Airflow parses files that contain its name."""
+"""The example DAG with an approval that times out after 10 seconds. Airflow parses only files that name it."""
 
 from pathlib import Path
 
