@@ -1,4 +1,4 @@
-"""The example DAG with an approval that times out after 10 seconds. Airflow parses only files that name it."""
+"""The example DAG with an approval that expires after 10 seconds. Airflow parses files that contain "dag"."""
 
 from pathlib import Path
 
