@@ -19,7 +19,7 @@ from airflow_provider_drs.protocol.prechecks.verdict import Verdict
 
 if TYPE_CHECKING:
     from airflow_provider_drs.protocol.prechecks.report import JobReport
-    from airflow_provider_drs.transport.calls import Call
+    from airflow_provider_drs.transport.client import Call
 
 __all__ = ["METRICS", "Metric"]
 

@@ -1,45 +1,26 @@
-"""
-The triggerer's transport, with aiohttp.
-
-Equal to :mod:`~airflow_provider_drs.transport.sync` except for ``await``.
-"""
+"""The triggerer's transport, with aiohttp."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from datetime import UTC, datetime
+from contextlib import closing
 from typing import TypeVar
 
 import aiohttp
 from yarl import URL
 
-from airflow_provider_drs.protocol.connection.auth import (
-    Grant,
-    Outgoing,
-    authorize,
-    get_grant,
-    own_grant,
-    rejected_credentials_error,
-)
-from airflow_provider_drs.protocol.connection.settings import Auth, Settings
+from airflow_provider_drs.protocol.connection.auth import Outgoing
+from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import (
     LARGEST_BODY,
     Conversation,
     FailureKind,
-    Observation,
     Pause,
-    RenewToken,
-    Request,
     Response,
-    Send,
-    Service,
-    Step,
     TransportFailure,
 )
-from airflow_provider_drs.transport.calls import Observer, describe_call
+from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
@@ -52,15 +33,13 @@ _READ_BUFFER = 2**18
 _LOCK_POLL_S = 0.01
 
 
-class AsyncClient:
-    """Runs conversations with one service for one identity. Close it, or use its hook in ``async with``."""
+class AsyncClient(Client):
+    """Runs conversations on an event loop. Close it, or use its hook in ``async with``."""
 
     def __init__(
         self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
     ) -> None:
-        self._settings = settings
-        self._observer = observer
-        self._slot = tokens.slot(settings.identity)
+        super().__init__(settings, tokens=tokens, observer=observer)
         self._transport = AiohttpTransport(settings)
 
     async def close(self) -> None:
@@ -69,66 +48,27 @@ class AsyncClient:
 
     async def run(self, conversation: Conversation[T]) -> T:
         """Run the steps of a conversation, and return its result."""
-        answer: Observation | DrsError | None = None
-        grant: Grant | None = None
-        sent: Request | None = None
-        while True:
-            try:
-                if isinstance(answer, DrsError):
-                    step = conversation.throw(answer)
+        outcome: Outcome = None
+        with closing(self._translate(conversation)) as effects:
+            while True:
+                try:
+                    effect = effects.send(outcome)
+                except StopIteration as stop:
+                    return stop.value  # type: ignore[no-any-return]
+                outcome = None
+                if isinstance(effect, Transmit):
+                    outcome = await self._transmit(effect)
+                elif isinstance(effect, Pause):
+                    await asyncio.sleep(effect.seconds)
                 else:
-                    step = conversation.send(answer)  # type: ignore[arg-type]  # None starts a generator
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            try:
-                if isinstance(step, Send) and step.request.service is Service.DRS:
-                    grant = await self._grant()
-                answer = await self._perform(step, grant)
-                if isinstance(step, Send):
-                    self._describe(step.request, answer, sent)
-                    sent = step.request
-            except DrsError as error:
-                answer = error
+                    while not effect.lock.acquire(blocking=False):
+                        await asyncio.sleep(_LOCK_POLL_S)
 
-    async def _perform(self, step: Step, grant: Grant | None) -> Observation:
-        started_s = time.monotonic()
-        outcome = None
-        if isinstance(step, Send):
-            outgoing = authorize(
-                self._settings,
-                grant if step.request.service is Service.DRS else None,
-                step.request,
-                datetime.now(UTC),
-            )
-            outcome = await self._transport.send(outgoing, step.timeout_s)
-        elif isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, RenewToken) and grant is not None:
-            if self._settings.auth is not Auth.PASSWORD:
-                raise rejected_credentials_error(self._settings, step.operation)
-            self._slot.discard(grant.token)
-        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
-
-    def _describe(self, request: Request, seen: Observation, before: Request | None) -> None:
-        if self._observer is not None:
-            self._observer(describe_call(request, seen, is_retry=request is before))
-
-    async def _grant(self) -> Grant:
-        if self._settings.auth is not Auth.PASSWORD:
-            return own_grant(self._settings)
-        grant = self._slot.current()
-        if grant is not None:
-            return grant
-        while not self._slot.lock.acquire(blocking=False):
-            await asyncio.sleep(_LOCK_POLL_S)
+    async def _transmit(self, effect: Transmit) -> Outcome:
         try:
-            grant = self._slot.current()
-            if grant is None:
-                grant = await self.run(get_grant(self._settings))
-                self._slot.store(grant)
-            return grant
-        finally:
-            self._slot.lock.release()
+            return await self._transport.send(*effect)
+        except DrsError as error:
+            return error
 
 
 class AiohttpTransport:

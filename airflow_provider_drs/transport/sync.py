@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
 
 import requests
 import urllib3
 
-from airflow_provider_drs.protocol.connection.auth import (
-    Grant,
-    Outgoing,
-    authorize,
-    get_grant,
-    own_grant,
-    rejected_credentials_error,
-)
-from airflow_provider_drs.protocol.connection.settings import Auth, Settings
-from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.connection.auth import Outgoing
+from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.wire import (
     LARGEST_BODY,
     Conversation,
     FailureKind,
-    Observation,
     Pause,
-    RenewToken,
-    Request,
     Response,
-    Send,
-    Service,
-    Step,
     TransportFailure,
 )
-from airflow_provider_drs.transport.calls import Observer, describe_call
+from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
@@ -49,15 +34,13 @@ _PIECE = 2**18
 _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
-class SyncClient:
-    """Runs conversations with one service for one identity. Close it, or use it in a ``with`` statement."""
+class SyncClient(Client):
+    """Runs conversations with blocking calls. Close it, or use its hook in a ``with`` statement."""
 
     def __init__(
         self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
     ) -> None:
-        self._settings = settings
-        self._observer = observer
-        self._slot = tokens.slot(settings.identity)
+        super().__init__(settings, tokens=tokens, observer=observer)
         self._transport = RequestsTransport(settings)
 
     def close(self) -> None:
@@ -66,62 +49,20 @@ class SyncClient:
 
     def run(self, conversation: Conversation[T]) -> T:
         """Run the steps of a conversation, and return its result."""
-        answer: Observation | DrsError | None = None
-        grant: Grant | None = None
-        sent: Request | None = None
-        while True:
-            try:
-                if isinstance(answer, DrsError):
-                    step = conversation.throw(answer)
+        outcome: Outcome = None
+        with closing(self._translate(conversation)) as effects:
+            while True:
+                try:
+                    effect = effects.send(outcome)
+                except StopIteration as stop:
+                    return stop.value  # type: ignore[no-any-return]
+                outcome = None
+                if isinstance(effect, Transmit):
+                    outcome = self._transport.send(*effect)
+                elif isinstance(effect, Pause):
+                    time.sleep(effect.seconds)
                 else:
-                    step = conversation.send(answer)  # type: ignore[arg-type]  # None starts a generator
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            try:
-                if isinstance(step, Send) and step.request.service is Service.DRS:
-                    grant = self._grant()
-                answer = self._perform(step, grant)
-                if isinstance(step, Send):
-                    self._describe(step.request, answer, sent)
-                    sent = step.request
-            except DrsError as error:
-                answer = error
-
-    def _perform(self, step: Step, grant: Grant | None) -> Observation:
-        started_s = time.monotonic()
-        outcome = None
-        if isinstance(step, Send):
-            outgoing = authorize(
-                self._settings,
-                grant if step.request.service is Service.DRS else None,
-                step.request,
-                datetime.now(UTC),
-            )
-            outcome = self._transport.send(outgoing, step.timeout_s)
-        elif isinstance(step, Pause):
-            time.sleep(step.seconds)
-        elif isinstance(step, RenewToken) and grant is not None:
-            if self._settings.auth is not Auth.PASSWORD:
-                raise rejected_credentials_error(self._settings, step.operation)
-            self._slot.discard(grant.token)
-        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
-
-    def _describe(self, request: Request, seen: Observation, before: Request | None) -> None:
-        if self._observer is not None:
-            self._observer(describe_call(request, seen, is_retry=request is before))
-
-    def _grant(self) -> Grant:
-        if self._settings.auth is not Auth.PASSWORD:
-            return own_grant(self._settings)
-        grant = self._slot.current()
-        if grant is not None:
-            return grant
-        with self._slot.lock:
-            grant = self._slot.current()
-            if grant is None:
-                grant = self.run(get_grant(self._settings))
-                self._slot.store(grant)
-            return grant
+                    effect.lock.acquire()
 
 
 class RequestsTransport:
