@@ -162,7 +162,7 @@ def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certifica
 @pytest.mark.parametrize(
     ("names", "options", "trusted", "message"),
     [
-        ((), {}, False, "issuer CN=drs-emulator"),
+        ((), {}, False, "issuer OU=for this directory only,O=drs-emulator"),
         (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
         ((), {"lifetime": -datetime.timedelta(days=3)}, True, "the operator of the endpoint must renew it"),
     ],
