@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.protocol.connection.auth import get_grant
 from airflow_provider_drs.transport.tokens import TOKENS
 from tests.watched import LINES
 
@@ -87,7 +88,9 @@ def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
     def make(extra: dict[str, Any] | None = None, **fields: Any) -> None:
         if extra and "retry_timeout" in extra and not fields:
             with DrsHook() as hook:
-                hook.get_conn()._grant()
+                client = hook.get_conn()
+                if client._slot.current() is None:
+                    client._slot.store(client.run(get_grant(hook.get_settings())))
         connection = {**emulator.connection, **fields}
         connection["extra"] = {**connection["extra"], **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))

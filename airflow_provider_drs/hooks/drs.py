@@ -342,7 +342,10 @@ class DrsAsyncHook(_DrsHookBase):
             # Importing the HTTP library takes tenths of a second: in a thread it does not block other
             # coroutines.
             aio = await asyncio.to_thread(import_module, "airflow_provider_drs.transport.aio")
-            self._client = aio.AsyncClient(await self.get_settings(), observer=metrics.count_call)
+            settings = await self.get_settings()
+            # A concurrent call may have created it in the meantime.
+            if self._client is None:
+                self._client = aio.AsyncClient(settings, observer=metrics.count_call)
         return self._client
 
     async def get_settings(self) -> Settings:
@@ -353,9 +356,9 @@ class DrsAsyncHook(_DrsHookBase):
 
     async def close(self) -> None:
         """Close the HTTP connections. The hook can be used again afterwards."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
     get_job_statuses = awaiting(conversations.get_job_statuses)
     get_job_details = awaiting(conversations.get_job_details)

@@ -87,9 +87,9 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close the HTTP connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def send(self, outgoing: Outgoing, timeout_s: float) -> Response | TransportFailure:
         """Send a request, and read the whole response within *timeout_s*."""

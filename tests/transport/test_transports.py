@@ -116,6 +116,31 @@ def test_concurrent_coroutines_cause_one_renewal(connect: Any, emulator: Emulato
     assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) == 2
 
 
+def test_concurrent_first_calls_share_one_session(
+    connect: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_drs.hooks.drs import DrsAsyncHook
+
+    opened: list[aiohttp.ClientSession] = []
+    open_session = aio.AiohttpTransport._open
+
+    async def open_recorded(transport: aio.AiohttpTransport) -> aiohttp.ClientSession:
+        session = await open_session(transport)
+        opened.append(session)
+        return session
+
+    async def call() -> None:
+        async with DrsAsyncHook() as own:
+            await asyncio.gather(*(own.get_job_statuses(emulator.job_ids) for _ in range(8)))
+
+    monkeypatch.setattr(aio.AiohttpTransport, "_open", open_recorded)
+    asyncio.run(call())
+
+    assert len(set(opened)) == 1
+    assert opened[0].closed
+    assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) == 1
+
+
 def _exceptions(*modules: Any) -> list[type[BaseException]]:
     found = {value for module in modules for value in vars(module).values() if inspect.isclass(value)}
     return sorted(
