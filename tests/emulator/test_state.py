@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -179,6 +181,69 @@ def test_invalid_state_file_is_rejected(
     assert words in error
     assert str(file) in error
     assert file.read_bytes() == content
+
+
+class _Exploit:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self._marker}",)
+
+
+def _damage(content: bytes, random: Random, marker: Path) -> bytes:
+    """Return a damaged or hostile state file."""
+    kind = random.randrange(6)
+    position = random.randrange(len(content))
+    if kind == 0:
+        return content[:position]
+    if kind == 1:
+        return content[:position] + random.randbytes(random.randint(1, 8)) + content[position + 1 :]
+    if kind == 2:
+        return pickle.dumps(_Exploit(marker), protocol=random.randrange(6))
+    if kind == 3:
+        return content[:position] + b"[" * random.randint(1, 200_000)
+    document = json.loads(content)
+    places: list[tuple[Any, Any]] = []
+    pending: list[Any] = [document]
+    while pending:
+        value = pending.pop()
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        places += [(value, key) for key in keys]
+        pending += [value[key] for key in keys if isinstance(value[key], dict | list)]
+    value, key = random.choice(places)
+    if kind == 4:
+        del value[key]
+    else:
+        value[key] = random.choice([None, [], {}, "os.system", -1, 10**400, 1e308, True, {"__class__": "os"}])
+    return json.dumps(document).encode()
+
+
+def test_damaged_state_files_are_rejected_or_read(file: Path, tmp_path: Path) -> None:
+    with Emulator(state=file) as emulator:
+        emulator.seed_job(engine_type="mongodb", node_num=2)
+        emulator.inject("busy", operation="BatchStartJobs", job_id=emulator.job_ids[0])
+        emulator.set_verdict(emulator.job_ids[1], "fail", items=["srcBinlogFormatCheck"])
+        caller = Caller(emulator)
+        caller.precheck(*emulator.job_ids[:2])
+        caller.close()
+    content = file.read_bytes()
+    random, marker, rejected = Random(7), tmp_path / "executed", 0
+
+    for _ in range(1000):
+        file.write_bytes(_damage(content, random, marker))
+        try:
+            found = state.read_state(file)
+        except ValueError as error:
+            assert str(file) in str(error)
+            rejected += 1
+        else:
+            assert isinstance(found, state.State)
+
+    assert not marker.exists()
+    assert 500 < rejected < 1000
 
 
 def test_state_of_other_version_is_rejected(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,7 +245,7 @@ def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> N
         "binlog_cache_size",
         "innodb_buffer_pool_size",
     }
-    assert before[job_id].to_dict()["compared"] == 6
+    assert before[job_id].to_dict()["compared"] == 8
     assert isinstance(list(before.values())[1], DrsJobStateError)
     assert changed.details == {"changed": ["max_connections", "binlog_cache_size"], "should_restart": False}
     assert (again.adopted, restart.details["should_restart"]) == (True, True)

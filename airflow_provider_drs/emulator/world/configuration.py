@@ -145,6 +145,8 @@ _PARAMETERS = (
     ("common", "lower_case_table_names", "0", "0", "0|1", True),
     ("common", "max_connections", "2000", "1500", "10-100000", False),
     ("performance", "binlog_cache_size", "16384", "32768", "4096-16777216", False),
+    ("performance", "binlog_stmt_cache_size", "32768", "32768", "4096-16777216", False),
+    ("performance", "bulk_insert_buffer_size", "8388608", "8388608", "0-18446744073709551615", False),
     ("performance", "innodb_buffer_pool_size", "4294967296", "2147483648", "134217728-6871947673", True),
     ("performance", "sort_buffer_size", "262144", "262144", "32768-18446744073709551615", False),
 )
