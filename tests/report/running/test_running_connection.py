@@ -247,7 +247,7 @@ def test_untrusted_issuer(site: Site, tmp_path: Path) -> None:
     with Emulator(tls=tmp_path) as secure:
         answer = _ask(site, host=secure.url)
 
-    assert answer.startswith("DRS TLS: the certificate's issuer CN=drs-emulator")
+    assert answer.startswith("DRS TLS: the certificate's issuer OU=for this directory only,O=drs-emulator")
     assert "Set extra.verify to the path of a CA bundle with this issuer" in answer
 
 
