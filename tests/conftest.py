@@ -26,10 +26,10 @@ from hypothesis import HealthCheck, settings
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.connection.auth import get_grant
 from airflow_provider_drs.transport.tokens import TOKENS
-from tests.watched import LINES
+from tests.shared_airflow import LINES
 
 if TYPE_CHECKING:
-    from tests.watched.stack import Watched
+    from tests.shared_airflow.stack import SharedAirflow
 
 Connect = Callable[..., None]
 
@@ -163,8 +163,10 @@ def context() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session", params=LINES)
-def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def shared_airflow(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedAirflow]:
     """Return a running Airflow 2.11, then 3.x, and what was recorded while DAGs ran in it."""
-    from tests.watched.stack import run
+    from tests.shared_airflow.stack import run
 
-    yield from run(request.param, tmp_path_factory.mktemp("watched"))
+    yield from run(request.param, tmp_path_factory.mktemp("shared_airflow"))

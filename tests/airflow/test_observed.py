@@ -11,9 +11,9 @@ from openlineage.client.facet_v2 import data_quality_assertions_dataset as quali
 
 from airflow_provider_drs import metrics
 from airflow_provider_drs.emulator.http import iam
-from tests.watched.main_job import ALARM, FAILED_RUN, Story
-from tests.watched.stack import Watched
-from tests.watched.statsd import pick_ours
+from tests.shared_airflow.main_job import ALARM, FAILED_RUN, Story
+from tests.shared_airflow.stack import SharedAirflow
+from tests.shared_airflow.statsd import pick_ours
 
 pytestmark = pytest.mark.system
 
@@ -22,9 +22,9 @@ TARGET = {"namespace": "mysql://192.0.2.20:3306", "name": "*"}
 
 
 @pytest.fixture(scope="session")
-def story(watched: Watched) -> Story:
+def story(shared_airflow: SharedAirflow) -> Story:
     """Return what was sent about the main example."""
-    return watched.story
+    return shared_airflow.story
 
 
 def test_start_reports_sources_and_destinations(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""A command line whose waiting moves the emulator's time."""
+"""Runs commands; their waits advance the emulator's clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_drs.emulator import Emulator
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -23,7 +23,7 @@ class Done:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Everything on standard output, which has to be one JSON document."""
+        """The JSON document on standard output."""
         found: dict[str, Any] = json.loads(self.out)
         return found
 
@@ -39,7 +39,7 @@ def drs(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> Drs:
-    """Return a function that does what ``drs`` does with some arguments."""
+    """Return a function that runs ``drs`` with arguments."""
     monkeypatch.setattr("time.sleep", emulator.advance)
 
     def run(*arguments: str) -> Done:

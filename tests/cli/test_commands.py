@@ -15,7 +15,7 @@ from tests.cli.conftest import Drs
 
 BINLOG = "srcBinlogFormatCheck"
 TRIGGERS = "srcTriggerAndEventCheck"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
 def _pass(drs: Drs, *job_ids: str) -> None:
@@ -47,12 +47,12 @@ def test_precheck_fails(drs: Drs, emulator: Emulator) -> None:
 
 
 def test_rejected_job_is_reported_with_the_others(drs: Drs, emulator: Emulator) -> None:
-    done = drs("precheck", emulator.job_ids[0], NOBODY, "--wait", "--json")
+    done = drs("precheck", emulator.job_ids[0], UNKNOWN, "--wait", "--json")
 
     assert done.code == 1
     assert [(job["job_id"], job["verdict"]) for job in done.document["jobs"]] == [
         (emulator.job_ids[0], "passed"),
-        (NOBODY, "failed"),
+        (UNKNOWN, "failed"),
     ]
     assert done.document["jobs"][1]["error"]["error_code"] == "DRS.M00289"
 
@@ -103,12 +103,12 @@ def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
     _pass(drs, emulator.job_ids[0])
     assert drs("start", emulator.job_ids[0], "--wait").code == 0
 
-    status = drs("status", emulator.job_ids[0], NOBODY)
+    status = drs("status", emulator.job_ids[0], UNKNOWN)
     progress = drs("progress", emulator.job_ids[0], "--json")
 
     assert status.code == 1
     assert "FULL_TRANSFER_STARTED  full copy running" in status.out
-    assert f"{NOBODY}" in status.out
+    assert f"{UNKNOWN}" in status.out
     assert "does not exist (DRS.M00289)" in status.out
     assert progress.document["jobs"][0]["percent"] >= 0
 
@@ -191,7 +191,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
         (["precheck", "x", "--mode", "forFun"], "--mode"),
         (["precheck", "x", "--interval", "0"], "expected seconds above 0"),
         (["precheck", "x", "--alarms", "no-such-file"], "cannot read 'no-such-file'"),
-        (["status", "x", "--conn-id", "nobody"], "connection 'nobody' is not defined"),
+        (["status", "x", "--conn-id", "unknown"], "connection 'unknown' is not defined"),
         (["dance"], "dance"),
     ],
 )

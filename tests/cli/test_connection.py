@@ -1,4 +1,4 @@
-"""Where the command line finds whom to talk to."""
+"""The connection of the command line: its sources and their precedence."""
 
 from __future__ import annotations
 

@@ -23,11 +23,10 @@ SECRET = "canary-55-not-real"
 
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
-    """Return the variables of a person's shell."""
-    left_out = ("PYTEST", "DRS_", "LINES", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    """Return the environment of an interactive shell."""
+    excluded = ("PYTEST", "DRS_", "LINES", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
     return {
-        **kept,
+        **{name: value for name, value in os.environ.items() if not name.startswith(excluded)},
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW_CONN_DRS_DEFAULT": emulator.connection_json,
         "TERM": "xterm-256color",
@@ -35,26 +34,27 @@ def environment(emulator: Emulator) -> dict[str, str]:
 
 
 def _on_terminal(command: list[str], environment: dict[str, str], columns: int, rows: int) -> str:
-    """Run a command on a terminal of its own, and return all that it wrote there."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
+    """Run a command on a new terminal, and return what it wrote."""
+    primary, secondary = pty.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), secondary)
+    with subprocess.Popen(command, env=environment, **streams) as process:
+        os.close(secondary)
         written = b""
         while True:
             try:
-                piece = os.read(ours, 65_536)
+                piece = os.read(primary, 65_536)
             except OSError:
                 break
             if not piece:
                 break
             written += piece
         process.wait(timeout=60)
-    os.close(ours)
+    os.close(primary)
     return written.decode()
 
 
-def _without_colours(text: str) -> str:
+def _without_colors(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
@@ -65,7 +65,7 @@ def test_live_table_in_terminal(emulator: Emulator, environment: dict[str, str])
 
     written = _on_terminal(command, environment, columns=80, rows=24)
 
-    text = _without_colours(written)
+    text = _without_colors(written)
     assert "━" in text
     assert re.search(rf"{emulator.job_ids[0]}\s+pending", text)
     assert f"{emulator.job_ids[1]}  failed" in text
@@ -86,7 +86,7 @@ def test_table_fits_the_terminal() -> None:
     with screen.watch(PrecheckWatch([f"job-{n}" for n in range(10)], AlarmPolicy())):
         written = console.file.getvalue()
 
-    assert "and 6 more" in _without_colours(written)
+    assert "and 6 more" in _without_colors(written)
 
 
 def test_no_color_disables_the_table(emulator: Emulator, environment: dict[str, str]) -> None:

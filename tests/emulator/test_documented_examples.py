@@ -48,9 +48,7 @@ def test_documented_example_is_accepted(
         details = {"status": "RELEASE_RESOURCE_COMPLETE"}
     named = sorted(set(_JOB_ID.findall(json.dumps(body))))
     # A job ID in the path is not in the example.
-    job_ids = [
-        emulator.seed_job(job_id, verdict={"duration_s": 0}, **details) for job_id in named or [None]
-    ]
+    job_ids = [emulator.seed_job(job_id, verdict={"duration_s": 0}, **details) for job_id in named or [None]]
     body = _prepare(call, operation, job_ids, body)
 
     document = call(operation, body, job_id=job_ids[0]).json()

@@ -475,7 +475,7 @@ def test_saved_endpoints_are_filtered(emulator: Emulator, call: Caller) -> None:
         "ip": "192.0.2.77",
         "db_port": "3307",
         "db_password": SECRET,
-        "pasword": SECRET,
+        "passwort": SECRET,
     }
     alarm = {"delay_time": 5, "unknown": SECRET, "subscriptions": [{"protocol": "sms", "x": SECRET}]}
     assert "error_code" not in call.rows("BatchUpdateJob", job_id, source_endpoint=end, alarm_notify=alarm)[0]

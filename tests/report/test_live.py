@@ -1,4 +1,4 @@
-"""Loading live progress for whoever looks: once for all, and never longer than a moment."""
+"""Live progress: one request for all users, which never blocks a page for long."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FIELDS = {"drs_conn_id": "drs_default", "alarms": "allow"}
 
 
 @pytest.fixture
-def question(emulator: Emulator, connect: Connect) -> LiveQuery:
-    """Return a question about ten jobs that are being checked, half done."""
+def query(emulator: Emulator, connect: Connect) -> LiveQuery:
+    """Return the query for ten jobs whose pre-checks are half done."""
     emulator.set_verdict(None, "pass", duration_s=100)
     emulator.set_verdict(emulator.job_ids[1], "alarm", duration_s=10)
     with DrsHook() as hook:
@@ -33,89 +33,89 @@ def question(emulator: Emulator, connect: Connect) -> LiveQuery:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No answer stays good for longer than nothing."""
+def uncached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results expire immediately."""
     monkeypatch.setattr(live, "FRESH_S", 0.0)
 
 
-def _look(reports: LiveReports, question: LiveQuery) -> LiveResult:
-    """LiveResult until there is an answer."""
+def _wait_for_result(reports: LiveReports, query: LiveQuery) -> LiveResult:
+    """Return the first result with a report or a reason why there is none."""
     deadline_s = time.monotonic() + 30
-    while not (look := reports.get_result(question)).report and not look.reason:
+    while not (result := reports.get_result(query)).report and not result.reason:
         assert time.monotonic() < deadline_s
-    return look
+    return result
 
 
-def test_live_progress_of_prechecks(question: LiveQuery) -> None:
-    look = _look(LiveReports(), question)
+def test_live_progress_of_prechecks(query: LiveQuery) -> None:
+    result = _wait_for_result(LiveReports(), query)
 
-    assert look.report is not None
-    assert look.report.summary["verdicts"] == {"failed": 0, "unknown": 0, "pending": 9, "passed": 1}
-    assert look.report.summary["percent"] == 55.0
+    assert result.report is not None
+    assert result.report.summary["verdicts"] == {"failed": 0, "unknown": 0, "pending": 9, "passed": 1}
+    assert result.report.summary["percent"] == 55.0
 
 
-def test_users_share_one_request(question: LiveQuery, emulator: Emulator) -> None:
+def test_users_share_one_request(query: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
-    threads = [threading.Thread(target=_look, args=(reports, question)) for _ in range(20)]
+    threads = [threading.Thread(target=_wait_for_result, args=(reports, query)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for _ in range(20):
-        _look(reports, question)
+        _wait_for_result(reports, query)
 
     assert len(emulator.journal("BatchCheckResults")) == 1
 
 
-@pytest.mark.usefixtures("at_once")
-def test_finished_jobs_are_not_polled_again(question: LiveQuery, emulator: Emulator) -> None:
+@pytest.mark.usefixtures("uncached")
+def test_finished_jobs_are_not_polled_again(query: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
-    _look(reports, question)
+    _wait_for_result(reports, query)
     emulator.advance(60)
-    look = _look(reports, question)
+    result = _wait_for_result(reports, query)
 
-    assert look.report is not None
-    assert look.report.summary["verdicts"]["passed"] == 10
-    asked = [entry["job_ids"] for entry in emulator.journal("BatchCheckResults")]
-    assert emulator.job_ids[1] not in asked[-1]
+    assert result.report is not None
+    assert result.report.summary["verdicts"]["passed"] == 10
+    polls = [entry["job_ids"] for entry in emulator.journal("BatchCheckResults")]
+    assert emulator.job_ids[1] not in polls[-1]
 
 
-def test_alarms_of_the_task_are_applied(question: LiveQuery) -> None:
-    strict = LiveQuery(question.conn_id, question.job_ids, "fail")
+def test_alarms_of_the_task_are_applied(query: LiveQuery) -> None:
+    strict = LiveQuery(query.conn_id, query.job_ids, "fail")
 
-    look = _look(LiveReports(), strict)
+    result = _wait_for_result(LiveReports(), strict)
 
-    assert look.report is not None
-    assert look.report.summary["verdicts"]["failed"] == 1
+    assert result.report is not None
+    assert result.report.summary["verdicts"]["failed"] == 1
 
 
 def test_slow_drs_does_not_block_the_page(
-    question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    query: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_WAIT_S", 0.05)
     connect({"read_timeout": 1})
     emulator.inject("hang", operation="BatchCheckResults", times=1)
     reports = LiveReports()
 
-    first = reports.get_result(question)
+    first = reports.get_result(query)
 
     assert (first.report, first.reason) == (None, "")
-    assert _look(reports, question).report is not None
+    assert _wait_for_result(reports, query).report is not None
 
 
 def test_hanging_drs_is_reported(
-    question: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    query: LiveQuery, emulator: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_WAIT_S", 0.05)
     monkeypatch.setattr(live, "_UNREACHABLE_S", 0.0)
     connect({"read_timeout": 1})
     emulator.inject("hang", operation="BatchCheckResults", times=1)
 
-    assert LiveReports().get_result(question).reason == "DRS does not respond"
+    assert LiveReports().get_result(query).reason == "DRS does not respond"
 
 
 @pytest.mark.parametrize(
-    ("changes", "trouble"),
+    ("changes", "reason"),
     [
         ({"password": "wrong-and-secret"}, "DRS rejects the credentials of the connection"),
         ({"extra": {"auth": "no-such-way"}}, "the connection does not work on this server"),
@@ -123,27 +123,27 @@ def test_hanging_drs_is_reported(
     ],
 )
 def test_failure_reason_has_no_secret(
-    question: LiveQuery, connect: Connect, changes: dict[str, Any], trouble: str
+    query: LiveQuery, connect: Connect, changes: dict[str, Any], reason: str
 ) -> None:
     connect(**{"extra": None, **changes})
 
-    look = _look(LiveReports(), question)
+    result = _wait_for_result(LiveReports(), query)
 
-    assert (look.report, look.reason) == (None, trouble)
-
-
-def test_missing_connection_is_reported(question: LiveQuery) -> None:
-    look = _look(LiveReports(), LiveQuery("no_such_connection", question.job_ids))
-
-    assert look.reason.startswith("polling failed")
+    assert (result.report, result.reason) == (None, reason)
 
 
-@pytest.mark.usefixtures("at_once")
-def test_last_result_is_kept_when_drs_fails(question: LiveQuery, emulator: Emulator) -> None:
+def test_missing_connection_is_reported(query: LiveQuery) -> None:
+    result = _wait_for_result(LiveReports(), LiveQuery("no_such_connection", query.job_ids))
+
+    assert result.reason.startswith("polling failed")
+
+
+@pytest.mark.usefixtures("uncached")
+def test_last_result_is_kept_when_drs_fails(query: LiveQuery, emulator: Emulator) -> None:
     reports = LiveReports()
-    before = _look(reports, question)
+    before = _wait_for_result(reports, query)
     emulator.inject("no_permission", operation="BatchCheckResults", times=None)
-    after = reports.get_result(question)
+    after = reports.get_result(query)
 
     assert after.report is before.report
     assert (after.at_s, bool(after.reason)) == (before.at_s, True)

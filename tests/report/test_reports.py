@@ -1,4 +1,4 @@
-"""Reading, counting, filtering and cutting reports, whatever somebody has put into the XCom."""
+"""Reports are read, counted, filtered and truncated, whatever the XCom contains."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ WAIVER = {"item": "binLog", "jobs": "*", "reason": "agreed with the owner", "exp
 def _row(job_id: str, *items: tuple[str, str], percent: int = 100, policy: AlarmPolicy | None = None) -> Any:
     """Return a row as the sensor writes it."""
     found = tuple(CheckItem(name, result, failed_reason=f"{name} said no") for name, result in items)
-    is_good = not any(result == "FAILED" for _, result in items)
-    result = PrecheckResult(job_id, job_id, percent, is_good, 100, 40 - len(found), found)
+    has_passed = not any(result == "FAILED" for _, result in items)
+    result = PrecheckResult(job_id, job_id, percent, has_passed, 100, 40 - len(found), found)
     return report_job(job_id, result, policy or AlarmPolicy()).to_dict()
 
 
@@ -42,7 +42,7 @@ def _read(*rows: Any) -> Report:
 def test_report_of_the_sensor_is_read() -> None:
     report = _read(_row("a", ("srcBinlogFormatCheck", "FAILED")))
 
-    (job,) = (each.to_dict() for each in report.jobs)
+    (job,) = (job.to_dict() for job in report.jobs)
     (item,) = job["items"]
     assert (job["job_id"], job["verdict"], job["percent"]) == ("a", "failed", 100)
     assert job["counts"] == {"passed": 39, "alarm": 0, "waived": 0, "failed": 1, "other": 0}

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.watched.stack import Watched
-from tests.watched.sweep import BAD, GOOD, RUN, Api, Swept
+from tests.shared_airflow.stack import SharedAirflow
+from tests.shared_airflow.sweep import BAD, GOOD, RUN, Api, Swept
 
 pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="session")
-def swept(watched: Watched) -> Swept:
+def swept(shared_airflow: SharedAirflow) -> Swept:
     """Return the files and records to search."""
-    return watched.swept
+    return shared_airflow.swept
 
 
 def _rows(database: Path) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The sensors beside that for pre-checks: statuses, delays, comparisons."""
+"""The sensors for statuses, replication lag and comparisons."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_wait_for_status(
     mode: str,
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(18))
-    _let_turns_take(emulator, 18, monkeypatch)
+    _advance_before_polls(emulator, 18, monkeypatch)
     sensor = _make("DrsJobStatusSensor", mode, job_ids=started, target_statuses="INCRE_TRANSFER_STARTED")
 
     assert _run(sensor, context) == [started]
@@ -72,8 +72,8 @@ def test_wait_for_status(
     assert any("FULL_TRANSFER_STARTED (full copy running), 50%, 15 s left" in line for line in lines)
 
 
-def _let_turns_take(emulator: Emulator, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Move the emulator's clock before each question of the shared poller."""
+def _advance_before_polls(emulator: Emulator, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advance the emulator's clock before each poll of the shared poller."""
     take = PollSchedule.take_due
 
     def take_later(schedule: PollSchedule, now_s: float) -> list[list[str]]:
@@ -135,7 +135,7 @@ def test_lag_must_stay_small(
     emulator.set_job(started, delay=steps)
     emulator.advance(36)
     monkeypatch.setattr("time.sleep", lambda _: emulator.advance(5))
-    _let_turns_take(emulator, 5, monkeypatch)
+    _advance_before_polls(emulator, 5, monkeypatch)
     sensor = _make("DrsReplicationDelaySensor", mode, job_ids=started, max_delay_s="5", consecutive=3)
 
     assert _run(sensor, context) == [started]

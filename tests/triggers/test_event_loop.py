@@ -1,4 +1,4 @@
-"""The triggerer's event loop is never held up: whoever else waits in it goes on meanwhile."""
+"""Triggers never block the triggerer's event loop."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
-#: So many times the loop has to come round while something is under way.
-TURNS = 20
-#: Seconds after which a loop that stands still is let go, for the test to fail instead of hanging.
-PATIENCE_S = 20
-#: A machine that is busy with something else holds up a loop, too; a trigger that does would each time.
+#: The number of iterations of the loop that show that it is not blocked.
+ITERATIONS = 20
+#: Seconds after which a blocked loop is released, so that the test fails instead of hanging.
+RELEASE_S = 20
+#: A busy machine can also delay a loop; a trigger that blocks it fails every attempt.
 ATTEMPTS = 5
 MANY = 100
 
-#: Notes in which thread the HTTP library is looked for, and waits as the triggerer would.
+#: Records in which thread the HTTP library is imported, and runs a trigger.
 COLD_WAIT = """
 import asyncio, json, sys, threading
 from airflow.triggers.base import BaseTrigger
@@ -63,11 +63,11 @@ def _precheck(job_ids: list[str]) -> None:
         hook.precheck_jobs(job_ids)
 
 
-async def _turn(turned: threading.Event) -> None:
-    """Let the loop come round some times, and say so."""
-    for _ in range(TURNS):
+async def _iterate(iterated: threading.Event) -> None:
+    """Set *iterated* after some iterations of the loop."""
+    for _ in range(ITERATIONS):
         await asyncio.sleep(0)
-    turned.set()
+    iterated.set()
 
 
 def test_http_library_is_imported_in_a_thread(emulator: Emulator) -> None:
@@ -90,21 +90,21 @@ def test_slow_iam_does_not_block_the_loop(emulator: Emulator, monkeypatch: pytes
     emulator.set_verdict(None, "pass", reads=2)
     _precheck(list(emulator.job_ids))
     emulator.revoke_tokens()
-    asked, turned, waited = threading.Event(), threading.Event(), []
+    requested, iterated, waited = threading.Event(), threading.Event(), []
     issue = Iam.issue
 
     def issue_late(self: Iam, *arguments: Any, **options: Any) -> Any:
-        asked.set()
-        waited.append(turned.wait(PATIENCE_S))
+        requested.set()
+        waited.append(iterated.wait(RELEASE_S))
         return issue(self, *arguments, **options)
 
     monkeypatch.setattr(Iam, "issue", issue_late)
 
     async def run() -> list[Any]:
         waits = [asyncio.ensure_future(anext(_trigger(job_id).run())) for job_id in emulator.job_ids]
-        while not asked.is_set():
+        while not requested.is_set():
             await asyncio.sleep(0.01)
-        await _turn(turned)
+        await _iterate(iterated)
         return await asyncio.gather(*waits)
 
     events = asyncio.run(run())
@@ -114,7 +114,7 @@ def test_slow_iam_does_not_block_the_loop(emulator: Emulator, monkeypatch: pytes
 
 
 def test_renewal_in_a_thread_does_not_block_the_loop(emulator: Emulator) -> None:
-    turned, waited = threading.Event(), []
+    iterated, waited = threading.Event(), []
 
     async def run() -> None:
         async with DrsAsyncHook() as hook:
@@ -124,14 +124,14 @@ def test_renewal_in_a_thread_does_not_block_the_loop(emulator: Emulator) -> None
             def hold() -> None:
                 with slot.lock:
                     held.set()
-                    waited.append(turned.wait(PATIENCE_S))
+                    waited.append(iterated.wait(RELEASE_S))
 
             thread = threading.Thread(target=hold)
             thread.start()
             held.wait()
             statuses = asyncio.ensure_future(hook.get_job_statuses(emulator.job_ids))
             await asyncio.sleep(0.05)
-            await _turn(turned)
+            await _iterate(iterated)
             assert len(await statuses) == 10
             thread.join()
 
@@ -140,8 +140,8 @@ def test_renewal_in_a_thread_does_not_block_the_loop(emulator: Emulator) -> None
     assert waited == [True]
 
 
-class _Heard:
-    """A log of Airflow's watchdog, on either line."""
+class _Log:
+    """Records what Airflow's watchdog logs, on both lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -154,34 +154,33 @@ class _Heard:
 
 
 def _watch(*coroutines: Any) -> list[str]:
-    """Run coroutines side by side, and return what Airflow's watchdog says of them."""
-    heard = _Heard()
-    runner: Any = SimpleNamespace(stop=False, log=heard, blocked_main_thread_warning_threshold=0.2)
+    """Run coroutines concurrently, and return what Airflow's watchdog logs."""
+    log = _Log()
+    runner: Any = SimpleNamespace(stop=False, log=log, blocked_main_thread_warning_threshold=0.2)
 
     async def run() -> None:
         watchdog = asyncio.ensure_future(TriggerRunner.block_watchdog(runner))
         await asyncio.gather(*(coroutine() for coroutine in coroutines))
-        # It is to see the last of it, too.
+        # The watchdog checks the loop every 0.1 seconds.
         await asyncio.sleep(0.15)
         watchdog.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watchdog
 
     asyncio.run(run())
-    return heard.lines
+    return log.lines
 
 
 def test_watchdog_reports_a_blocked_loop() -> None:
-    async def stand_still() -> None:
+    async def block() -> None:
         await asyncio.sleep(0.01)
-        # What a badly-written trigger does.
         time.sleep(0.5)
 
-    assert "blocked for" in _watch(stand_still)[0]
+    assert "blocked for" in _watch(block)[0]
 
 
 def test_watchdog_reports_nothing(emulator: Emulator) -> None:
-    barks = []
+    lines = []
     for _ in range(ATTEMPTS):
         emulator.reset()
         job_ids = [emulator.seed_job() for _ in range(MANY)]
@@ -194,9 +193,9 @@ def test_watchdog_reports_nothing(emulator: Emulator) -> None:
         async def wait(trigger: DrsWatchTrigger) -> None:
             assert (await anext(trigger.run())).payload["status"] == "done"
 
-        barks = _watch(*((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
+        lines = _watch(*((lambda trigger=trigger: wait(trigger)) for trigger in triggers))
         assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) >= 2
-        if not barks:
+        if not lines:
             break
 
-    assert barks == []
+    assert lines == []

@@ -1,4 +1,4 @@
-"""Many waits in one process: few calls, and none of them notices what happens to another."""
+"""Many waits in one process share few requests and do not affect each other."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_throttling_limits_concurrent_calls(
     events = _wait(*(_trigger(_checks(job_id)) for job_id in emulator.job_ids))
 
     assert [event["status"] for event in events] == ["done"] * 10
-    # A token is asked for within a call.
+    # A token is requested within a call.
     assert max(most) <= MAX_CONCURRENT_CALLS + 1
 
 
@@ -168,11 +168,11 @@ def test_unchanged_job_is_not_polled_early(emulator: Emulator, monkeypatch: pyte
     job_id = emulator.job_ids[0]
     _precheck(emulator, [job_id], duration_s=100)
     emulator.advance(90)
-    told, set_nearly_done = [], PollSchedule.set_nearly_done
+    marks, set_nearly_done = [], PollSchedule.set_nearly_done
 
     def note(self: PollSchedule, job_id: str, is_nearly_done: bool) -> None:
-        told.append(is_nearly_done)
-        if len(told) == 2:
+        marks.append(is_nearly_done)
+        if len(marks) == 2:
             emulator.advance(10)
         set_nearly_done(self, job_id, is_nearly_done)
 
@@ -181,7 +181,7 @@ def test_unchanged_job_is_not_polled_early(emulator: Emulator, monkeypatch: pyte
     (event,) = _wait(_trigger(_checks(job_id)))
 
     assert event["status"] == "done"
-    assert told == [True, False]
+    assert marks == [True, False]
 
 
 def test_canceled_trigger_does_not_affect_others(emulator: Emulator) -> None:
@@ -196,12 +196,12 @@ def test_canceled_trigger_does_not_affect_others(emulator: Emulator) -> None:
         tasks.append(asyncio.ensure_future(anext(_trigger(_checks(emulator.job_ids[9])).run())))
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    cancelled, *events = asyncio.run(run())
+    canceled, *events = asyncio.run(run())
 
-    assert isinstance(cancelled, asyncio.CancelledError)
+    assert isinstance(canceled, asyncio.CancelledError)
     assert [event.payload["status"] for event in events] == ["done"] * 9
-    asked = [job_id for entry in emulator.journal("BatchCheckResults")[-1:] for job_id in entry["job_ids"]]
-    assert emulator.job_ids[0] not in asked
+    (last_poll,) = emulator.journal("BatchCheckResults")[-1:]
+    assert emulator.job_ids[0] not in last_poll["job_ids"]
 
 
 def test_failing_watch_does_not_affect_others(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The reports of a running Airflow of each line, and who may see them."""
+"""A running Airflow of each line, its pre-check reports, and browsers of its users."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from dev.demos.report_seeds import DAG_ID, TASK_ID, Seeds, make_report
 from dev.stacks.airflow_settings import RESPONSE_S
 from dev.stacks.airflow_stack import AirflowStack
 from dev.stacks.browser import run_browser
-from tests.watched import LINES
-from tests.watched.main_job import FAILED_RUN
-from tests.watched.stack import PREFIX, USERS, Watched
+from tests.shared_airflow import LINES
+from tests.shared_airflow.main_job import FAILED_RUN
+from tests.shared_airflow.stack import PREFIX, USERS, SharedAirflow
 
 ROOT = Path(__file__).parents[3]
 SCREENSHOTS = ROOT / ".run" / "screenshots"
 OTHER_DAG = "another_dag"
-# Five seconds, as playwright has it, are too few for a machine that does other things as well.
+# The default of playwright, 5 seconds, is too short for a busy machine.
 expect.set_options(timeout=1000 * RESPONSE_S)
 
 
 @dataclass
-class Site:
-    """A running Airflow, its DRS, and the sessions of those who are logged in."""
+class RunningAirflow:
+    """A running Airflow, its DRS, and the sessions of its users."""
 
     airflow: AirflowStack
     drs: Emulator
@@ -39,38 +39,40 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Where Airflow is, prefix included."""
+        """The URL of Airflow, with its prefix."""
         return self.airflow.url
 
-    def get(self, what: str, who: str | None = "admin", **query: object) -> requests.Response:
-        """Ask for something below ``/drs/``, as somebody or as nobody."""
-        session = self.sessions[who] if who else _open_session()
-        return session.get(f"{self.url}/drs/{what}", params=query, timeout=RESPONSE_S, allow_redirects=False)
+    def get(self, path: str, user: str | None = "admin", **query: object) -> requests.Response:
+        """Request a path below ``/drs/`` as a user; ``None`` is not logged in."""
+        session = self.sessions[user] if user else _open_session()
+        return session.get(f"{self.url}/drs/{path}", params=query, timeout=RESPONSE_S, allow_redirects=False)
 
-    def get_report(self, run_id: str, who: str | None = "admin", **query: object) -> requests.Response:
-        """Ask for the report of the sensor in a run."""
-        return self.get("data/report", who, **place(run_id), **query)
+    def get_report(self, run_id: str, user: str | None = "admin", **query: object) -> requests.Response:
+        """Request the report of the sensor in a run."""
+        return self.get("data/report", user, **place(run_id), **query)
 
     def address(self, run_id: str, **changes: object) -> str:
         return f"{self.url}/drs/report?{urlencode({**place(run_id), **changes})}"
 
 
 def place(run_id: str, task_id: str = TASK_ID, dag_id: str = DAG_ID) -> dict[str, object]:
-    """Return what says which report is meant."""
+    """Return the query parameters that identify a report."""
     return {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": -1}
 
 
 @pytest.fixture(scope="session")
-def site(watched: Watched) -> Site:
+def running(shared_airflow: SharedAirflow) -> RunningAirflow:
     """Return a running Airflow 2.11, then a 3.x."""
-    site = Site(watched.airflow, watched.drs, Seeds(watched.airflow, FAILED_RUN))
-    site.seeds.add("its-only-run", make_report(2, 10, failed=1), days_ago=1, dag_id=OTHER_DAG)
-    site.sessions.update({who: _log_in(site, who, watched.passwords[who]) for who in USERS})
-    return site
+    running = RunningAirflow(
+        shared_airflow.airflow, shared_airflow.drs, Seeds(shared_airflow.airflow, FAILED_RUN)
+    )
+    running.seeds.add("its-only-run", make_report(2, 10, failed=1), days_ago=1, dag_id=OTHER_DAG)
+    running.sessions.update({user: _log_in(running, user, shared_airflow.passwords[user]) for user in USERS})
+    return running
 
 
-#: For what is the same on both lines.
-ON_3 = pytest.mark.parametrize("watched", LINES[1:], indirect=True)
+#: For tests whose result does not depend on the line.
+ON_3 = pytest.mark.parametrize("shared_airflow", LINES[1:], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -82,98 +84,100 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A browser that somebody is logged in with, and what went wrong in it."""
+    """
+    The browser of a user.
 
-    site: Site
+    :param problems: errors of scripts, dialogs, and violations of the page's security policy.
+    :param addresses: the URLs of all requests.
+    """
+
+    running: RunningAirflow
     context: BrowserContext
     page: Page
-    #: Errors of scripts, dialogs, and what the page's policy has stopped.
-    complaints: list[str] = field(default_factory=list)
-    #: What was asked for, from anywhere.
+    problems: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
 
     def open(self, run_id: str, **changes: object) -> Page:
-        """Open a report, and return when it is shown."""
-        return self.go(self.site.address(run_id, **changes))
+        """Open a report, and wait until it is shown."""
+        return self.go(self.running.address(run_id, **changes))
 
     def go(self, address: str) -> Page:
-        """Open an address, and return when the page has something to show."""
+        """Open a URL, and wait until the page has loaded its data."""
         self.page.goto(address)
         self.page.wait_for_selector("main[aria-busy=false]")
         return self.page
 
     def set_theme(self, theme: str) -> None:
-        """Choose a theme, as the switch in Airflow does."""
-        is_3 = self.site.airflow.major == 3
+        """Select a theme in the same way as Airflow's switch."""
+        is_3 = self.running.airflow.major == 3
         item = ("theme", theme) if is_3 else ("darkTheme", str(theme == "dark").lower())
-        self.page.goto(f"{self.site.url}/drs/static/icon.svg")
+        self.page.goto(f"{self.running.url}/drs/static/icon.svg")
         self.page.evaluate("item => localStorage.setItem(...item)", list(item))
 
     def shoot(self, name: str) -> None:
-        """Keep a picture of what is seen, to be looked at."""
+        """Save a screenshot for manual review."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.wait_for_timeout(400)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 @pytest.fixture
-def visit(site: Site, browser: Browser) -> Iterator[Visit]:
-    """Return an admin's browser. A script that fails, a dialog, or what was stopped fails the test."""
-    found = _make_visit(site, browser, "admin")
+def visit(running: RunningAirflow, browser: Browser) -> Iterator[Visit]:
+    """Return an admin's browser. Script errors, dialogs and requests to other hosts fail the test."""
+    found = _make_visit(running, browser, "admin")
     yield found
     found.context.close()
-    assert found.complaints == []
+    assert found.problems == []
     assert not [
-        address for address in found.addresses if not address.startswith((site.url, "blob:", "data:"))
+        address for address in found.addresses if not address.startswith((running.url, "blob:", "data:"))
     ]
 
 
 @pytest.fixture
-def visit_as(site: Site, browser: Browser) -> Iterator[Callable[[str | None], Visit]]:
-    """Return a function that returns the browser of somebody, or of nobody."""
-    made: list[Visit] = []
+def visit_as(running: RunningAirflow, browser: Browser) -> Iterator[Callable[[str | None], Visit]]:
+    """Return a function that returns the browser of a user; ``None`` is not logged in."""
+    visits: list[Visit] = []
 
-    def make(who: str | None) -> Visit:
-        made.append(_make_visit(site, browser, who))
-        return made[-1]
+    def make(user: str | None) -> Visit:
+        visits.append(_make_visit(running, browser, user))
+        return visits[-1]
 
     yield make
-    for each in made:
-        each.context.close()
+    for visit in visits:
+        visit.context.close()
 
 
-def _make_visit(site: Site, browser: Browser, who: str | None) -> Visit:
+def _make_visit(running: RunningAirflow, browser: Browser, user: str | None) -> Visit:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
     context.set_default_timeout(1000 * RESPONSE_S)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    # Nothing leaves this machine, wherever a link leads.
+    # No request leaves this machine, whatever a link refers to.
     context.route(re.compile(r"^https://"), lambda route: route.fulfill(body="elsewhere"))
-    if who:
-        cookies = site.sessions[who].cookies
+    if user:
         context.add_cookies(
             [
-                {"name": each.name, "value": str(each.value), "domain": "127.0.0.1", "path": each.path}
-                for each in cookies
+                {"name": cookie.name, "value": str(cookie.value), "domain": "127.0.0.1", "path": cookie.path}
+                for cookie in running.sessions[user].cookies
             ]
         )
     page = context.new_page()
-    visit = Visit(site, context, page)
+    visit = Visit(running, context, page)
     page.on("pageerror", lambda error: _note(visit, str(error)))
-    page.on("dialog", lambda dialog: (visit.complaints.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", lambda dialog: (visit.problems.append(dialog.message), dialog.dismiss()))
     page.on("console", lambda message: _listen(visit, message))
     page.on("request", lambda request: visit.addresses.append(request.url))
     return visit
 
 
-def _note(visit: Visit, complaint: str) -> None:
-    # A script of Airflow 2.11 fails on each form of a connection.
-    if "setting 'autocomplete'" not in complaint:
-        visit.complaints.append(complaint)
+def _note(visit: Visit, problem: str) -> None:
+    # A script of Airflow 2.11 fails on every connection form.
+    if "setting 'autocomplete'" not in problem:
+        visit.problems.append(problem)
 
 
 def _listen(visit: Visit, message: ConsoleMessage) -> None:
     if "Content Security Policy" in message.text or message.text.startswith("Uncaught"):
-        visit.complaints.append(message.text)
+        visit.problems.append(message.text)
 
 
 def _open_session() -> requests.Session:
@@ -182,18 +186,18 @@ def _open_session() -> requests.Session:
     return session
 
 
-def _log_in(site: Site, who: str, password: str) -> requests.Session:
+def _log_in(running: RunningAirflow, user: str, password: str) -> requests.Session:
     session = _open_session()
-    if site.airflow.major == 3:
-        body = {"username": who, "password": password}
-        answer = session.post(f"{site.url}/auth/token", json=body, timeout=RESPONSE_S)
-        answer.raise_for_status()
-        session.cookies.set("_token", answer.json()["access_token"], domain="127.0.0.1", path=f"{PREFIX}/")
+    if running.airflow.major == 3:
+        body = {"username": user, "password": password}
+        response = session.post(f"{running.url}/auth/token", json=body, timeout=RESPONSE_S)
+        response.raise_for_status()
+        session.cookies.set("_token", response.json()["access_token"], domain="127.0.0.1", path=f"{PREFIX}/")
         return session
-    page = session.get(f"{site.url}/login/", timeout=RESPONSE_S)
+    page = session.get(f"{running.url}/login/", timeout=RESPONSE_S)
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
     assert token, page.text[:2000]
-    form = {"username": who, "password": password, "csrf_token": token.group(1)}
-    answer = session.post(f"{site.url}/login/", data=form, timeout=RESPONSE_S, allow_redirects=False)
-    assert answer.status_code == 302, answer.text[:2000]
+    form = {"username": user, "password": password, "csrf_token": token.group(1)}
+    response = session.post(f"{running.url}/login/", data=form, timeout=RESPONSE_S, allow_redirects=False)
+    assert response.status_code == 302, response.text[:2000]
     return session

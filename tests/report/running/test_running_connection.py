@@ -1,4 +1,4 @@
-"""The form of a connection in a browser, and what testing one answers, on a running Airflow of each line."""
+"""The connection form in a browser and the results of connection tests, on a running Airflow of each line."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from airflow_provider_drs.emulator.http.iam import ACCESS_KEY, SECRET_KEY
 from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
 from dev.stacks.airflow_settings import RESPONSE_S
-from tests.report.running.conftest import ON_3, Site, Visit
+from tests.report.running.conftest import ON_3, RunningAirflow, Visit
 from tests.security.servers import Received, RecordingServer, grant, respond
-from tests.watched import LINES
+from tests.shared_airflow import LINES
 
 pytestmark = pytest.mark.system
 
-ON_2 = pytest.mark.parametrize("watched", LINES[:1], indirect=True)
+ON_2 = pytest.mark.parametrize("shared_airflow", LINES[:1], indirect=True)
 SECRET = "canary-41-not-real"
-PROXY = f"http://somebody:{SECRET}@127.0.0.1:9"
-SECTIONS = dict.fromkeys(each["schema"]["section"] for each in CONNECTION_FIELDS.values())
+PROXY = f"http://user:{SECRET}@127.0.0.1:9"
+SECTIONS = dict.fromkeys(field["schema"]["section"] for field in CONNECTION_FIELDS.values())
 CHOICES = CONNECTION_FIELDS["auth"]["schema"]["values_display"]
 
 
 def _open_form(visit: Visit, conn_id: str) -> Page:
-    """Open the form for a new connection of our type."""
+    """Open the form of a new connection of type ``drs``."""
     page = visit.page
-    if visit.site.airflow.major == 2:
-        page.goto(f"{visit.site.url}/connection/add")
+    if visit.running.airflow.major == 2:
+        page.goto(f"{visit.running.url}/connection/add")
         page.locator("#conn_id").fill(conn_id)
         page.locator("#conn_type").evaluate("e => $(e).val('drs').trigger('change')")
         return page
-    page.goto(f"{visit.site.url}/connections")
+    page.goto(f"{visit.running.url}/connections")
     page.get_by_role("button", name="Add Connection").click()
     page.locator("input[name=connection_id]").fill(conn_id)
     page.get_by_role("dialog").get_by_role("combobox").click()
@@ -50,11 +50,11 @@ def _open_form(visit: Visit, conn_id: str) -> Page:
 
 
 def _fill(visit: Visit, **changes: str) -> None:
-    """Fill the form with what leads to the emulator, and with some changes."""
-    connection = visit.site.drs.connection
+    """Fill in the form with the connection to the emulator, with changes."""
+    connection = visit.running.drs.connection
     own = {name: connection[name] for name in ("host", "login", "password")}
     values = own | {"port": "443"} | connection["extra"] | changes
-    is_2 = visit.site.airflow.major == 2
+    is_2 = visit.running.airflow.major == 2
     for section, names in _group(values).items():
         if section and not is_2:
             visit.page.get_by_role("button", name=section).click()
@@ -66,28 +66,28 @@ def _fill(visit: Visit, **changes: str) -> None:
 
 
 def _group(names: Any) -> dict[str | None, list[str]]:
-    """Return names of fields by the section that they are in, Airflow's own before the others."""
+    """Return the names of fields by section; Airflow's own fields come first."""
     found: dict[str | None, list[str]] = {None: []} | {section: [] for section in SECTIONS}
     for name in names:
-        place = CONNECTION_FIELDS.get(name)
-        found[place["schema"]["section"] if place else None].append(name)
+        field = CONNECTION_FIELDS.get(name)
+        found[field["schema"]["section"] if field else None].append(name)
     return {section: names for section, names in found.items() if names}
 
 
-def _describe(site: Site, **changes: Any) -> dict[str, Any]:
-    """Return a connection to the emulator as the API takes it."""
-    fields = {**site.drs.connection, **changes}
-    extra = {**site.drs.connection["extra"], **changes.get("extra", {})}
+def _describe(running: RunningAirflow, **changes: Any) -> dict[str, Any]:
+    """Return a connection to the emulator in the format of Airflow's API."""
+    fields = {**running.drs.connection, **changes}
+    extra = {**running.drs.connection["extra"], **changes.get("extra", {})}
     return {**fields, "connection_id": "never_kept", "extra": json.dumps(extra)}
 
 
-def _call(site: Site, method: str, path: str, **options: Any) -> requests.Response:
-    version = "v1" if site.airflow.major == 2 else "v2"
-    session = site.sessions["admin"]
+def _call(running: RunningAirflow, method: str, path: str, **options: Any) -> requests.Response:
+    version = "v1" if running.airflow.major == 2 else "v2"
+    session = running.sessions["admin"]
     token = {"Authorization": f"Bearer {session.cookies.get('_token')}"} if version == "v2" else {}
     headers = token | options.pop("headers", {})
     return session.request(
-        method, f"{site.url}/api/{version}/{path}", headers=headers, timeout=RESPONSE_S, **options
+        method, f"{running.url}/api/{version}/{path}", headers=headers, timeout=RESPONSE_S, **options
     )
 
 
@@ -121,10 +121,10 @@ def test_form_of_airflow_3(visit: Visit) -> None:
 
     for section in SECTIONS:
         page.get_by_role("button", name=section).click()
-        fields = [each for each in CONNECTION_FIELDS.values() if each["schema"]["section"] == section]
-        for field in fields:
-            expect(page.get_by_text(field["label"], exact=True)).to_be_visible()
-            expect(page.get_by_text(field["description"], exact=True)).to_be_visible()
+        for field in CONNECTION_FIELDS.values():
+            if field["schema"]["section"] == section:
+                expect(page.get_by_text(field["label"], exact=True)).to_be_visible()
+                expect(page.get_by_text(field["description"], exact=True)).to_be_visible()
         visit.shoot(f"connection-airflow-3-{section.split()[0].lower()}")
     page.get_by_role("button", name="Endpoints and network").click()
     expect(page.locator("#element_proxy")).to_have_attribute("type", "password")
@@ -156,7 +156,7 @@ def test_stored_proxy_is_hidden_and_kept(visit: Visit) -> None:
     page.get_by_role("button", name="Save").click()
     page.wait_for_load_state()
 
-    airflow = visit.site.airflow
+    airflow = visit.running.airflow
 
     def proxy() -> str:
         ((kept,),) = airflow.query("select extra from connection where conn_id = ?", "kept_on_2")
@@ -164,7 +164,7 @@ def test_stored_proxy_is_hidden_and_kept(visit: Visit) -> None:
         return str(json.loads(extra)["proxy"])
 
     first = proxy()
-    page.goto(f"{visit.site.url}/connection/list/?_flt_3_conn_id=kept_on_2")
+    page.goto(f"{visit.running.url}/connection/list/?_flt_3_conn_id=kept_on_2")
     page.locator("a[href*='/connection/edit/']").last.click()
     page.locator("#conn_id").wait_for()
     seen = page.content()
@@ -191,8 +191,8 @@ def test_test_button_of_airflow_3(visit: Visit) -> None:
     )
 
 
-#: What is wrong, and what the answer says of it and of what to do.
-ANSWERS = [
+#: Invalid connections, and the message of the test.
+INVALID = [
     ({"extra": {"region": ""}}, "extra.region is missing. Set it"),
     ({"host": "https://drs.eu-xx.invalid"}, "DRS name: cannot resolve.*extra.region"),
     ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
@@ -200,78 +200,82 @@ ANSWERS = [
         {"extra": {"proxy": PROXY}},
         "through the proxy 127.0.0.1:9 of extra.proxy.*Check the proxy",
     ),
-    ({"extra": {"domain_name": "somebody"}}, "rejected user 'drs-user' of domain 'somebody'.*domain_name"),
+    ({"extra": {"domain_name": "another"}}, "rejected user 'drs-user' of domain 'another'.*domain_name"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "answer"), ANSWERS)
-def test_failed_test_has_a_fix(site: Site, changes: dict[str, Any], answer: str) -> None:
-    found = _ask(site, **changes)
+@pytest.mark.parametrize(("changes", "pattern"), INVALID)
+def test_failed_test_has_a_fix(running: RunningAirflow, changes: dict[str, Any], pattern: str) -> None:
+    found = _test(running, **changes)
 
-    assert re.search(answer, found, re.DOTALL), found
+    assert re.search(pattern, found, re.DOTALL), found
     assert SECRET not in found
 
 
-def _ask(site: Site, **changes: Any) -> str:
-    """Test a connection that does not work, and return the answer."""
-    found = _call(site, "POST", "connections/test", json=_describe(site, **changes)).json()
+def _test(running: RunningAirflow, **changes: Any) -> str:
+    """Test an invalid connection, and return the message."""
+    found = _call(running, "POST", "connections/test", json=_describe(running, **changes)).json()
     assert found["status"] is False
     return str(found["message"])
 
 
-def test_missing_permission(site: Site) -> None:
-    fault = site.drs.inject("no_permission", operation="BatchListJobStatus")
+def test_missing_permission(running: RunningAirflow) -> None:
+    fault = running.drs.inject("no_permission", operation="BatchListJobStatus")
     try:
-        answer = _ask(site)
+        response = _test(running)
     finally:
-        site.drs.remove_fault(fault)
+        running.drs.remove_fault(fault)
 
-    assert answer.startswith("DRS permission: DRS rejects the user 'drs-user'")
-    assert "Ask the account's administrator" in answer
+    assert response.startswith("DRS permission: DRS rejects the user 'drs-user'")
+    assert "Ask the account's administrator" in response
 
 
-def test_missing_project(site: Site) -> None:
+def test_missing_project(running: RunningAirflow) -> None:
     def respond_as_iam(request: Received) -> bytes:
         if request.line.startswith(b"GET"):
             return respond(200, {"projects": [{"name": "eu-de_crm", "id": "1234"}]})
         return respond(401, {"error": {}}) if b'"scope"' in request.body else grant("token-not-real")
 
     with RecordingServer(respond_as_iam) as iam:
-        answer = _ask(site, extra={"iam_endpoint": iam.url, "project_name": "eu-de_shop"})
+        response = _test(running, extra={"iam_endpoint": iam.url, "project_name": "eu-de_shop"})
 
-    assert "user 'drs-user' has no access to project 'eu-de_shop'. Its projects: eu-de_crm (1234)." in answer
-    assert "ask for a role in the project" in answer
+    assert (
+        "user 'drs-user' has no access to project 'eu-de_shop'. Its projects: eu-de_crm (1234)." in response
+    )
+    assert "ask for a role in the project" in response
 
 
-def test_untrusted_issuer(site: Site, tmp_path: Path) -> None:
+def test_untrusted_issuer(running: RunningAirflow, tmp_path: Path) -> None:
     with Emulator(tls=tmp_path) as secure:
-        answer = _ask(site, host=secure.url)
+        response = _test(running, host=secure.url)
 
-    assert answer.startswith("DRS TLS: the certificate's issuer OU=for this directory only,O=drs-emulator")
-    assert "Set extra.verify to the path of a CA bundle with this issuer" in answer
+    assert response.startswith("DRS TLS: the certificate's issuer OU=for this directory only,O=drs-emulator")
+    assert "Set extra.verify to the path of a CA bundle with this issuer" in response
 
 
-def test_wrong_clock(site: Site) -> None:
+def test_wrong_clock(running: RunningAirflow) -> None:
     in_an_hour = formatdate(time.time() + 3600, usegmt=True)
     extra = {"auth": "aksk", "project_id": PROJECT_ID}
 
     with RecordingServer(lambda _: respond(200, {}, Date=in_an_hour)) as drs:
-        answer = _ask(site, host=drs.url, login=ACCESS_KEY, password=SECRET_KEY, extra=extra)
+        response = _test(running, host=drs.url, login=ACCESS_KEY, password=SECRET_KEY, extra=extra)
 
-    assert answer.startswith("DRS clock: this machine's clock is ")
-    assert "Set the clock" in answer
+    assert response.startswith("DRS clock: this machine's clock is ")
+    assert "Set the clock" in response
 
 
 @ON_3
 @pytest.mark.parametrize(
-    ("changes", "state", "answer"),
+    ("changes", "state", "response"),
     [
         ({}, "success", "The connection works"),
         ({"password": SECRET}, "failed", "IAM credentials: .*Check login, password"),
     ],
 )
-def test_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answer: str) -> None:
-    asked = _call(site, "POST", "connections/enqueue-test", json=_describe(site, **changes))
+def test_test_on_a_worker(
+    running: RunningAirflow, changes: dict[str, Any], state: str, response: str
+) -> None:
+    asked = _call(running, "POST", "connections/enqueue-test", json=_describe(running, **changes))
     assert asked.status_code == 202, asked.text
     headers = {"Airflow-Connection-Test-Token": asked.json()["token"]}
     deadline_s = time.monotonic() + RESPONSE_S
@@ -279,8 +283,8 @@ def test_test_on_a_worker(site: Site, changes: dict[str, Any], state: str, answe
     found: dict[str, Any] = {"result_message": None}
     while not found["result_message"] and time.monotonic() < deadline_s:
         time.sleep(0.3)
-        found = _call(site, "GET", "connections/enqueue-test", headers=headers).json()
+        found = _call(running, "GET", "connections/enqueue-test", headers=headers).json()
 
     assert found["state"] == state
-    assert re.search(answer, found["result_message"])
+    assert re.search(response, found["result_message"])
     assert SECRET not in found["result_message"]

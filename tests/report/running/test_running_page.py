@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dev.demos.report_seeds import TASK_ID, make_report
-from tests.report.running.conftest import DAG_ID, ON_3, Site, Visit, place
-from tests.watched.main_job import FAILED_RUN, PASSED_RUN, WAITING_RUN
+from tests.report.running.conftest import DAG_ID, ON_3, RunningAirflow, Visit, place
+from tests.shared_airflow.main_job import FAILED_RUN, PASSED_RUN, WAITING_RUN
 
 pytestmark = pytest.mark.system
 
@@ -22,21 +22,20 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>{{7*7}}javas
 
 
 @pytest.fixture(scope="session")
-def huge_run(site: Site) -> str:
-    """Return a run with the report of a thousand jobs of forty checks each, all of which hit."""
+def huge_run(running: RunningAirflow) -> str:
+    """Return a run with the report of 1,000 jobs, each with 40 failed or alarming checks."""
     report = make_report(1000, 40, failed=4, alarmed=36)
-    return site.seeds.add("huge", report, days_ago=0.5)
+    return running.seeds.add("huge", report, days_ago=0.5)
 
 
 @pytest.fixture(scope="session")
-def history(site: Site) -> str:
-    """Return the last of thirty nights, on which this and that failed."""
+def history(running: RunningAirflow) -> str:
+    """Return the last of 30 nightly runs, some of which failed."""
     for night in range(30, 0, -1):
-        hit = night % 7 in (0, 1)
-        report = make_report(40, 40, failed=2 if hit else 0, alarmed=night % 5)
-        site.seeds.add(
-            f"night-{night:02}", report, days_ago=night / 1000, state="failed" if hit else "success"
-        )
+        failed = 2 if night % 7 in (0, 1) else 0
+        report = make_report(40, 40, failed=failed, alarmed=night % 5)
+        state = "failed" if failed else "success"
+        running.seeds.add(f"night-{night:02}", report, days_ago=night / 1000, state=state)
     return "night-01"
 
 
@@ -57,8 +56,8 @@ def test_theme_of_airflow_is_used(visit: Visit, theme: str) -> None:
     page.locator("#history:not([hidden])").wait_for()
 
     assert page.evaluate("document.documentElement.dataset.theme") == theme
-    visit.shoot(f"failing-{theme}-airflow-{visit.site.airflow.major}")
-    assert _find_faint(page) == []
+    visit.shoot(f"failing-{theme}-airflow-{visit.running.airflow.major}")
+    assert _find_low_contrast(page) == []
 
 
 @ON_3
@@ -66,7 +65,7 @@ def test_theme_switch_is_followed(visit: Visit) -> None:
     visit.set_theme("light")
     page = visit.open(FAILED_RUN)
     other = visit.context.new_page()
-    other.goto(f"{visit.site.url}/drs/static/icon.svg")
+    other.goto(f"{visit.running.url}/drs/static/icon.svg")
     other.evaluate("localStorage.setItem('theme', 'dark')")
 
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -116,7 +115,7 @@ def test_accessible_names(visit: Visit) -> None:
 
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, a, input")]
-            .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim())).length"""
+            .filter((node) => !(node.getAttribute("aria-label") || node.textContent.trim())).length"""
     )
     assert nameless == 0
     expect(page.locator(JOB).first).to_contain_text("Failed")
@@ -177,7 +176,7 @@ def test_csv_download(visit: Visit) -> None:
 def test_report_tab_of_task(visit: Visit) -> None:
     page = visit.page
     visit.set_theme("light")
-    page.goto(f"{visit.site.url}/dags/{DAG_ID}/runs/{FAILED_RUN}/tasks/{TASK_ID}")
+    page.goto(f"{visit.running.url}/dags/{DAG_ID}/runs/{FAILED_RUN}/tasks/{TASK_ID}")
     page.get_by_role("link", name="DRS pre-check").click()
     frame = page.frame_locator("iframe")
     expect(frame.locator(JOB)).to_have_count(10)
@@ -193,7 +192,7 @@ def test_report_tab_of_task(visit: Visit) -> None:
     assert download.value.suggested_filename == "precheck.csv"
     frame.get_by_role("button", name="Copy as CSV").click()
     expect(frame.get_by_role("status")).to_have_text("Copied as CSV")
-    # The manual was another page, and answered by the test.
+    # The manual is on another host; the test responded instead.
     visit.addresses = [address for address in visit.addresses if "docs.otc" not in address]
 
 
@@ -201,7 +200,7 @@ def test_report_tab_of_task(visit: Visit) -> None:
 def test_browse_menu(visit: Visit) -> None:
     page = visit.page
     visit.set_theme("dark")
-    page.goto(f"{visit.site.url}/")
+    page.goto(f"{visit.running.url}/")
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="DRS pre-checks").click()
     frame = page.frame_locator("iframe")
@@ -213,10 +212,10 @@ def test_browse_menu(visit: Visit) -> None:
 
 def test_overview_shows_waiting_tasks_and_reports(visit: Visit) -> None:
     visit.set_theme("light")
-    page = visit.go(f"{visit.site.url}/drs/report")
+    page = visit.go(f"{visit.running.url}/drs/report")
 
     expect(page.locator("tbody tr", has_text=WAITING_RUN)).to_contain_text("deferred")
-    visit.shoot(f"overview-airflow-{visit.site.airflow.major}")
+    visit.shoot(f"overview-airflow-{visit.running.airflow.major}")
     page.locator("tbody tr", has_text=PASSED_RUN).get_by_role("link").click()
     expect(page.get_by_role("heading", level=2).first).to_have_text("All 10 jobs passed")
 
@@ -228,8 +227,8 @@ def test_live_progress(visit: Visit) -> None:
     bar = page.locator(JOB).first.get_by_role("progressbar")
     before = int(bar.get_attribute("aria-valuenow") or 0)
     page.locator(JOB).nth(2).focus()
-    visit.shoot(f"waiting-airflow-{visit.site.airflow.major}")
-    visit.site.drs.advance(2_000)
+    visit.shoot(f"waiting-airflow-{visit.running.airflow.major}")
+    visit.running.drs.advance(2_000)
 
     expect(bar).not_to_have_attribute("aria-valuenow", str(before), timeout=30_000)
     expect(page.locator(JOB).nth(2)).to_be_focused()
@@ -238,13 +237,13 @@ def test_live_progress(visit: Visit) -> None:
 @ON_3
 def test_unreachable_drs_is_explained(visit: Visit) -> None:
     page = visit.open(WAITING_RUN)
-    fault = visit.site.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
+    fault = visit.running.drs.inject("status", operation="BatchCheckResults", status=503, times=None)
     try:
         source = page.locator(".source")
         expect(source).to_contain_text("DRS does not respond", timeout=60_000)
         visit.shoot("unreachable")
     finally:
-        visit.site.drs.remove_fault(fault)
+        visit.running.drs.remove_fault(fault)
 
 
 @ON_3
@@ -257,7 +256,7 @@ def test_unreachable_drs_is_explained(visit: Visit) -> None:
     ],
 )
 def test_page_without_report(visit: Visit, state: str, title: str) -> None:
-    run_id = visit.site.seeds.add(f"page-without-{state}", None, state=state)
+    run_id = visit.running.seeds.add(f"page-without-{state}", None, state=state)
     visit.set_theme("light")
     page = visit.open(run_id)
 
@@ -276,13 +275,13 @@ def test_task_without_wait(visit: Visit) -> None:
 
 @ON_3
 @pytest.mark.parametrize(
-    ("who", "title"),
+    ("user", "title"),
     [(None, "Not logged in"), ("stranger", "You don't have permission to view this report")],
 )
 def test_missing_permission_is_explained(
-    visit_as: Callable[[str | None], Visit], who: str | None, title: str
+    visit_as: Callable[[str | None], Visit], user: str | None, title: str
 ) -> None:
-    visit = visit_as(who)
+    visit = visit_as(user)
     page = visit.open(FAILED_RUN)
 
     expect(page.get_by_role("heading", level=2)).to_have_text(title)
@@ -295,7 +294,7 @@ def test_overview_without_reports(
 ) -> None:
     visit = visit_as("blind")
     visit.set_theme("light")
-    page = visit.go(f"{visit.site.url}/drs/report")
+    page = visit.go(f"{visit.running.url}/drs/report")
 
     expect(page.get_by_role("heading", level=2)).to_have_text("No reports yet")
     visit.shoot("empty")
@@ -342,7 +341,7 @@ def test_responses_of_drs_are_escaped(visit: Visit) -> None:
         {"job_id": HOSTILE, "verdict": HOSTILE, "items": [alarm], "counts": {"passed": HOSTILE}},
     ]
     for run_id in (HOSTILE[:250], f"{HOSTILE[:200]} again"):
-        visit.site.seeds.add(run_id, rows)
+        visit.running.seeds.add(run_id, rows)
 
     page = visit.open(HOSTILE[:250])
     for job in page.locator(JOB).all():
@@ -351,30 +350,30 @@ def test_responses_of_drs_are_escaped(visit: Visit) -> None:
     page.locator("#history:not([hidden])").wait_for()
     texts = page.locator("dd").all_text_contents()
     found = _find_planted(page)
-    page.goto(f"{visit.site.url}/drs/report")
+    page.goto(f"{visit.running.url}/drs/report")
     page.locator("tbody tr", has_text="onerror").first.wait_for()
 
     assert [text for text in texts if HOSTILE in text]
     assert (found, _find_planted(page)) == ([], [])
     page.wait_for_timeout(200)
-    # A script that ran, a dialog, or an image that was asked for is a complaint of the visit.
+    # Executed scripts and dialogs are problems of the visit; an image would be requested from here.
     assert not [address for address in visit.addresses if address.endswith("/x")]
 
 
 def _find_planted(page: Page) -> list[str]:
-    """Return what is in the page that none of our code makes."""
+    """Return the elements and attributes of the page that the page's code never creates."""
     found: list[str] = page.evaluate((SCRIPTS / "planted.js").read_text("utf-8"))
     return found
 
 
-def _find_faint(page: Page) -> list[str]:
-    """Return texts whose colour is less than 4.5 times as light, or dark, as what is behind them."""
-    found: list[str] = page.evaluate((SCRIPTS / "faint.js").read_text("utf-8"))
+def _find_low_contrast(page: Page) -> list[str]:
+    """Return the texts whose contrast with their background is below 4.5:1."""
+    found: list[str] = page.evaluate((SCRIPTS / "low_contrast.js").read_text("utf-8"))
     return found
 
 
 def test_incomplete_url_is_explained(visit: Visit) -> None:
-    page = visit.go(f"{visit.site.url}/drs/report?dag_id={DAG_ID}")
+    page = visit.go(f"{visit.running.url}/drs/report?dag_id={DAG_ID}")
 
     expect(page.get_by_role("heading", level=2)).to_have_text(
         re.compile("The URL is incomplete|Task not found")

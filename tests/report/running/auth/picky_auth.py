@@ -1,7 +1,7 @@
 """
-An auth manager for Airflow 3 that tells DAGs apart, and what of a DAG somebody may see.
+An auth manager for Airflow 3 with permissions per DAG and per part of a DAG.
 
-Airflow's own simple one does neither. Everything else, from the login to the token, is that one's.
+Airflow's simple auth manager, on which it is based, has neither.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ OTHER_DAG = "another_dag"
 
 
 class PickyAuthManager(SimpleAuthManager):
-    """``stranger`` may read one DAG; ``blind`` may read every DAG and no XCom."""
+    """The user ``stranger`` may read one DAG; ``blind`` may read every DAG, but no XCom."""
 
     def is_authorized_dag(
         self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None
     ) -> bool:
-        """Tell whether a user may do something with a DAG, or with what belongs to it."""
+        """Whether a user may access a DAG or a part of it."""
         if user.username == "stranger" and (details is None or details.id != OTHER_DAG):
             return False
         if user.username == "blind" and access_entity == DagAccessEntity.XCOM:

@@ -13,8 +13,8 @@ from airflow_provider_drs.emulator import Emulator
 from dev import environments
 from dev.stacks import airflow_settings
 from dev.stacks.airflow_stack import ROOT, AirflowStack
-from tests.watched import main_job, sweep
-from tests.watched.statsd import Statsd
+from tests.shared_airflow import main_job, sweep
+from tests.shared_airflow.statsd import Statsd
 
 TESTS = ROOT / "tests"
 AUTH = TESTS / "report" / "running" / "auth"
@@ -36,7 +36,7 @@ _SETTINGS = {
 
 
 @dataclass
-class Watched:
+class SharedAirflow:
     """
     A running Airflow, and what was recorded while its DAGs ran.
 
@@ -51,7 +51,7 @@ class Watched:
     swept: sweep.Swept
 
 
-def run(line: str, home: Path) -> Iterator[Watched]:
+def run(line: str, home: Path) -> Iterator[SharedAirflow]:
     """Start an Airflow, and run everything in it."""
     dags = home / "dags"
     dags.mkdir()
@@ -75,7 +75,7 @@ def run(line: str, home: Path) -> Iterator[Watched]:
             story = main_job.run(airflow, drs, lineage, statsd)
             main_job.begin_to_wait(airflow, drs)
             with sweep.run(airflow, swept_drs) as swept:
-                yield Watched(airflow, drs, passwords, story, swept)
+                yield SharedAirflow(airflow, drs, passwords, story, swept)
     statsd.close()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_drs.emulator import Emulator
 from dev.demos.report_seeds import DAG_ID, TASK_ID
 from dev.stacks.airflow_stack import AirflowStack
-from tests.watched.statsd import Statsd
+from tests.shared_airflow.statsd import Statsd
 
 PASSED_RUN, FAILED_RUN, WAITING_RUN = "all-pass", "one-job-fails", "still-waiting"
 FAILED_JOB, ALARM_JOB = 2, 5

@@ -11,6 +11,6 @@ import pytest
 
 #: Each line is a group, so that both run concurrently.
 LINES = [
-    pytest.param(line, marks=pytest.mark.xdist_group(f"watched-{line}"))
+    pytest.param(line, marks=pytest.mark.xdist_group(f"shared_airflow-{line}"))
     for line in ("airflow-2", "airflow-3")
 ]
