@@ -63,8 +63,8 @@ def build_replication_lineage(
 
     def make(details: Mapping[str, JobDetails]) -> Lineage:
         found = [find_objects(job, rows) for job in details.values()]
-        source, target = (dict.fromkeys(each for job in found for each in job[end]) for end in ENDS)
-        return _make_lineage({each: () for each in source}, target)
+        source, target = (dict.fromkeys(dataset for job in found for dataset in job[end]) for end in ENDS)
+        return _make_lineage({dataset: () for dataset in source}, target)
 
     return _describe(hook, job_ids, make)
 
@@ -139,24 +139,26 @@ def _make_lineage(
 
     counts = rows or {}
     made = [
-        InputDataset(each.namespace, each.name, inputFacets=_make_facets(said, counts.get(each)))
-        for each, said in inputs.items()
+        InputDataset(
+            dataset.namespace, dataset.name, inputFacets=_make_facets(assertions, counts.get(dataset))
+        )
+        for dataset, assertions in inputs.items()
     ]
     return OperatorLineage(
-        inputs=made, outputs=[OutputDataset(each.namespace, each.name) for each in outputs]
+        inputs=made, outputs=[OutputDataset(dataset.namespace, dataset.name) for dataset in outputs]
     )
 
 
-def _make_facets(said: Sequence[Assertion], rows: int | None) -> dict[str, Any]:
+def _make_facets(assertions: Sequence[Assertion], rows: int | None) -> dict[str, Any]:
     import attrs
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
     from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as metrics
 
     # Earlier clients have neither severity nor description.
-    known = {each.name for each in attrs.fields(quality.Assertion)}
+    known = {attribute.name for attribute in attrs.fields(quality.Assertion)}
     made = [
-        quality.Assertion(**{name: value for name, value in asdict(each).items() if name in known})
-        for each in said
+        quality.Assertion(**{name: value for name, value in asdict(assertion).items() if name in known})
+        for assertion in assertions
     ]
     facets: dict[str, Any] = {}
     if made:

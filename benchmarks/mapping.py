@@ -89,7 +89,7 @@ def _run(airflow: AirflowStack, drs: Emulator, what: str, size: int, job_ids: Se
         raise RuntimeError(f"{run_id}: {state}")
     calls = Counter(entry["operation"] for entry in drs.journal())
     tokens = calls.pop("KeystoneCreateUserTokenByPassword")
-    writes = sum(calls.pop(each) for each in _WRITES)
+    writes = sum(calls.pop(operation) for operation in _WRITES)
     tasks = "from task_instance where dag_id = ? and run_id = ?"
     ((count, took_s),) = airflow.query(
         f"select count(*), (julianday(max(end_date)) - julianday(min(start_date))) * 86400 {tasks}",

@@ -88,10 +88,10 @@ def _from_variable(conn_id: str, environment: Mapping[str, str]) -> Any:
 def _from_airflow(conn_id: str) -> Any:
     # Airflow's log lines are not part of the output.
     with contextlib.redirect_stdout(sys.stderr):
-        return _ask_airflow(conn_id)
+        return _look_up(conn_id)
 
 
-def _ask_airflow(conn_id: str) -> Any:
+def _look_up(conn_id: str) -> Any:
     try:
         from airflow.models.connection import Connection
         from airflow.providers.common.compat.sdk import AirflowNotFoundException

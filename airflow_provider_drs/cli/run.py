@@ -113,7 +113,7 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         refused = _pick_errors(answers)
         accepted = [job_id for job_id in answers if job_id not in refused]
         if not arguments.wait:
-            rows = {job_id: each.to_dict() for job_id, each in answers.items() if job_id in accepted}
+            rows = {job_id: answer.to_dict() for job_id, answer in answers.items() if job_id in accepted}
             return _show_jobs(answers, rows, "PRE-CHECK")
         reports = {job_id: JobReport(job_id, Verdict.FAILED, error=each) for job_id, each in refused.items()}
         if accepted:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_drs.protocol.prechecks.checks import label_item
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, FAILED_WORD, PASSED_WORD
 from airflow_provider_drs.protocol.prechecks.report import (
     JobReport,
@@ -218,7 +219,7 @@ class TerminalScreen:
         if report.error:
             self._console.print(_indent(4, _text(str(report.error))))
         for item in report.result.items if report.result else ():
-            title = _text(f"{item.result}  {item.item}  {item.failed_reason}".rstrip())
+            title = _text(f"{item.result}  {label_item(item.item)}  {item.failed_reason}".rstrip())
             self._console.print(_indent(2, title))
             notes, link = note_item(item, report.waivers.get(item.item))
             for note in notes:

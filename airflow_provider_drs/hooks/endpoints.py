@@ -99,9 +99,9 @@ def read_passwords(
     """
     endpoints = read_endpoints(argument, conn_ids, keys)
     found = endpoints if isinstance(endpoints, dict) else {"": endpoints} if endpoints else {}
-    without = next((each for each in found.values() if not each.db_password), None)
+    without = next((end for end in found.values() if not end.db_password), None)
     if without is not None:
         raise DrsConfigError(f"{argument}: {without.name} has no password.")
     if isinstance(endpoints, dict):
-        return {key: each.db_password for key, each in endpoints.items()}
+        return {key: end.db_password for key, end in endpoints.items()}
     return endpoints.db_password if endpoints else None

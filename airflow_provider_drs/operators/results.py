@@ -130,13 +130,13 @@ def publish_created_jobs(
     :param pairs: the names of the dual-active pairs.
     :raises AirflowFailException: a job was not created; see :func:`raise_for_jobs`.
     """
-    checked = {name: _check_pair(each) if name in pairs else each for name, each in answers.items()}
-    created = [each for each in checked.values() if isinstance(each, CreatedJob)]
-    made = [each for each in created if each.name in pairs]
-    context["ti"].xcom_push(key=PARENTS_KEY, value=[each.job_id for each in made])
-    context["ti"].xcom_push(key=BACKWARD_KEY, value=[each.backward_id for each in made])
+    checked = {name: _check_pair(job) if name in pairs else job for name, job in answers.items()}
+    created = [job for job in checked.values() if isinstance(job, CreatedJob)]
+    made = [job for job in created if job.name in pairs]
+    context["ti"].xcom_push(key=PARENTS_KEY, value=[job.job_id for job in made])
+    context["ti"].xcom_push(key=BACKWARD_KEY, value=[job.backward_id for job in made])
     publish_outcomes(checked, context, log, done="created", key=CREATED_KEY, known_by="name")
-    return [each.forward_id or each.job_id for each in created]
+    return [job.forward_id or job.job_id for job in created]
 
 
 def _check_pair(answer: CreatedJob | DrsError) -> CreatedJob | DrsError:
@@ -171,17 +171,17 @@ def publish_parameters(
     checked: dict[str, ParameterComparison | DrsError] = dict(answers)
     for job_id, answer in answers.items():
         found = answer.differences if isinstance(answer, ParameterComparison) else ()
-        differences = [each for each in found if each.key not in ignore]
-        for each in differences:
-            values = (each.source_value, each.target_value, each.value_range or "any value")
-            log.warning("%s %s: source %s, destination %s (allowed: %s)", job_id, each.key, *values)
+        differences = [difference for difference in found if difference.key not in ignore]
+        for difference in differences:
+            values = (difference.source_value, difference.target_value, difference.value_range or "any value")
+            log.warning("%s %s: source %s, destination %s (allowed: %s)", job_id, difference.key, *values)
         if differences and fails:
-            names = ", ".join(each.key for each in differences)
+            names = ", ".join(difference.key for difference in differences)
             checked[job_id] = DrsError(
                 f"Parameters differ: {names}. Change them (DrsModifyParametersOperator) or ignore them.",
                 job_ids=(job_id,),
             )
-    reports = [each.to_dict() for each in answers.values() if isinstance(each, ParameterComparison)]
+    reports = [answer.to_dict() for answer in answers.values() if isinstance(answer, ParameterComparison)]
     context["ti"].xcom_push(key=PARAMETERS_KEY, value=reports)
     return publish_outcomes(checked, context, log, done="compared", allow_partial=allow_partial)
 

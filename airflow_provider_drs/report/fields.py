@@ -20,8 +20,8 @@ def check_link(address: object) -> str:
         place = (parts.scheme, parts.username, parts.password, parts.port or 443)
     except ValueError:
         return ""
-    is_good = place == ("https", None, None, 443) and parts.hostname in LINK_HOSTS
-    return str(address) if is_good else ""
+    is_allowed = place == ("https", None, None, 443) and parts.hostname in LINK_HOSTS
+    return str(address) if is_allowed else ""
 
 
 def read_text(value: object) -> str:

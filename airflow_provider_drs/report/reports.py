@@ -87,11 +87,14 @@ class Job:
 
     def holds(self, text: str) -> bool:
         """Whether a lower-case text occurs in the visible texts of the job."""
-        if text in self.job_id.lower() or any(text in name.lower() for name, _ in self.marks):
+        names = [part for item, _ in self.marks for part in (item, explain(item).title)]
+        if any(text in name.lower() for name in (self.job_id, *names)):
             return True
         errors = self.error.values() if self.error else ()
-        said = (item[name] for item in self.read_items() for name in ("group", "reason", "raw_error", "data"))
-        return any(text in each.lower() for each in (*errors, *said))
+        texts = (
+            item[name] for item in self.read_items() for name in ("group", "reason", "raw_error", "data")
+        )
+        return any(text in value.lower() for value in (*errors, *texts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values for the page."""
@@ -211,9 +214,9 @@ def rank_items(digests: Iterable[Digest], limit: int) -> list[str]:
     """Return the items that failed most often in some reports, then those that alarmed most often."""
     failed: Counter[str] = Counter()
     alarmed: Counter[str] = Counter()
-    for each in digests:
-        failed.update(name for name, fails, _ in each.items if fails)
-        alarmed.update(name for name, _, alarms in each.items if alarms)
+    for report in digests:
+        failed.update(name for name, fails, _ in report.items if fails)
+        alarmed.update(name for name, _, alarms in report.items if alarms)
     names = sorted(failed.keys() | alarmed.keys(), key=lambda name: (-failed[name], -alarmed[name], name))
     return names[:limit]
 

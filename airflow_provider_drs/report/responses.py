@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_drs.protocol.prechecks.checks import explain
 from airflow_provider_drs.report import live, stored, tasks
 from airflow_provider_drs.report.exports import render_csv, render_markdown
 from airflow_provider_drs.report.fields import read_text
 from airflow_provider_drs.report.reports import (
     VIEWS,
+    Digest,
     Report,
     Unreadable,
     gather_facts,
@@ -30,7 +32,7 @@ _RUNS, _PLOTTED_ITEMS = 30, 12
 #: Check items in the ranking.
 _RANKED = 8
 #: Other reports of the same run that the page links to.
-_NEIGHBOURS = 200
+_NEIGHBORS = 200
 #: Seconds between two refreshes of a task that is waiting, and of one that has not started.
 _REFRESH_S, _IDLE_REFRESH_S = 5, 15
 
@@ -73,9 +75,9 @@ def get_report(session: Session, address: Address, choice: Choice) -> dict[str, 
         "reason": found.reason,
         "submissions": found.submissions[:1000],
         "refresh_s": _choose_refresh(task, entry),
-        "neighbours": [
-            {"task_id": each.address.task_id, "map_index": each.address.map_index}
-            for each in stored.find_of_run(session, address, _NEIGHBOURS)
+        "neighbors": [
+            {"task_id": neighbor.address.task_id, "map_index": neighbor.address.map_index}
+            for neighbor in stored.find_of_run(session, address, _NEIGHBORS)
         ],
     }
     if found.report is not None:
@@ -87,7 +89,7 @@ def get_history(session: Session, address: Address) -> dict[str, Any]:
     """Return the failed and alarming check items of a task's latest runs, oldest first."""
     entries = stored.find_of_task(session, address, _RUNS)[::-1]
     digests = stored.read_digests(session, entries)
-    known = [each for each in digests if each is not None]
+    known = [report for report in digests if report is not None]
     names = rank_items(known, _PLOTTED_ITEMS)
     runs = []
     for entry, run in zip(entries, digests, strict=True):
@@ -104,7 +106,8 @@ def get_history(session: Session, address: Address) -> dict[str, Any]:
         )
     return {
         "items": names,
-        "more_items": len({name for each in known for name, _, _ in each.items}) - len(names),
+        "titles": {name: explain(name).title for name in names},
+        "more_items": len({name for report in known for name, _, _ in report.items}) - len(names),
         "runs": runs,
     }
 
@@ -122,11 +125,11 @@ def get_overview(
     entries = stored.find_latest(session, dag_ids, limit=OVERVIEW_SIZE + 1, offset=first)
     shown = entries[:OVERVIEW_SIZE]
     rows = []
-    for entry, each in zip(shown, stored.read_digests(session, shown), strict=True):
+    for entry, report in zip(shown, stored.read_digests(session, shown), strict=True):
         row: dict[str, Any] = {**entry.address._asdict(), "at": _format(entry.at)}
-        row |= {"outcome": each.outcome if each else "unreadable"}
-        row |= {"jobs": each.jobs if each else 0, "failed": each.failed if each else 0}
-        rows.append(row | {"items": rank_items([each], 3) if each else []})
+        row |= {"outcome": report.outcome if report else "unreadable"}
+        row |= {"jobs": report.jobs if report else 0, "failed": report.failed if report else 0}
+        rows.append(row | {"items": _list_titles(report) if report else []})
     waiting = tasks.find_waiting(session, dag_ids, OVERVIEW_SIZE) if first == 0 else []
     return {
         "waiting": [_describe(task.address, task) for task in waiting],
@@ -206,10 +209,15 @@ def _get_page(report: Report, choice: Choice) -> dict[str, Any]:
     return {
         "summary": report.summary,
         "ranking": hits[:_RANKED],
+        "titles": {name: explain(name).title for name, _, _ in hits[:_RANKED]},
         "jobs": jobs,
         "facts": facts,
         "page": {"found": len(chosen), "offset": offset, "size": PAGE_SIZE},
     }
+
+
+def _list_titles(report: Digest) -> list[str]:
+    return [explain(name).title for name in rank_items([report], 3)]
 
 
 def _choose_refresh(task: Task | None, entry: Entry | None) -> int | None:

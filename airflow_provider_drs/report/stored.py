@@ -137,7 +137,7 @@ def find_submitted_jobs(session: Session, address: Address) -> list[str]:
     It must have the same map index.
     """
     entries = _find(session, _is_in_run(address), limit=1000, key=SUBMISSIONS_KEY)
-    alike = [each.address for each in entries if each.address.map_index == address.map_index]
+    alike = [entry.address for entry in entries if entry.address.map_index == address.map_index]
     return name_accepted(read_submissions(session, alike[0])) if len(alike) == 1 else []
 
 

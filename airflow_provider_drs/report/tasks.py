@@ -86,7 +86,7 @@ def read_trigger(session: Session, trigger_id: int | None) -> dict[str, Any]:
 
 def find_page(address: Address) -> str:
     """Return the page of a task instance in Airflow's UI, relative to the base URL."""
-    dag_id, run_id, task_id = (quote(each, safe="") for each in address[:3])
+    dag_id, run_id, task_id = (quote(part, safe="") for part in address[:3])
     if not AIRFLOW_V_3_0_PLUS:
         mapped = f"&map_index={address.map_index}" if address.map_index >= 0 else ""
         return f"dags/{dag_id}/grid?dag_run_id={run_id}&task_id={task_id}{mapped}"

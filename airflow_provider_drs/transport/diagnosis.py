@@ -230,7 +230,7 @@ class _NetworkChecks:
         names = []
         with contextlib.suppress(x509.ExtensionNotFound):
             extension = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-            names = [str(each.value) for each in extension.value]
+            names = [str(name.value) for name in extension.value]
         return {
             "names": ", ".join(names) or shown.subject.rfc4514_string(),
             "issuer": shown.issuer.rfc4514_string(),
@@ -331,7 +331,7 @@ def _list_projects(settings: Settings) -> list[str] | None:
         outgoing = Outgoing("GET", f"{settings.iam_url}/v3/auth/projects", headers, b"")
         listed = transport.send(outgoing, _MAX_WAIT_S)
         projects = json.loads(listed.body)["projects"] if isinstance(listed, Response) else []
-        return sorted(f"{each['name']} ({each['id']})" for each in projects)
+        return sorted(f"{project['name']} ({project['id']})" for project in projects)
     except (ValueError, KeyError, TypeError):
         return []
     finally:

@@ -96,7 +96,14 @@ def test_filters_select_jobs(view: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("JOB-1", ["job-1"]), ("binlog", ["job-1"]), ("SAID no", ["job-1"]), ("quiet", [])]
+    ("text", "found"),
+    [
+        ("JOB-1", ["job-1"]),
+        ("binlog", ["job-1"]),
+        ("binary LOG", ["job-1"]),
+        ("SAID no", ["job-1"]),
+        ("quiet", []),
+    ],
 )
 def test_search_in_ids_items_and_reasons(text: str, found: list[str]) -> None:
     report = _read(_row("job-1", ("srcBinlogFormatCheck", "FAILED")), _row("job-2"))

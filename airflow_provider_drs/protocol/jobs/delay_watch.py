@@ -86,7 +86,7 @@ class DelayWatch(Watch):
             "consecutive": self.consecutive,
             "in_a_row": self._in_a_row,
             "progresses": [
-                each.to_dict() for each in self._answers.values() if isinstance(each, JobProgress)
+                answer.to_dict() for answer in self._answers.values() if isinstance(answer, JobProgress)
             ],
             "errors": errors_to_dict(self._answers),
             "logged": self._logged,
@@ -97,7 +97,7 @@ class DelayWatch(Watch):
         """Return the watch that :meth:`to_dict` serialized."""
         watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
         watch._in_a_row = dict(fields["in_a_row"])
-        found = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        found = {row["job_id"]: JobProgress(**row) for row in fields["progresses"]}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:

@@ -47,7 +47,7 @@ class ListedJob:
 
     def child(self, job_direction: str) -> ListedJob | None:
         """Return the subtask of a direction: ``up`` is the forward job, ``down`` the backward job."""
-        return next((each for each in self.children if each.job_direction == job_direction), None)
+        return next((child for child in self.children if child.job_direction == job_direction), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for an XCom."""

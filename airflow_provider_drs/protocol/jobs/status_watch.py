@@ -101,7 +101,9 @@ class StatusWatch(Watch):
         if moving:
             progresses = yield FollowUpRead(get_job_progresses, moving)
             self._progresses |= {
-                job_id: each for job_id, each in progresses.items() if isinstance(each, JobProgress)
+                job_id: progress
+                for job_id, progress in progresses.items()
+                if isinstance(progress, JobProgress)
             }
         return (yield from super().update(answers))
 
@@ -136,7 +138,7 @@ class StatusWatch(Watch):
             patience=fields["patience"],
         )
         watch._failed_polls = dict(fields["failed_polls"])
-        watch._progresses = {each["job_id"]: JobProgress(**each) for each in fields["progresses"]}
+        watch._progresses = {row["job_id"]: JobProgress(**row) for row in fields["progresses"]}
         found = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 

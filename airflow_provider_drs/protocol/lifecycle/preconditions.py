@@ -32,11 +32,11 @@ def admit_starts(
     """
     reviews = yield from review_jobs(limits, job_ids, "start")
     answers: Answers[JobOutcome] = {}
-    for job_id, each in reviews.items():
-        if isinstance(each, DrsError):
-            answers[job_id] = each
-        elif each.readiness is Readiness.DONE:
-            answers[job_id] = JobOutcome(job_id, adopted=True, status=each.status)
+    for job_id, review in reviews.items():
+        if isinstance(review, DrsError):
+            answers[job_id] = review
+        elif review.readiness is Readiness.DONE:
+            answers[job_id] = JobOutcome(job_id, adopted=True, status=review.status)
     ready = [job_id for job_id in reviews if job_id not in answers]
     if ready and alarms is not None:
         answers |= yield from _refuse_unchecked(limits, ready, alarms)

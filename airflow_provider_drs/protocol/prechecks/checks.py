@@ -36,16 +36,20 @@ class CheckText:
         return f"{MANUAL_URL}{self.page}.html" if self.page else _OVERVIEW_URL
 
 
-_UNKNOWN = CheckText(
-    "Unknown check item",
+def explain(item: str) -> CheckText:
+    """Return the texts of a check item; general texts, with its name as the title, for an unknown one."""
+    return CHECKS.get(item) or CheckText(item, *_UNKNOWN)
+
+
+def label_item(item: str) -> str:
+    """Return title and name of a check item; the name of an unknown one."""
+    return f"{CHECKS[item].title} ({item})" if item in CHECKS else item
+
+
+_UNKNOWN = (
     "This version of the provider does not know the check item; DRS gives the reason.",
     "Open the job's pre-check page in the DRS console, and look the item up in the manual.",
 )
-
-
-def explain(item: str) -> CheckText:
-    """Return the texts of a check item; general texts for an unknown one."""
-    return CHECKS.get(item, _UNKNOWN)
 
 
 CHECKS: dict[str, CheckText] = {

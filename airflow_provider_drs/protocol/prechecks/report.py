@@ -12,7 +12,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsJobStateError,
     make_error,
 )
-from airflow_provider_drs.protocol.prechecks.checks import explain
+from airflow_provider_drs.protocol.prechecks.checks import explain, label_item
 from airflow_provider_drs.protocol.prechecks.messages import (
     ALARM_WORD,
     FAILED_WORD,
@@ -159,8 +159,7 @@ def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     rows: list[tuple[tuple[str, ...], list[str]]] = []
     for item in result.items:
         notes, url = note_item(item, report.waivers.get(item.item))
-        title = f"{explain(item.item).title} ({item.item})"
-        cells = (job_id, item.result, title, item.failed_reason or "(none given)")
+        cells = (job_id, item.result, label_item(item.item), item.failed_reason or "(none given)")
         rows.append((cells, [*notes, f"manual: {url}"]))
     return rows
 

@@ -1,4 +1,4 @@
-// Builds elements. Whatever is data becomes text or an attribute, never markup.
+// Builds elements. Data becomes text or attributes, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -49,7 +49,7 @@ const SHAPES = {
 const OUTLINES = { alarm: "M8 2.2L14.6 13.6H1.4z", waived: "M8 2.2L14.6 13.6H1.4z" };
 
 /** Return the shape of a kind, with its word for screen readers unless the text next to it has it. */
-export function shape(kind, isTold = false) {
+export function shape(kind, hasText = false) {
   const path = SHAPES[kind] ?? SHAPES.unknown;
   const outline = OUTLINES[kind]
     ? svg("path", { d: OUTLINES[kind], class: "outline" })
@@ -64,18 +64,18 @@ export function shape(kind, isTold = false) {
       outline,
       svg("path", { d: mark, class: "mark" }),
     ),
-    isTold ? null : h("span", { class: "for-readers" }, KINDS[kind] ?? KINDS.unknown),
+    hasText ? null : h("span", { class: "for-readers" }, KINDS[kind] ?? KINDS.unknown),
   );
 }
 
-/** Where Airflow begins: this page is two steps below it, whatever prefix is in front. */
+/** The base URL of Airflow, with its prefix: this page is two levels below. */
 export const AIRFLOW = new URL("../", location.href);
 
 export const framed = window.parent !== window;
 
 /**
- * Return a link out of this page. Airflow frames the page in a sandbox that lets nothing out, so there the
- * click happens in Airflow's own document, which is of the same origin.
+ * Return a link out of this page. Airflow frames the page in a sandbox without navigation, so the
+ * click is made in Airflow's own document, which has the same origin.
  */
 export function outLink(address, attributes, ...children) {
   const isOutside = new URL(address, AIRFLOW).origin !== AIRFLOW.origin;
@@ -116,18 +116,18 @@ function click(attributes) {
   }
 }
 
-/** Return what the server answers; the error of a refusal has its status. */
+/** Return the text of a response; the error of an HTTP error has its status. */
 export async function fetchText(address) {
   const response = await fetch(address, { headers: { Accept: "application/json" } });
   if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
   return response.text();
 }
 
-/** Tell people who listen. */
+/** Announce a text to users of screen readers. */
 export function say(text) {
-  const said = document.getElementById("said");
-  // The same once more is no news.
-  if (said.textContent !== text) said.textContent = text;
+  const status = document.getElementById("status");
+  // Do not announce the same text twice.
+  if (status.textContent !== text) status.textContent = text;
 }
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
@@ -138,7 +138,7 @@ const STEPS = [
   ["second", 1],
 ];
 
-/** Return an instant as people say it, with the exact one as its title. */
+/** Return a relative time, with the exact time as its title. */
 export function when(text) {
   const at = new Date(text);
   const seconds = Math.round((at - Date.now()) / 1000);

@@ -1,4 +1,4 @@
-// Which jobs are shown.
+// The filters, the search and the pages of the list of jobs.
 
 import { count, h, say } from "./dom.js";
 
@@ -69,7 +69,7 @@ export function showNoJobs(choose) {
 /** Return the links to other pages, if there are any. */
 export function showPages({ found, offset, size }, choose) {
   if (found <= size) return null;
-  const turn = (by) =>
+  const move = (by) =>
     choose({ offset: offset + by }).then(() =>
       document.querySelector(".filters").scrollIntoView({ block: "start" }),
     );
@@ -78,7 +78,7 @@ export function showPages({ found, offset, size }, choose) {
     { class: "pages", "aria-label": "Pages" },
     h(
       "button",
-      { type: "button", "data-key": "previous", disabled: offset === 0, onclick: () => turn(-size) },
+      { type: "button", "data-key": "previous", disabled: offset === 0, onclick: () => move(-size) },
       "Previous",
     ),
     h(
@@ -88,7 +88,7 @@ export function showPages({ found, offset, size }, choose) {
     ),
     h(
       "button",
-      { type: "button", "data-key": "next", disabled: offset + size >= found, onclick: () => turn(size) },
+      { type: "button", "data-key": "next", disabled: offset + size >= found, onclick: () => move(size) },
       "Next",
     ),
   );

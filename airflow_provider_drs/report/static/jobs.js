@@ -28,7 +28,7 @@ function showJob(job, n, facts, opened) {
     },
     shape(kind),
     h("span", { class: "job-id" }, job.job_id),
-    h("span", { class: "job-says" }, tell(job)),
+    h("span", { class: "job-summary" }, summarize(job, facts)),
     job.verdict === "pending" ? progress(job.percent) : counts(job.counts),
     h("span", { class: "chevron", "aria-hidden": "true" }),
   );
@@ -50,13 +50,13 @@ function softest(job) {
   return job.counts.alarm || job.counts.other ? "alarm" : "waived";
 }
 
-function tell(job) {
+function summarize(job, facts) {
   if (job.error) return job.error.message;
-  const names = job.items.map((item) => item.item);
-  if (names.length)
-    return names.length > 3
-      ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`
-      : names.join(", ");
+  const titles = job.items.map((item) => facts[item.item]?.title ?? item.item);
+  if (titles.length)
+    return titles.length > 3
+      ? `${titles.slice(0, 3).join(", ")} and ${titles.length - 3} more`
+      : titles.join(", ");
   if (job.verdict === "pending") return job.percent === null ? "not started" : "running";
   if (job.verdict === "failed") return "no check item given";
   return job.counts.passed ? "" : "no pre-check needed";

@@ -3,8 +3,8 @@
 import { AIRFLOW, count, h, outLink, shape } from "./dom.js";
 
 /** Return why there is no report, and what there is instead. */
-export function showWithout(answer) {
-  const { task, kind, live, reason, neighbours } = answer;
+export function showPlaceholder(data) {
+  const { task, kind, live, reason, neighbors } = data;
   if (kind === "waiting") {
     const why = {
       off: [
@@ -26,7 +26,7 @@ export function showWithout(answer) {
         "Pre-check started",
         "This task does not wait for its pre-checks. Open the report of the task that waits for them.",
       ),
-      showSubmissions(answer.submissions),
+      showSubmissions(data.submissions),
     ];
   if (kind === "unreadable")
     return empty(
@@ -40,13 +40,13 @@ export function showWithout(answer) {
       "Task not found",
       "The run may have been deleted, or the URL is incomplete.",
     );
-  if (answer.refresh_s)
+  if (data.refresh_s)
     return empty(
       "pending",
       "No report yet",
       `The task is ${task.state ? task.state.replaceAll("_", " ") : "not scheduled yet"}. Its report appears here.`,
     );
-  const hint = neighbours.length
+  const hint = neighbors.length
     ? "Other tasks of this run have reports, see above."
     : "DrsPrecheckSensor and DrsBatchPrecheckOperator(wait_for_completion=True) create reports.";
   return empty(
@@ -85,7 +85,7 @@ function showSubmissions(rows) {
 }
 
 /** Return what is shown if the data cannot be loaded. */
-export function showTrouble(error, place) {
+export function showError(error, place) {
   if (error.status === 401)
     return [
       h(

@@ -3,7 +3,7 @@
 import { count, h, shape, when } from "./dom.js";
 
 /** Return the page under Browse; `address` returns the URL of a report, `go` opens another page. */
-export function showOverview(answer, address, go) {
+export function showOverview(data, address, go) {
   const parts = [
     h(
       "header",
@@ -17,11 +17,11 @@ export function showOverview(answer, address, go) {
     ),
   ];
   const rows = [
-    ...answer.waiting.map((task) => showWaiting(task, address)),
-    ...answer.reports.map((report) => showReport(report, address)),
+    ...data.waiting.map((task) => showWaiting(task, address)),
+    ...data.reports.map((report) => showReport(report, address)),
   ];
   parts.push(rows.length ? h("section", { class: "card" }, table(rows)) : showNothing());
-  parts.push(showPages(answer, go));
+  parts.push(showPages(data, go));
   return parts;
 }
 
@@ -62,13 +62,13 @@ function table(rows) {
 }
 
 function showReport(report, address) {
-  const tried =
+  const result =
     report.outcome === "failed"
       ? `${report.failed} of ${count(report.jobs, "job")} failed`
       : report.outcome === "unreadable"
         ? "no report"
         : `${count(report.jobs, "job")} ${report.outcome === "pending" ? "partly checked" : "passed"}`;
-  return row(report, address, report.outcome, tried, report.items.join(", "), report.at);
+  return row(report, address, report.outcome, result, report.items.join(", "), report.at);
 }
 
 function showWaiting(task, address) {
@@ -90,21 +90,21 @@ function row(place, address, kind, text, items, at) {
   );
 }
 
-function showPages(answer, go) {
-  if (!answer.offset && !answer.has_more) return "";
-  const size = answer.reports.length;
+function showPages(data, go) {
+  if (!data.offset && !data.has_more) return "";
+  const size = data.reports.length;
   return h(
     "nav",
     { class: "pages", "aria-label": "Pages" },
     h(
       "button",
-      { type: "button", disabled: !answer.offset, onclick: () => go(Math.max(0, answer.offset - 25)) },
+      { type: "button", disabled: !data.offset, onclick: () => go(Math.max(0, data.offset - 25)) },
       "Newer",
     ),
-    h("span", {}, `${answer.offset + 1} to ${answer.offset + size}`),
+    h("span", {}, `${data.offset + 1} to ${data.offset + size}`),
     h(
       "button",
-      { type: "button", disabled: !answer.has_more, onclick: () => go(answer.offset + 25) },
+      { type: "button", disabled: !data.has_more, onclick: () => go(data.offset + 25) },
       "Older",
     ),
   );

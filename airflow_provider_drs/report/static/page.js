@@ -4,7 +4,7 @@ import { fetchText, framed, h, outLink } from "./dom.js";
 import { showActions } from "./actions.js";
 import { showFilters, showNoJobs, showPages } from "./filters.js";
 import { showJobs } from "./jobs.js";
-import { showTrouble, showWithout } from "./messages.js";
+import { showError, showPlaceholder } from "./messages.js";
 import { showOverview } from "./overview.js";
 import { showHistory } from "./plot.js";
 import { headline, showRanking, showVerdict } from "./verdict.js";
@@ -18,12 +18,12 @@ const page = document.getElementById("page");
 const place = Object.fromEntries(new URLSearchParams(location.search));
 const opened = new Set();
 // The filter is stored in the URL, so that a reload shows the same.
-const kept = new URLSearchParams(location.hash.slice(1));
-const choice = { view: kept.get("view") ?? "all", q: kept.get("q") ?? "", offset: kept.get("offset") ?? 0 };
+const saved = new URLSearchParams(location.hash.slice(1));
+const choice = { view: saved.get("view") ?? "all", q: saved.get("q") ?? "", offset: saved.get("offset") ?? 0 };
 
 let shownText = "";
 let timer = 0;
-let asked = 0;
+let requests = 0;
 let history = null;
 let current = null;
 
@@ -37,32 +37,32 @@ function reportAddress(other) {
 
 function dataAddress(what, extra = {}) {
   const isOverview = !place.dag_id;
-  const asks = isOverview
+  const query = isOverview
     ? { offset: choice.offset }
     : { ...Object.fromEntries(PLACE.map((name) => [name, place[name] ?? "-1"])), ...extra };
-  return `data/${what}?${new URLSearchParams(asks)}`;
+  return `data/${what}?${new URLSearchParams(query)}`;
 }
 
 async function refresh() {
   clearTimeout(timer);
-  const turn = ++asked;
+  const request = ++requests;
   const isOverview = !place.dag_id;
   try {
     const text = await fetchText(isOverview ? dataAddress("overview") : dataAddress("report", choice));
     // Ignore the late response of an earlier request.
-    if (turn !== asked) return;
-    const answer = (current = JSON.parse(text));
+    if (request !== requests) return;
+    const data = (current = JSON.parse(text));
     if (text !== shownText)
       render(
-        isOverview ? showOverview(answer, reportAddress, (offset) => choose({ offset })) : showReport(answer),
+        isOverview ? showOverview(data, reportAddress, (offset) => choose({ offset })) : showReport(data),
       );
     shownText = text;
     if (!isOverview && history === null) loadHistory();
-    plan(isOverview ? RETRY_S : answer.refresh_s);
+    plan(isOverview ? RETRY_S : data.refresh_s);
   } catch (error) {
-    if (turn !== asked) return;
+    if (request !== requests) return;
     shownText = "";
-    render(showTrouble(error, place));
+    render(showError(error, place));
     if (!error.status || error.status >= 500) plan(RETRY_S);
   }
 }
@@ -119,23 +119,23 @@ function choose(change) {
   return refresh();
 }
 
-function showReport(answer) {
-  const { summary } = answer;
-  document.title = `${summary ? headline(summary).text : "Pre-check"} · ${answer.task.task_id}`;
-  if (!summary) return [showTop(answer), showNeighbours(answer), showWithout(answer), historyCard()];
+function showReport(data) {
+  const { summary } = data;
+  document.title = `${summary ? headline(summary).text : "Pre-check"} · ${data.task.task_id}`;
+  if (!summary) return [showTop(data), showNeighbors(data), showPlaceholder(data), historyCard()];
   if (!opened.size && !shownText)
-    answer.jobs
+    data.jobs
       .filter((job) => job.verdict === "failed")
       .slice(0, 1)
       .forEach((job) => opened.add(job.job_id));
   return [
-    showTop(answer),
-    showNeighbours(answer),
-    showVerdict(answer),
-    h("div", { class: "columns" }, showRanking(answer, choose), historyCard()),
-    showFilters(summary, answer.page, choice, choose),
-    answer.jobs.length ? showJobs(answer.jobs, answer.facts, opened) : showNoJobs(choose),
-    showPages(answer.page, choose),
+    showTop(data),
+    showNeighbors(data),
+    showVerdict(data),
+    h("div", { class: "columns" }, showRanking(data, choose), historyCard()),
+    showFilters(summary, data.page, choice, choose),
+    data.jobs.length ? showJobs(data.jobs, data.facts, opened) : showNoJobs(choose),
+    showPages(data.page, choose),
   ];
 }
 
@@ -144,8 +144,8 @@ function exportAddress(form) {
   return dataAddress("export", { view: choice.view, q: choice.q, form });
 }
 
-function showTop(answer) {
-  const { task } = answer;
+function showTop(data) {
+  const { task } = data;
   const name = task.map_index < 0 ? task.task_id : `${task.task_id} [${task.map_index}]`;
   return h(
     "header",
@@ -165,7 +165,7 @@ function showTop(answer) {
         task.state && h("span", { class: "state" }, task.state.replaceAll("_", " ")),
       ),
     ),
-    answer.summary && showActions(exportAddress),
+    data.summary && showActions(exportAddress),
   );
 }
 
@@ -191,8 +191,8 @@ function historyCard() {
   );
 }
 
-function showNeighbours({ neighbours, task }) {
-  const others = neighbours.filter(
+function showNeighbors({ neighbors, task }) {
+  const others = neighbors.filter(
     (other) => other.task_id !== task.task_id || other.map_index !== task.map_index,
   );
   if (!others.length) return null;
@@ -200,7 +200,7 @@ function showNeighbours({ neighbours, task }) {
   const links = others.slice(0, 20).map((other) => h("a", { href: reportAddress(other) }, name(other)));
   return h(
     "nav",
-    { class: "neighbours", "aria-label": "Other reports of this run" },
+    { class: "neighbors", "aria-label": "Other reports of this run" },
     h("span", {}, "Also in this run:"),
     links,
     others.length > 20 && `and ${others.length - 20} more`,

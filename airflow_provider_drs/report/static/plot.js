@@ -33,8 +33,8 @@ export function showHistory(history, currentRun, address) {
         rx: 5,
       }),
     svg("text", { class: "label", x: 0, y: HEAD / 2 + 4 }, "Runs, oldest first"),
-    items.map((name, n) => showLabel(name, HEAD + n * ROW + ROW / 2)),
-    runs.map((run, n) => showRun(run, items, LABELS + n * STEP + STEP / 2, n === current, address)),
+    items.map((name, n) => showLabel(name, history.titles[name], HEAD + n * ROW + ROW / 2)),
+    runs.map((run, n) => showRun(run, history, LABELS + n * STEP + STEP / 2, n === current, address)),
   );
   const more =
     history.more_items > 0 &&
@@ -51,22 +51,23 @@ export function showHistory(history, currentRun, address) {
   );
 }
 
-function showLabel(name, y) {
-  const short = name.length > 32 ? `${name.slice(0, 31)}…` : name;
+function showLabel(name, title, y) {
+  const short = title.length > 32 ? `${title.slice(0, 31)}…` : title;
+  const tooltip = title === name ? name : `${title} (${name})`;
   return svg(
     "g",
     {},
     svg("line", { class: "rule", x1: 0, x2: 4000, y1: y + ROW / 2, y2: y + ROW / 2 }),
-    svg("text", { class: "label item-name", x: 0, y: y + 4 }, short, svg("title", {}, name)),
+    svg("text", { class: "label", x: 0, y: y + 4 }, short, svg("title", {}, tooltip)),
   );
 }
 
-function showRun(run, items, x, isCurrent, address) {
+function showRun(run, { items, titles }, x, isCurrent, address) {
   const hits = run.hits
-    .map(([failed, alarmed], n) => ({ name: items[n], failed, alarmed }))
+    .map(([failed, alarmed], n) => ({ title: titles[items[n]], failed, alarmed }))
     .filter((hit) => hit.failed || hit.alarmed);
   const details = hits.map(
-    (hit) => `${hit.name}: ${hit.failed ? `${hit.failed} failed` : `${hit.alarmed} alarmed`}`,
+    (hit) => `${hit.title}: ${hit.failed ? `${hit.failed} failed` : `${hit.alarmed} alarmed`}`,
   );
   const text = `${run.run_id}, ${new Date(run.at).toLocaleString()}: ${KINDS[run.outcome].toLowerCase()}, ${run.failed} of ${count(run.jobs, "job")} failed. ${details.join(". ")}`;
   return svg(

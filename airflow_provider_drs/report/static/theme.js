@@ -1,4 +1,4 @@
-// Light or dark as Airflow is, before the first paint. Airflow 3 keeps it as "theme", Airflow 2 as "darkTheme".
+// Sets the theme of Airflow before the first paint. Airflow 3 stores it as "theme", Airflow 2 as "darkTheme".
 (() => {
   const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -9,7 +9,7 @@
       const isDark = localStorage.getItem("darkTheme");
       if (theme === null && isDark !== null) return isDark === "true" ? "dark" : "light";
     } catch {
-      // A browser that keeps nothing for this site.
+      // The browser stores nothing for this site.
     }
     return system.matches ? "dark" : "light";
   }

@@ -5,10 +5,10 @@ import { count, h, shape, when } from "./dom.js";
 /** Return the verdict on all jobs as text, and its kind. */
 export function headline(summary) {
   const { failed, unknown, pending } = summary.verdicts;
-  const bad = failed + unknown;
+  const failing = failed + unknown;
   const all = count(summary.jobs, "job");
   if (!summary.jobs) return { kind: "unknown", text: "The report has no jobs" };
-  if (bad) return { kind: "failed", text: `${bad.toLocaleString("en")} of ${all} did not pass` };
+  if (failing) return { kind: "failed", text: `${failing.toLocaleString("en")} of ${all} did not pass` };
   if (pending)
     return {
       kind: "pending",
@@ -18,11 +18,11 @@ export function headline(summary) {
 }
 
 /** Return the card at the top. */
-export function showVerdict(answer) {
-  const { summary } = answer;
+export function showVerdict(data) {
+  const { summary } = data;
   const { kind, text } = headline(summary);
   const { passed, alarm, waived, failed, other } = summary.items;
-  const said = [
+  const counts = [
     failed && `${count(failed, "check")} failed`,
     other && `${count(other, "check")} with an unknown result`,
     alarm && count(alarm, "alarm"),
@@ -37,16 +37,16 @@ export function showVerdict(answer) {
       "div",
       { class: "verdict-text" },
       h("h2", {}, text),
-      h("p", {}, said.join(" · ") || "Check items appear when a pre-check has finished."),
-      showSource(answer),
+      h("p", {}, counts.join(" · ") || "Check items appear when a pre-check has finished."),
+      showSource(data),
     ),
     h("div", { class: "shares" }, showShares(summary)),
   );
 }
 
-function showSource(answer) {
-  const { live, at, reason } = answer;
-  if (answer.kind === "report") return h("p", { class: "source" }, "Reported ", when(at));
+function showSource(data) {
+  const { live, at, reason } = data;
+  if (data.kind === "report") return h("p", { class: "source" }, "Reported ", when(at));
   const source = live === "unreachable" ? `Last result from DRS: ` : "Live from DRS, ";
   return h(
     "p",
@@ -80,10 +80,10 @@ function showShares({ jobs, verdicts, percent }) {
 }
 
 /** Return the most frequent check items; `choose` filters the jobs by one. */
-export function showRanking(answer, choose) {
-  if (!answer.ranking.length) return null;
-  const most = Math.max(...answer.ranking.map(([, failed, alarmed]) => failed + alarmed));
-  const rows = answer.ranking.map(([name, failed, alarmed]) => {
+export function showRanking(data, choose) {
+  if (!data.ranking.length) return null;
+  const most = Math.max(...data.ranking.map(([, failed, alarmed]) => failed + alarmed));
+  const rows = data.ranking.map(([name, failed, alarmed]) => {
     const bar = h(
       "span",
       { class: "bar", "aria-hidden": "true" },
@@ -107,7 +107,12 @@ export function showRanking(answer, choose) {
           title: `Show the jobs with ${name}`,
           onclick: () => choose({ q: name, view: "all" }),
         },
-        h("span", { class: "item-name" }, name),
+        h(
+          "span",
+          { class: "item-title" },
+          data.titles[name],
+          data.titles[name] !== name && h("span", { class: "item-name" }, name),
+        ),
         h("span", { class: "counts" }, counts),
         bar,
       ),
