@@ -16,7 +16,7 @@ PARALLEL := -n 2 --dist loadgroup
 WAITING := -n 4 --dist loadgroup
 # Groups of checks that run concurrently. Rows of the second kind start Airflows, which are idle half of the time.
 QUICK := lint types imports unit + unit-2
-SYSTEM := airflow + cluster services packaging docs audit licenses
+SYSTEM := airflow + cluster services packaging oldest docs audit licenses
 # dev/checks/run.py reads the reports.
 REPORT = --junit-xml=.run/reports/$@.xml
 
@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test test-system lint spelling types imports licenses audit unit unit-2 airflow \
-	cluster services packaging docs benchmark keystone env constraints clean
+	cluster services packaging oldest docs benchmark keystone env constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
 
 unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 	$(BIN2)/pytest -q $(REPORT) --ignore tests/report/running $(BOTH_LINES)
+
+oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
+	.venvs/oldest/bin/pytest -q $(REPORT) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report

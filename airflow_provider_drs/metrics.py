@@ -11,8 +11,7 @@ import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow.providers.common.compat.sdk import Stats
-
+from airflow_provider_drs.compat import Stats
 from airflow_provider_drs.protocol.prechecks.checks import CHECKS
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, PASSED_WORD
 from airflow_provider_drs.protocol.prechecks.verdict import Verdict

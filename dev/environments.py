@@ -9,6 +9,7 @@ An environment is updated when its constraints or setup.cfg have changed. Needs 
 
 from __future__ import annotations
 
+import configparser
 import fcntl
 import hashlib
 import subprocess
@@ -20,11 +21,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 
+
+def _list_floors() -> list[str]:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].splitlines()
+    return [line.replace(">=", "==") for line in lines if ">=" in line]
+
+
 #: The packages of each environment, in addition to its constraints file .ci/constraints-<name>.txt.
 ENVIRONMENTS = {
     # With the packages that send lineage and metrics.
     "airflow-3": ["apache-airflow[statsd]", "-e", ".[test,peer,lint,docs,openlineage]"],
     "airflow-2": ["apache-airflow[statsd]", "-e", ".[test,openlineage]"],
+    # The oldest versions that setup.cfg allows.
+    "oldest": [*_list_floors(), "-e", ".[test]"],
     "keystone": ["keystone", "waitress"],
     # Queries databases of known vulnerabilities.
     "audit": ["pip-audit"],
@@ -40,6 +51,7 @@ ENVIRONMENTS = {
 PINS = {
     "airflow-3": "apache-airflow[statsd]==3.3.2",
     "airflow-2": "apache-airflow[statsd]==2.11.2",
+    "oldest": "apache-airflow==2.11.0",
     "keystone": "keystone==30.0.0",
     "audit": "pip-audit==2.10.1",
     "bench": "apache-airflow==3.3.2",

@@ -94,7 +94,8 @@ def _from_airflow(conn_id: str) -> Any:
 def _look_up(conn_id: str) -> Any:
     try:
         from airflow.models.connection import Connection
-        from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+        from airflow_provider_drs.compat import AirflowNotFoundException
     except ImportError:
         raise _not_found(conn_id, "and Airflow is not installed here") from None
     try:

@@ -53,7 +53,7 @@ def read_state(file: Path) -> State | None:
         state = msgspec.convert(document, State, dec_hook=_decode) if version == _VERSION else None
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise ValueError(f"{file}: not a state file of the emulator: {error}") from None
     if state is None:
         raise ValueError(f"{file}: written by another version. Remove it to start with a new state")

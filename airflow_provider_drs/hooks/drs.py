@@ -350,9 +350,14 @@ class DrsAsyncHook(_DrsHookBase):
 
     async def get_settings(self) -> Settings:
         """Read the connection, and return it validated."""
-        from airflow.providers.common.compat.connection import get_async_connection
+        from airflow.providers.common.compat.sdk import Connection
+        from asgiref.sync import sync_to_async
 
-        return self._read_settings(await get_async_connection(self.drs_conn_id, hook=self))
+        # Before Airflow 3.3.2, aget_connection masks secrets with a blocking call, which fails while another
+        # call of the triggerer is in progress. The attribute came with the fix.
+        if hasattr(Connection, "aextra_dejson"):
+            return self._read_settings(await self.aget_connection(self.drs_conn_id))
+        return self._read_settings(await sync_to_async(self.get_connection)(self.drs_conn_id))
 
     async def close(self) -> None:
         """Close the HTTP connections. The hook can be used again afterwards."""

@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, ResumableJobMixin, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_drs.compat import ResumableJobMixin, conf
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 

@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_provider_drs.compat import conf
 from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,

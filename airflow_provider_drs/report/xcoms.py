@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.models import xcom
-from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from sqlalchemy import Text, cast
 
+from airflow_provider_drs.compat import conf
 from airflow_provider_drs.report.reports import Unreadable
 
 XCom: Any = xcom.XComModel if AIRFLOW_V_3_0_PLUS else xcom.BaseXCom

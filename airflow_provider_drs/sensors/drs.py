@@ -7,8 +7,9 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
+from airflow.providers.common.compat.sdk import BaseSensorOperator
 
+from airflow_provider_drs.compat import conf
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
 from airflow_provider_drs.operators.jobs import DEFERRABLE, JobIds
 from airflow_provider_drs.operators.lineage import LineageMixin
@@ -117,7 +118,9 @@ class _DrsSensor(BaseSensorOperator):
 
     @contextlib.contextmanager
     def _skipping_timeouts(self) -> Iterator[None]:
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        from airflow_provider_drs.compat import AirflowSensorTimeout
 
         try:
             yield
@@ -143,8 +146,7 @@ class _DrsSensor(BaseSensorOperator):
         )
 
     def _poke_until_done(self, context: Context) -> None:
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
+        from airflow_provider_drs.compat import AirflowSensorTimeout
         from airflow_provider_drs.operators import waiting
 
         with self._skipping_timeouts():

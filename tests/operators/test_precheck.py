@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
 from airflow_provider_drs.protocol.core.errors import DrsUnavailableError

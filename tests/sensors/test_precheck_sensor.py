@@ -10,11 +10,11 @@ import pytest
 from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowFailException,
-    AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
 
+from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor

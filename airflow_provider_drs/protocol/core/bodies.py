@@ -17,6 +17,9 @@ from airflow_provider_drs.protocol.core.errors import DrsResponseError
 from airflow_provider_drs.protocol.core.redact import redact_text
 from airflow_provider_drs.protocol.core.wire import Response
 
+# Before msgspec 0.20, its errors are not ValueErrors.
+_INVALID = (ValueError, RecursionError, msgspec.MsgspecError)
+
 
 def read_json(response: Response) -> dict[str, Any]:
     """
@@ -26,7 +29,7 @@ def read_json(response: Response) -> dict[str, Any]:
     """
     try:
         document = _read_strictly(response.body)
-    except (ValueError, RecursionError) as error:
+    except _INVALID as error:
         raise DrsResponseError(_not_json(response, "not JSON"), http_status=response.status) from error
     if not isinstance(document, dict):
         raise DrsResponseError(_not_json(response, "no JSON object"), http_status=response.status)
@@ -89,7 +92,7 @@ def read_prechecks(response: Response) -> dict[str, Any]:
             return read_json(response)
         raws = _RAW_BODY.decode(response.body).results if ended else ()
         document = Prechecks(results=[_read_strictly(bytes(raws[n])) for n in ended])
-    except (ValueError, RecursionError):
+    except _INVALID:
         # An error or an unknown body: read all of it for a precise error.
         return read_json(response)
     for n in reversed(ended):
