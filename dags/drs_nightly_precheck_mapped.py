@@ -34,12 +34,17 @@ with DAG(
     def read_groups() -> list[list[str]]:
         return list(get_current_context()["params"]["groups"].values())
 
-    precheck = DrsBatchPrecheckOperator.partial(task_id="precheck", allow_partial=True).expand(
-        job_ids=read_groups()
-    )
+    # A group without jobs is skipped.
+    precheck = DrsBatchPrecheckOperator.partial(
+        task_id="precheck", on_empty="skip", allow_partial=True
+    ).expand(job_ids=read_groups())
 
     wait_until_passed = DrsPrecheckSensor.partial(
-        task_id="wait_until_passed", allow_partial=True, deferrable=True, poke_interval=10, timeout=60 * 60
+        task_id="wait_until_passed",
+        allow_partial=True,
+        deferrable=True,
+        poke_interval=10,
+        timeout=pendulum.duration(hours=1),
     ).expand(job_ids=precheck.output)
 
     start = DrsStartJobsOperator.partial(task_id="start").expand(job_ids=wait_until_passed.output)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.job_ids import (
     check_job_ids,
     find_duplicates,
@@ -28,13 +30,17 @@ class Log(Protocol):
         """Log an error."""
 
 
-def read_ids(value: object, log: Log) -> tuple[str, ...]:
+def read_ids(value: object, log: Log, *, on_empty: str = "fail") -> tuple[str, ...]:
     """
     Return the job IDs of a rendered argument.
 
+    :param on_empty: ``skip`` skips the task if there are none.
+    :raises AirflowSkipException: there are none, with *on_empty* ``skip``.
     :raises DrsConfigError: there are none, or one is invalid.
     """
     listed = read_job_ids(value)
+    if not listed and on_empty == "skip":
+        raise AirflowSkipException("job_ids is empty: there is nothing to do.")
     duplicates = find_duplicates([job_id for job_id in listed if isinstance(job_id, str)])
     if duplicates:
         log.warning("job_ids: duplicates are ignored: %s", ", ".join(map(str, duplicates)))
@@ -53,7 +59,7 @@ def read_objects(value: object, argument: str) -> list[dict[str, Any]]:
         listed = ()
     objects = [dict(item) for item in listed if isinstance(item, Mapping)]
     if not objects:
-        raise DrsConfigError(f"{argument}: expected a mapping or a list of mappings, not {value!r}.")
+        raise DrsConfigError(f"{argument}: expected a mapping or a list of mappings, not {quote(value)}.")
     return objects
 
 
@@ -66,7 +72,7 @@ def read_number(value: object, argument: str) -> float:
     try:
         return float(str(value))
     except ValueError:
-        raise DrsConfigError(f"{argument}: expected a number, not {value!r}.") from None
+        raise DrsConfigError(f"{argument}: expected a number, not {quote(value)}.") from None
 
 
 def read_alarms(value: object, log: Log) -> AlarmPolicy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import ConnIds, DrsJobsOperator, JobIds
+from airflow_provider_drs.operators.jobs import ConnIds, DrsJobsOperator, JobIds, check_choice
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
     is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
         (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
@@ -58,6 +59,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         cluster_mode: bool = False,
@@ -70,6 +72,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
             source_conn_id=source_conn_id,
             target_conn_id=target_conn_id,
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             drs_conn_id=drs_conn_id,
             **kwargs,
@@ -100,6 +103,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
     unchanged. Without connections any job that is not stopped can be changed.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param changes: fields of the service: ``name``, ``description``, ``alarm_notify``, ``task_type``,
         ``replace_definer``, ``is_target_readonly``, ``store_db_info``, ``tags``, ... (templated)
     :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
@@ -118,6 +122,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         changes: Mapping[str, Any] | None = None,
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
@@ -129,6 +134,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
             source_conn_id=source_conn_id,
             target_conn_id=target_conn_id,
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             drs_conn_id=drs_conn_id,
             **kwargs,
@@ -141,6 +147,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
     Select what jobs replicate, and return their IDs. Disaster recovery jobs always replicate everything.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param objects: names, such as ``"shop"`` for a database and ``"shop.orders"`` for a table; a mapping from
         names to names on the destination; or rows as the service accepts them. ``None`` selects everything.
         (templated)
@@ -161,13 +168,16 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         objects: Any = None,
         sync_database: bool | None = None,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.objects = objects
         self.sync_database = sync_database
 
@@ -184,6 +194,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
     Set how synchronization jobs handle conflicts, DDL and indexes, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param conflict_policy: what to do with an existing row: ``ignore``, ``overwrite`` or ``stop``.
         (templated)
     :param filter_ddl_policy: ``drop_database`` does not replicate such statements.
@@ -209,6 +220,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         conflict_policy: str | None = None,
         filter_ddl_policy: str | None = None,
         ddl_trans: bool | None = None,
@@ -218,7 +230,11 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
+        check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"))
+        check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",))
         self.conflict_policy = conflict_policy
         self.filter_ddl_policy = filter_ddl_policy
         self.ddl_trans = ddl_trans
@@ -231,6 +247,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
     Add data processing rules to synchronization jobs, and return their IDs. A table can have one rule.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param rules: each with ``tables`` (``["shop.orders"]``) and ``where``, an SQL condition for the rows to
         replicate; or with ``config``, for a condition across tables. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -246,12 +263,15 @@ class DrsTransformDataOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         rules: Sequence[Mapping[str, Any]],
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.rules = rules
 
 
@@ -260,6 +280,7 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
     Limit the speed of jobs in up to three time windows per day, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param windows: each with ``begin`` (``"08:00"``), ``end`` (``"17:59"``, always ``:59``) and ``speed`` in
         MB/s, in UTC. No window removes the limit. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -275,12 +296,15 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         windows: Sequence[Mapping[str, Any]] = (),
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.windows = windows
 
 
@@ -289,6 +313,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
     Set whether the definers of MySQL objects become the destination's user, and return the jobs' IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param replace_definer: ``False`` keeps the definers, which requires users of the same names on the
         destination.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -303,12 +328,15 @@ class DrsSetDefinersOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         replace_definer: bool = True,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.replace_definer = replace_definer
 
 
@@ -319,6 +347,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
     The log shows each difference; the XCom ``parameter_report`` has all of them.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param refresh: read the databases; ``False`` uses what DRS read before.
     :param on_difference: ``report``, or ``fail`` to fail the task if there is a difference.
     :param ignore: names of parameters that may differ. (templated)
@@ -335,6 +364,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         refresh: bool = True,
         on_difference: str = "report",
         ignore: Sequence[str] = (),
@@ -342,7 +372,9 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         if on_difference not in ("report", "fail"):
             raise ValueError(f"on_difference must be 'report' or 'fail', not {on_difference!r}")
         self.refresh = refresh
@@ -370,6 +402,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
     changed, and whether the destination must be restarted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param values: by parameter name; ``None`` uses the value of the source. DRS recommends to keep
         ``innodb_buffer_pool_size`` at 70% of the destination's memory or less. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -385,10 +418,13 @@ class DrsModifyParametersOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         values: Mapping[str, str | int | None],
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.values = values

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_drs.operators.jobs import DEFERRABLE, ConnIds, DrsOperator, DrsWaitingOperator
+from airflow_provider_drs.operators.jobs import (
+    DEFERRABLE,
+    ConnIds,
+    DrsOperator,
+    DrsWaitingOperator,
+    Duration,
+    check_choice,
+    check_statuses,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,8 +40,8 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
     :param wait_for_completion: wait until every job is in status CONFIGURATION.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -48,8 +56,8 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         target_conn_id: ConnIds = None,
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -96,7 +104,8 @@ class DrsListJobsOperator(DrsOperator):
     List jobs, and return their IDs; an empty list if there are none. The XCom ``jobs`` has the row of each
     job.
 
-    :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery). (templated)
+    :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery); empty for all
+        kinds. (templated)
     :param name: part of the name; empty, like all other filters, for any. (templated)
     :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``. (templated)
     :param status: a job status. (templated)
@@ -111,7 +120,7 @@ class DrsListJobsOperator(DrsOperator):
     def __init__(
         self,
         *,
-        db_use_type: str,
+        db_use_type: str = "",
         name: str = "",
         engine_type: str = "",
         status: str = "",
@@ -122,6 +131,8 @@ class DrsListJobsOperator(DrsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
+        check_choice("db_use_type", db_use_type, ("", "migration", "sync", "cloudDataGuard"))
+        check_statuses("status", status or None)
         self.db_use_type = db_use_type
         self.name = name
         self.engine_type = engine_type

@@ -6,7 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import DEFERRABLE, DrsWaitingJobsOperator, JobIds
+from airflow_provider_drs.operators.jobs import (
+    DEFERRABLE,
+    DrsWaitingJobsOperator,
+    Duration,
+    JobIds,
+    check_choice,
+    check_start_time,
+)
 
 if TYPE_CHECKING:
     import datetime
@@ -25,6 +32,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     and the XCom ``comparison_report`` has every difference.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param objects: compare which objects exist.
     :param data: ``lines`` counts rows, ``contents`` compares them, ``None`` does not compare data.
         (templated)
@@ -37,8 +45,8 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every comparison has finished.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait, counted from ``start_time`` if that is later.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait, counted from ``start_time`` if that is later.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -50,6 +58,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         objects: bool = True,
         data: str | None = None,
         tables: Mapping[str, Sequence[str]] | None = None,
@@ -59,13 +68,14 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
@@ -74,6 +84,9 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_choice("data", data, ("lines", "contents"))
+        check_choice("conflict_policy", conflict_policy, ("keep", "cancel"))
+        check_start_time(start_time)
         self.objects = objects
         self.data = data
         self.tables = tables
@@ -145,12 +158,13 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
     the first.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param mode: whose address to switch: that of the ``source`` or the ``target``. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every switchover is complete.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -163,17 +177,19 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         mode: str = "target",
         allow_partial: bool = False,
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
@@ -182,6 +198,7 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_choice("mode", mode, ("source", "target"))
         self.mode = mode
         self._is_retry = False
 

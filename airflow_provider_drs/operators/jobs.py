@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -17,12 +19,99 @@ if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.protocol.watches import Watch
 
-#: One job ID, a list of them, or the output of a task.
-JobIds = str | Sequence[str]
+#: One job ID, a list of them, or the output of a task, which may be mapped.
+JobIds = str | Sequence[str] | Sequence[Sequence[str]]
 #: One Airflow connection for all jobs, or one per job in their order.
 ConnIds = str | Sequence[str] | None
+#: Seconds, or a ``timedelta``.
+Duration = float | datetime.timedelta
 #: Airflow's default for ``deferrable``.
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+ON_EMPTY = ("fail", "skip")
+#: Airflow reads these files when it renders a task.
+_FILES = (".json", ".yaml", ".yml")
+
+
+def read_duration(argument: str, value: Duration, *, allow_zero: bool = False) -> float:
+    """
+    Return a duration in seconds.
+
+    :raises ValueError: it is not a positive number or ``timedelta``.
+    """
+    seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not (0 <= seconds < math.inf) or (seconds == 0 and not allow_zero):
+        raise ValueError(f"{argument} is {value!r}: expected seconds above 0, or a timedelta.")
+    return seconds
+
+
+def check_literal(value: object, check: Callable[[Any], object]) -> None:
+    """
+    Check an argument when the DAG is parsed, if its value is known then.
+
+    Templates, files and outputs of tasks are checked when the task runs.
+
+    :param check: raises an error for an invalid value.
+    """
+    if value is not None and _is_literal(value):
+        check(value)
+
+
+def _is_literal(value: object) -> bool:
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value and not value.endswith(_FILES)
+    if isinstance(value, Mapping):
+        return all(map(_is_literal, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_literal, value))
+    return value is None or isinstance(value, int | float | datetime.date)
+
+
+def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
+    """
+    Check a literal argument that has one of few values.
+
+    :raises DrsConfigError: it has another value.
+    """
+    from airflow_provider_drs.protocol.core.errors import check_choice
+
+    check_literal(value, lambda literal: check_choice(argument, literal, choices))
+
+
+def check_alarms(alarms: object) -> None:
+    """
+    Check a literal ``alarms`` argument.
+
+    :raises DrsConfigError: it is invalid.
+    """
+    # The default needs no import.
+    if alarms != "allow" and _is_literal(alarms):
+        from airflow_provider_drs.protocol.prechecks.verdict import read_alarm_policy
+
+        read_alarm_policy(alarms)
+
+
+def check_statuses(argument: str, statuses: object) -> None:
+    """
+    Check literal job statuses.
+
+    :raises DrsConfigError: a status is unknown.
+    """
+    from airflow_provider_drs.protocol.jobs.states import check_statuses
+
+    check_literal(statuses, lambda literal: check_statuses(argument, literal))
+
+
+def check_start_time(start_time: object) -> None:
+    """
+    Check a literal start time, which may have passed when the DAG is parsed.
+
+    :raises DrsConfigError: it is invalid, or has no time zone.
+    """
+    if start_time is not None and _is_literal(start_time):
+        from airflow_provider_drs.hooks.drs import parse_start_time
+
+        parse_start_time(start_time, allow_past=True)
 
 
 class DrsOperator(BaseOperator):
@@ -95,8 +184,8 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
 
     :param wait_for_completion: wait for the result of the action.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     """
 
     external_id_key = "drs_job_ids"
@@ -106,20 +195,16 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         *,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
-        if poke_interval <= 0 or timeout <= 0:
-            raise ValueError(
-                f"poke_interval and timeout must be above 0 seconds, not {poke_interval!r} and {timeout!r}."
-            )
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poke_interval = poke_interval
-        self.timeout = timeout
+        self.poke_interval = read_duration("poke_interval", poke_interval)
+        self.timeout = read_duration("timeout", timeout)
         self._finished: list[str] | None = None
 
     def execute_complete(
@@ -218,6 +303,7 @@ class DrsJobsOperator(DrsOperator):
     fails after it has processed the others.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     """
 
@@ -233,18 +319,21 @@ class DrsJobsOperator(DrsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
         self.allow_partial = allow_partial
 
     def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import arguments
 
-        job_ids = arguments.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         with self._open_hook() as hook:
             answers = getattr(hook, self.hook_method)(job_ids, **self._read_arguments(job_ids))
         return self._publish(answers, context)
@@ -273,16 +362,18 @@ class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.operators.jobs import (
     DEFERRABLE,
+    ON_EMPTY,
     ConnIds,
     DrsJobsOperator,
     DrsWaitingJobsOperator,
     DrsWaitingOperator,
+    Duration,
     JobIds,
+    check_alarms,
+    check_choice,
+    check_start_time,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
 
@@ -35,6 +40,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param start_time: when to start: a datetime with a time zone, an ISO 8601 string with one, or epoch
         milliseconds. ``None`` starts now. (templated)
     :param wait_for_start: wait until every job is running.
@@ -47,8 +53,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     :param stop_on_kill: stop the jobs that this task has started when it is killed during the wait. By
         default they keep running. In a deferred task it requires Airflow 3.3 or later.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait for the start, counted from ``start_time`` if that is later.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is
+        later.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -60,6 +67,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         start_time: datetime.datetime | str | int | None = None,
         wait_for_start: bool = False,
         require_passed_precheck: bool = True,
@@ -67,8 +75,8 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         allow_partial: bool = False,
         stop_on_kill: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -81,6 +89,10 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
             **kwargs,
         )
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
+        check_start_time(start_time)
+        check_alarms(alarms)
         self.start_time = start_time
         self.wait_for_start = wait_for_start
         self.require_passed_precheck = require_passed_precheck
@@ -92,7 +104,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import arguments, results
 
-        job_ids = arguments.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         alarms = arguments.read_alarms(self.alarms, self.log)
         policy = alarms.at(time.time()) if self.require_passed_precheck else None
         with self._open_hook() as hook:
@@ -178,13 +190,14 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
     it. DRS recommends to resume a job within 24 hours, while the source still has its logs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param pause_mode: ``target`` stops the replay on the destination, ``all`` also stops reading the logs of
         the source. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is paused.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -197,17 +210,19 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         pause_mode: str = "target",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
@@ -216,6 +231,7 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_choice("pause_mode", pause_mode, ("target", "all"))
         self.pause_mode = pause_mode
 
 
@@ -224,12 +240,13 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
     Resume paused jobs and retry failed ones, and return their IDs. Idempotent: a running job is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is running.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -241,17 +258,19 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         is_sync_re_edit: bool | None = None,
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
@@ -270,12 +289,13 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
     Idempotent: a job that is stopped or deleted is adopted. The parent of a dual-active pair stops both jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param force: stop even if DRS cannot end the replication cleanly.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is stopped.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -287,17 +307,19 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         force: bool = False,
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             job_ids=job_ids,
+            on_empty=on_empty,
             allow_partial=allow_partial,
             wait_for_completion=wait_for_completion,
             deferrable=deferrable,
@@ -316,11 +338,12 @@ class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
     Idempotent: a job that is deleted already is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is deleted.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -333,6 +356,7 @@ class DrsChangePasswordsOperator(DrsJobsOperator):
     Give running jobs the new passwords of their databases, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param source_conn_id: the Airflow connection of the source with the new password, or one per job in their
         order. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
@@ -348,13 +372,16 @@ class DrsChangePasswordsOperator(DrsJobsOperator):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(job_ids=job_ids, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs)
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 

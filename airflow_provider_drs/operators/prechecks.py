@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import DEFERRABLE, DrsWaitingOperator, JobIds
+from airflow_provider_drs.operators.jobs import (
+    DEFERRABLE,
+    ON_EMPTY,
+    DrsWaitingOperator,
+    Duration,
+    JobIds,
+    check_alarms,
+    check_choice,
+    read_duration,
+)
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
     The XCom ``precheck_submissions`` has job_id, precheck_id, status and error of each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` if the service supports it. (templated)
     :param allow_partial: succeed with the accepted jobs; fail only if none was accepted.
     :param wait_for_completion: also wait for the results, like ``DrsPrecheckSensor``.
@@ -33,11 +43,11 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
     :param check_preconditions: read the jobs first, and reject what DRS would reject: a status other than
         CONFIGURATION, and the parent of a dual-active pair. A backward job whose forward job is replicating
         needs no pre-check, and is returned as accepted.
-    :param settle_time: maximum seconds to wait until DRS reports the new pre-checks instead of the previous
-        ones.
+    :param settle_time: maximum seconds, or a ``timedelta``, until DRS reports the new pre-checks instead of
+        the previous ones.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -49,15 +59,16 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         precheck_mode: str = "forStartJob",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         check_preconditions: bool = True,
-        settle_time: float = 20,
+        settle_time: Duration = 20,
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 30,
-        timeout: float = 3600,
+        poke_interval: Duration = 30,
+        timeout: Duration = 3600,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -70,16 +81,20 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
             **kwargs,
         )
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
+        check_choice("precheck_mode", precheck_mode, ("forStartJob", "forRetryJob"))
+        check_alarms(alarms)
         self.precheck_mode = precheck_mode
         self.allow_partial = allow_partial
         self.alarms = alarms
         self.check_preconditions = check_preconditions
-        self.settle_time = settle_time
+        self.settle_time = read_duration("settle_time", settle_time, allow_zero=True)
 
     def _perform(self, context: Context) -> list[str]:
         from airflow_provider_drs.operators import arguments, results
 
-        job_ids = arguments.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         arguments.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
             answers = hook.begin_prechecks(

@@ -11,7 +11,15 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator
 
 from airflow_provider_drs.compat import conf
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
-from airflow_provider_drs.operators.jobs import DEFERRABLE, JobIds
+from airflow_provider_drs.operators.jobs import (
+    DEFERRABLE,
+    ON_EMPTY,
+    Duration,
+    JobIds,
+    check_alarms,
+    check_choice,
+    check_statuses,
+)
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
@@ -224,6 +232,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
     ``never_fail`` apply to timeouts only.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param alarms: ``allow`` accepts all alarms, as DRS does; ``fail`` accepts none. A list accepts the named
         check items and waivers: mappings of ``item``, ``jobs`` (a pattern of job IDs), ``reason`` and
         ``expires`` (the last day, or an instant with a time zone). The path of a .json, .yaml or .yml file
@@ -232,8 +241,9 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
+        deadline.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -245,13 +255,14 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         alarms: str | Collection[str | Mapping[str, Any]] = "allow",
         fail_fast: bool = False,
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 60,
-        timeout: float = TIMEOUT_S,
+        poke_interval: Duration = 60,
+        timeout: Duration = TIMEOUT_S,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -265,6 +276,9 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
             **kwargs,
         )
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
+        check_alarms(alarms)
         self.alarms = alarms
         self.fail_fast = fail_fast
 
@@ -272,7 +286,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import PrecheckWatch
 
-        job_ids = arguments.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         return PrecheckWatch(job_ids, arguments.read_alarms(self.alarms, self.log), fail_fast=self.fail_fast)
 
     def _publish(self, watch: Watch, context: Context) -> list[str]:
@@ -291,6 +305,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
     The log shows changes of percent, remaining time and lag; the XCom ``job_statuses`` has the last values.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param target_statuses: the statuses to wait for, such as ``FULL_TRANSFER_COMPLETE``. ``DELETED`` includes
         jobs that DRS does not know. (templated)
     :param failed_statuses: the statuses that fail a job. ``None``: all failed statuses, and those of a
@@ -298,8 +313,9 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
+        deadline.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -310,13 +326,14 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         target_statuses: str | Collection[str],
         failed_statuses: str | Collection[str] | None = None,
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 60,
-        timeout: float = TIMEOUT_S,
+        poke_interval: Duration = 60,
+        timeout: Duration = TIMEOUT_S,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -330,16 +347,20 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
             **kwargs,
         )
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
+        check_statuses("target_statuses", target_statuses)
+        check_statuses("failed_statuses", failed_statuses)
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
 
     def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
-        from airflow_provider_drs.protocol.jobs.status_watch import check_statuses
+        from airflow_provider_drs.protocol.jobs.states import check_statuses
         from airflow_provider_drs.protocol.watches import StatusWatch
 
         return StatusWatch(
-            arguments.read_ids(self.job_ids, self.log),
+            arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty),
             check_statuses("target_statuses", self.target_statuses),
             None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
         )
@@ -362,13 +383,15 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     that does not replicate fails the wait for all jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param max_delay_s: maximum lag in seconds. (templated)
     :param consecutive: number of consecutive polls.
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
+        deadline.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -379,13 +402,14 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
         self,
         *,
         job_ids: JobIds,
+        on_empty: str = "fail",
         max_delay_s: float | str,
         consecutive: int = 3,
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 60,
-        timeout: float = TIMEOUT_S,
+        poke_interval: Duration = 60,
+        timeout: Duration = TIMEOUT_S,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
@@ -399,6 +423,8 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
             **kwargs,
         )
         self.job_ids = job_ids
+        check_choice("on_empty", on_empty, ON_EMPTY)
+        self.on_empty = on_empty
         self.max_delay_s = max_delay_s
         self.consecutive = consecutive
 
@@ -406,7 +432,7 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
         from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.watches import DelayWatch
 
-        job_ids = arguments.read_ids(self.job_ids, self.log)
+        job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         return DelayWatch(job_ids, arguments.read_number(self.max_delay_s, "max_delay_s"), self.consecutive)
 
     def _publish(self, watch: Watch, context: Context) -> list[str]:
@@ -442,8 +468,9 @@ class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds from the first poll; the deadline does not move with deferrals and restarts.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
+        deadline.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -459,8 +486,8 @@ class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,
-        poke_interval: float = 60,
-        timeout: float = TIMEOUT_S,
+        poke_interval: Duration = 60,
+        timeout: Duration = TIMEOUT_S,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:

@@ -368,6 +368,9 @@ def test_list_jobs_filters(emulator: Emulator, hook: Any) -> None:
     assert (found.job_id, len(found.children), found.phase.value) == (parent, 2, "configuring")
     assert found.to_dict()["children"][0]["job_id"] == found.children[0].job_id
     assert len(hook.list_jobs("migration")) == 11
+    sync = emulator.seed_job(db_use_type="sync")
+    listed = [job.job_id for job in hook.list_jobs()]
+    assert (sync in listed, len(listed)) == (True, 12)
     with pytest.raises(DrsConfigError, match="db_use_type"):
         hook.list_jobs("copy")
 

@@ -70,8 +70,10 @@ def test_invalid_job_ids_fail_without_request(
 def test_invalid_arguments_fail_without_request(
     emulator: Emulator, context: dict[str, Any], field: str, value: object
 ) -> None:
+    operator = _operator(emulator.job_ids, **{field: "{{ params.value }}"})
+    setattr(operator, field, value)
     with pytest.raises(AirflowFailException, match=field):
-        _operator(emulator.job_ids, **{field: value}).execute(context)
+        operator.execute(context)
 
     assert emulator.journal() == []
 

@@ -123,8 +123,10 @@ def test_lost_response_starts_no_job_twice(
 def test_invalid_start_time_fails_the_task(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], start_time: str
 ) -> None:
+    operator = _operator(passed, start_time="{{ params.start_time }}")
+    operator.start_time = start_time
     with pytest.raises(AirflowFailException, match="start_time"):
-        _operator(passed, start_time=start_time).execute(context)
+        operator.execute(context)
 
     assert emulator.journal("BatchStartJobs") == []
 

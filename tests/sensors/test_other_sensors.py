@@ -123,8 +123,10 @@ def test_missing_job_counts_as_deleted(emulator: Emulator, context: dict[str, An
 
 @pytest.mark.parametrize("words", ["DONE", [], ["PAUSING", "DONE"]])
 def test_unknown_statuses_are_rejected(emulator: Emulator, context: dict[str, Any], words: Any) -> None:
+    sensor = _make("DrsJobStatusSensor", job_ids="a", target_statuses="{{ params.statuses }}")
+    sensor.target_statuses = words
     with pytest.raises(AirflowFailException, match="target_statuses"):
-        _run(_make("DrsJobStatusSensor", job_ids="a", target_statuses=words), context)
+        _run(sensor, context)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -172,8 +172,10 @@ def test_waivers_from_a_file(emulator: Emulator, context: dict[str, Any], tmp_pa
 def test_invalid_waivers_fail_before_polling(
     emulator: Emulator, context: dict[str, Any], alarms: Any, text: str
 ) -> None:
+    sensor = _sensor(emulator.job_ids[0], alarms="{{ params.alarms }}")
+    sensor.alarms = alarms
     with pytest.raises(AirflowFailException, match=text):
-        _sensor(emulator.job_ids[0], alarms=alarms).execute(context)
+        sensor.execute(context)
 
     assert not emulator.journal("BatchCheckResults")
 

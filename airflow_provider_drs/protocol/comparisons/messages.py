@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from airflow_provider_drs.protocol.core.batches import Answers
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsResponseError, check_choice
+from airflow_provider_drs.protocol.core.errors import (
+    DrsConfigError,
+    DrsError,
+    DrsResponseError,
+    check_choice,
+    quote,
+)
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact_text
 from airflow_provider_drs.protocol.core.rows import row_error
@@ -93,7 +99,7 @@ class Comparison(Value, frozen=True):
             return super().from_dict(fields)
         except TypeError:
             raise DrsConfigError(
-                f"comparisons: {fields!r} is invalid. Pass the XCom that DrsCompareDataOperator pushed."
+                f"comparisons: {quote(fields)} is invalid. Pass the XCom that DrsCompareDataOperator pushed."
             ) from None
 
 

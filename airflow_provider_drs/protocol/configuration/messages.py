@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice, quote
 
 _POLICY_CHOICES = {
     "conflict_policy": ("ignore", "overwrite", "stop"),
@@ -50,8 +50,8 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
             _add_object(rows, name, alias)
         else:
             raise DrsConfigError(
-                f"objects: {name!r} is invalid: expected a name such as 'shop' or 'shop.orders', or a row "
-                "with an 'id'."
+                f"objects: {quote(name)} is invalid: expected a name such as 'shop' or 'shop.orders', or a "
+                "row with an 'id'."
             )
     if not rows:
         raise DrsConfigError("objects is empty: expected one or more objects. Omit it to select all objects.")
@@ -96,7 +96,7 @@ def read_windows(windows: Any) -> list[dict[str, Any]]:
     is_list = isinstance(windows, Sequence) and not isinstance(windows, str)
     if not is_list or len(windows) > _MAX_WINDOWS:
         raise DrsConfigError(
-            f"windows is invalid: expected a list of at most {_MAX_WINDOWS}, not {windows!r}."
+            f"windows is invalid: expected a list of at most {_MAX_WINDOWS}, not {quote(windows)}."
         )
     taken: set[int] = set()
     rows = []
@@ -192,7 +192,8 @@ def read_transformation(rule: object) -> dict[str, Any]:
             "config_transformation": {"db_table_name": table_name, **config},
         }
     raise DrsConfigError(
-        f"rules: {rule!r} is invalid: expected tables and where, or config with {', '.join(_CONFIG_KEYS)}."
+        f"rules: {quote(rule)} is invalid: expected tables and where, or config with "
+        f"{', '.join(_CONFIG_KEYS)}."
     )
 
 
@@ -206,7 +207,7 @@ def _table_id(name: str) -> str:
     database, _, table = name.partition(".")
     if not database or not table:
         raise DrsConfigError(
-            f"rules: {name!r} is invalid: expected database and table, such as 'shop.orders'."
+            f"rules: {quote(name)} is invalid: expected database and table, such as 'shop.orders'."
         )
     return f"{database}{_SEPARATOR}{table}"
 

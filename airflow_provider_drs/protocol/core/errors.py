@@ -294,6 +294,9 @@ def has_code(answer: object, error_code: str) -> bool:
     return isinstance(answer, DrsError) and answer.error_code == error_code
 
 
+_LONGEST_QUOTE = 80
+
+
 def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
     """
     Check that an argument has one of the allowed values.
@@ -301,4 +304,10 @@ def check_choice(argument: str, value: object, choices: Collection[str]) -> None
     :raises DrsConfigError: it does not.
     """
     if value not in choices:
-        raise DrsConfigError(f"{argument} {value!r} is invalid: expected one of {', '.join(choices)}.")
+        raise DrsConfigError(f"{argument} {quote(value)} is invalid: expected one of {', '.join(choices)}.")
+
+
+def quote(value: object) -> str:
+    """Return the representation of an invalid value for an error: at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"

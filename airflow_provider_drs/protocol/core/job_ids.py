@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, TypeVar
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 
 T = TypeVar("T")
 
 # A job ID resembles a UUID, but is not one ("140b5236-88ad-43c8-811c-1268453jb101"): uuid.UUID() would reject
 # it.
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+_SEPARATOR = re.compile(r"[,\r\n]")
 _JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
@@ -29,7 +30,7 @@ def check_job_id(job_id: object, place: str = "job_ids") -> str:
     if isinstance(job_id, str) and _JOB_ID.match(job_id):
         return job_id
     raise DrsConfigError(
-        f"{place} is {repr(job_id)[:80]}: expected a DRS job ID (1-64 letters, digits and hyphens). "
+        f"{place} is {quote(job_id)}: expected a DRS job ID (1-64 letters, digits and hyphens). "
         "If it comes from an XCom, check the upstream task's return value."
     )
 
@@ -63,10 +64,10 @@ def read_job_ids(value: object) -> list[object]:
     """
     Return the list of a ``job_ids`` argument.
 
-    Accepts one ID, any iterable of IDs, and the text of a list in JSON or Python: templating turns lists into
-    text.
+    Accepts one ID; IDs separated by commas or line breaks; any iterable of IDs, or of lists of IDs, such as
+    the output of a mapped task; and the text of a list in JSON or Python: templating turns lists into text.
 
-    :raises DrsConfigError: the value is something else.
+    :raises DrsConfigError: the value is something else, or a nested ID is invalid.
     """
     if isinstance(value, str):
         return _read_text(value)
@@ -75,18 +76,30 @@ def read_job_ids(value: object) -> list[object]:
             f"job_ids: expected one job ID or a list of them, not {type(value).__name__}. "
             "If it comes from an XCom, check the upstream task's return value."
         )
-    return list(value)
+    return list(_flatten(value))
+
+
+def _flatten(values: Iterable[object]) -> Iterator[object]:
+    for position, value in enumerate(values):
+        if isinstance(value, str):
+            yield value.strip()
+        elif isinstance(value, Iterable) and not isinstance(value, bytes | dict):
+            for inner, job_id in enumerate(value):
+                is_text = isinstance(job_id, str)
+                yield check_job_id(job_id.strip() if is_text else job_id, f"job_ids[{position}][{inner}]")
+        else:
+            yield value
 
 
 def _read_text(text: str) -> list[object]:
     stripped = text.strip()
     if not stripped.startswith(("[", "(")):
-        return [stripped] if stripped else []
+        return [part.strip() for part in _SEPARATOR.split(stripped) if part.strip()]
     parsed = read_literal(stripped)
     if isinstance(parsed, (list, tuple)):
-        return list(parsed)
+        return list(_flatten(parsed))
     raise DrsConfigError(
-        f"job_ids: {text[:80]!r} starts like a list, but is not a JSON or Python list of IDs."
+        f"job_ids: {quote(text)} starts like a list, but is not a JSON or Python list of IDs."
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_text
 from airflow_provider_drs.protocol.core.values import Value
@@ -107,7 +107,7 @@ def _check_fields(name: str, row: Mapping[str, Any]) -> None:
             _fail(name, f"{key} is missing")
     for key, choices in _CHOICES.items():
         if row[key] not in choices:
-            _fail(name, f"{key} must be one of {', '.join(choices)}, not {row[key]!r}")
+            _fail(name, f"{key} must be one of {', '.join(choices)}, not {quote(row[key])}")
     for key, (is_valid, requirement) in _CHECKS.items():
         if key in row and not is_valid(row[key]):
             _fail(name, f"{key} {requirement}")

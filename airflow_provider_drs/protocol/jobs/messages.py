@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
-from airflow_provider_drs.protocol.core.errors import DrsResponseError
+from airflow_provider_drs.protocol.core.errors import DrsResponseError, quote
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_flag, read_percent, read_text
@@ -251,6 +251,6 @@ def _read_instant_ms(start_time: object) -> int:
         if moment_ms in _PLAUSIBLE_MS:
             return moment_ms
     raise ValueError(
-        f"start_time {start_time!r} is invalid. Use a datetime with a time zone, an ISO 8601 string with "
-        "one, or epoch milliseconds."
+        f"start_time {quote(start_time)} is invalid. Use a datetime with a time zone, an ISO 8601 string "
+        "with one, or epoch milliseconds."
     )

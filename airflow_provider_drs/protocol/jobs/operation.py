@@ -10,6 +10,7 @@ from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeata
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.listing import (
+    DB_USE_TYPES,
     ListedJob,
     build_job_list,
     check_db_use_type,
@@ -68,7 +69,7 @@ def get_job_progresses(limits: Limits, job_ids: Iterable[str]) -> Conversation[A
 
 def list_jobs(
     limits: Limits,
-    db_use_type: str,
+    db_use_type: str = "",
     *,
     name: str = "",
     engine_type: str = "",
@@ -78,9 +79,10 @@ def list_jobs(
     tags: Sequence[Mapping[str, str]] = (),
 ) -> Conversation[list[ListedJob]]:
     """
-    List all jobs of one kind in the project.
+    List the jobs of the project.
 
-    :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery).
+    :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery); empty for all
+        kinds, each with its own requests.
     :param name: part of the name; empty, like all other filters, for any.
     :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``, ``mysql-to-taurus``,
         ``cloudDataGuard-mysql``.
@@ -101,7 +103,13 @@ def list_jobs(
         "tags": [dict(tag) for tag in tags],
     }
     filters = {key: value for key, value in chosen.items() if value}
-    filters["db_use_type"] = check_db_use_type(db_use_type)
+    found: dict[str, ListedJob] = {}
+    for kind in (check_db_use_type(db_use_type),) if db_use_type else DB_USE_TYPES:
+        found |= yield from _list_kind(limits, filters | {"db_use_type": kind})
+    return list(found.values())
+
+
+def _list_kind(limits: Limits, filters: Mapping[str, Any]) -> Conversation[dict[str, ListedJob]]:
     found: dict[str, ListedJob] = {}
     page, listed = 1, 0
     while True:
@@ -112,7 +120,7 @@ def list_jobs(
         found |= {job.job_id: job for job in answer.jobs}
         page, listed = page + 1, listed + len(answer.jobs)
         if not answer.jobs or listed >= answer.total:
-            return list(found.values())
+            return found
 
 
 def get_forward_jobs(limits: Limits, parent_ids: Iterable[str]) -> Conversation[dict[str, JobStatus]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from typing import NamedTuple
+
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 CONFIGURATION = "CONFIGURATION"
 INCRE_TRANSFER_STARTED = "INCRE_TRANSFER_STARTED"
@@ -120,3 +123,18 @@ def describe_status(word: str) -> str:
     """Return the status with its meaning."""
     status = STATUSES.get(word)
     return f"{word} ({status.meaning})" if status else f"{word} (unknown to this version of the provider)"
+
+
+def check_statuses(name: str, words: object) -> frozenset[str]:
+    """
+    Return validated statuses.
+
+    :param name: the argument, for the error.
+    :raises DrsConfigError: there are none, or one is unknown.
+    """
+    listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
+    unknown = [str(word) for word in listed if word not in STATUSES]
+    if unknown or not listed:
+        what = f"unknown status {', '.join(unknown)}" if unknown else "no status given"
+        raise DrsConfigError(f"{name}: {what}. Use {', '.join(STATUSES)}.")
+    return frozenset(str(word) for word in listed)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from airflow_provider_drs.protocol.core.batches import Answers
 from airflow_provider_drs.protocol.core.errors import (
-    DrsConfigError,
     DrsError,
     DrsJobNotFoundError,
     DrsJobStateError,
@@ -253,18 +252,3 @@ def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
     """
     goal = _GOALS[method]
     return StatusWatch(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)
-
-
-def check_statuses(name: str, words: object) -> frozenset[str]:
-    """
-    Return validated statuses.
-
-    :param name: the argument, for the error.
-    :raises DrsConfigError: there are none, or one is unknown.
-    """
-    listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
-    unknown = [str(word) for word in listed if word not in STATUSES]
-    if unknown or not listed:
-        what = f"unknown status {', '.join(unknown)}" if unknown else "no status given"
-        raise DrsConfigError(f"{name}: {what}. Use {', '.join(STATUSES)}.")
-    return frozenset(str(word) for word in listed)

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.prechecks.checks import CHECKS
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, CheckItem, PrecheckResult
@@ -85,7 +85,7 @@ def read_alarm_policy(alarms: object) -> AlarmPolicy:
     entries = list(alarms) if isinstance(alarms, (list, tuple, set, frozenset)) else [None]
     if not all(isinstance(entry, str | Mapping) for entry in entries):
         expected = "'allow', 'fail', or a list of check items and waivers"
-        raise DrsConfigError(f"alarms is invalid: expected {expected}, not {alarms!r}.")
+        raise DrsConfigError(f"alarms is invalid: expected {expected}, not {quote(alarms)}.")
     waivers = [
         read_waiver(entry, f"alarms[{n}]") for n, entry in enumerate(entries) if isinstance(entry, Mapping)
     ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.values import Value
 
 
@@ -73,7 +73,7 @@ def read_waiver(fields: Mapping[Any, Any], place: str) -> Waiver:
         _parse_expiry(waiver.expires)
     except ValueError:
         raise DrsConfigError(
-            f"{place}.expires is invalid: {waiver.expires!r} is neither a date such as 2026-12-31 nor a "
+            f"{place}.expires is invalid: {quote(waiver.expires)} is neither a date such as 2026-12-31 nor a "
             "timestamp with a time zone."
         ) from None
     return waiver

@@ -126,7 +126,7 @@ def test_task_without_wait_lists_submissions(running: RunningAirflow) -> None:
 
     assert response["kind"] == "submissions"
     assert {row["status"] for row in response["submissions"]} == {"submitted"}
-    assert response["neighbours"] == [{"task_id": "wait_until_passed", "map_index": -1}]
+    assert response["neighbors"] == [{"task_id": "wait_until_passed", "map_index": -1}]
 
 
 def test_invalid_report_is_unreadable(running: RunningAirflow) -> None:

@@ -1,0 +1,150 @@
+"""Arguments in DAGs: job IDs in every form, durations, empty lists, and misspelled words."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.operators import drs as operators
+from airflow_provider_drs.operators.jobs import read_duration
+from airflow_provider_drs.sensors import drs as sensors
+
+pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
+
+CLASSES = {name: getattr(module, name) for module in (operators, sensors) for name in module.__all__}
+#: Required arguments in addition to job_ids.
+REQUIRED: Mapping[str, dict[str, Any]] = {
+    "DrsSelectObjectsOperator": {"objects": ["shop"]},
+    "DrsTransformDataOperator": {"rules": []},
+    "DrsSetFlowControlOperator": {"windows": []},
+    "DrsModifyParametersOperator": {"values": {"max_connections": 1000}},
+    "DrsJobStatusSensor": {"target_statuses": "PAUSING"},
+    "DrsReplicationDelaySensor": {"max_delay_s": 5},
+    "DrsCreateJobsOperator": {"jobs": []},
+    "DrsDataComparisonSensor": {"comparisons": []},
+}
+WITH_JOB_IDS = [
+    name
+    for name, cls in CLASSES.items()
+    if "job_ids" in inspect.signature(inspect.unwrap(cls.__init__)).parameters
+]
+
+
+def _make(name: str, **arguments: Any) -> Any:
+    return CLASSES[name](task_id="task", **REQUIRED.get(name, {}) | arguments)
+
+
+@pytest.mark.parametrize("name", WITH_JOB_IDS)
+def test_empty_job_ids_fail_or_skip(name: str, emulator: Emulator, context: dict[str, Any]) -> None:
+    with pytest.raises(AirflowFailException, match="job_ids is empty"):
+        _make(name, job_ids=[]).execute(context)
+    with pytest.raises(AirflowSkipException, match="nothing to do"):
+        _make(name, job_ids=[], on_empty="skip").execute(context)
+
+    assert emulator.journal() == []
+
+
+@pytest.mark.parametrize("name", WITH_JOB_IDS)
+def test_unknown_on_empty_is_rejected(name: str) -> None:
+    with pytest.raises(Exception, match="on_empty 'ignore' is invalid"):
+        _make(name, job_ids=["a"], on_empty="ignore")
+
+
+def test_output_of_mapped_task_is_flattened(emulator: Emulator, context: dict[str, Any]) -> None:
+    first, second, third = emulator.job_ids[:3]
+
+    passed = _make("DrsBatchPrecheckOperator", job_ids=[[first, second], [third], []]).execute(context)
+
+    assert passed == [first, second, third]
+
+
+@pytest.mark.parametrize("text", ["{0},{1}", " {0} ,\n {1}\n", "{0}\r\n{1}", '[["{0}"], [" {1} "]]'])
+def test_typed_job_ids_are_split(text: str, emulator: Emulator, context: dict[str, Any]) -> None:
+    first, second = emulator.job_ids[:2]
+    value = text.replace("{0}", first).replace("{1}", second)
+
+    assert _make("DrsBatchPrecheckOperator", job_ids=value).execute(context) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (["a", 7], r"job_ids\[1\] is 7"),
+        ([["a"], ["b", ["c"]]], r"job_ids\[1\]\[1\] is \['c'\]"),
+        (["a", "x" * 50_000], r"job_ids\[1\] is 'xxx"),
+        ("a, b/c", r"job_ids\[1\] is 'b/c'"),
+        ("[" + "1" * 50_000, "job_ids: '"),
+    ],
+)
+def test_invalid_job_id_is_named(value: Any, place: str, context: dict[str, Any]) -> None:
+    with pytest.raises(AirflowFailException, match=place) as caught:
+        _make("DrsBatchPrecheckOperator", job_ids=value).execute(context)
+
+    assert len(str(caught.value)) < 300
+
+
+def test_durations_are_seconds_or_timedelta(emulator: Emulator) -> None:
+    minute = datetime.timedelta(minutes=1)
+    options = {"poke_interval": minute, "timeout": minute * 5}
+
+    precheck = _make("DrsBatchPrecheckOperator", job_ids="a", settle_time=minute, **options)
+    sensor = _make("DrsPrecheckSensor", job_ids="a", **options)
+
+    assert (precheck.poke_interval, precheck.timeout, precheck.settle_time) == (60, 300, 60)
+    assert (sensor.poke_interval, sensor.timeout) == (60, 300)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "5", True, None, datetime.timedelta()])
+def test_invalid_duration_is_rejected(value: Any) -> None:
+    with pytest.raises(ValueError, match="timeout is .*: expected seconds above 0, or a timedelta"):
+        read_duration("timeout", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("DrsJobStatusSensor", {"target_statuses": ["INCREMENTAL"]}),
+        ("DrsJobStatusSensor", {"failed_statuses": "INCREMENTAL"}),
+        ("DrsPrecheckSensor", {"alarms": "everything"}),
+        ("DrsPrecheckSensor", {"alarms": [{"item": "binLog"}]}),
+        ("DrsPrecheckSensor", {"on_failure": "ignore"}),
+        ("DrsBatchPrecheckOperator", {"precheck_mode": "forFun"}),
+        ("DrsBatchPrecheckOperator", {"alarms": 3}),
+        ("DrsStartJobsOperator", {"alarms": "none"}),
+        ("DrsStartJobsOperator", {"start_time": "2099-01-01T00:00:00"}),
+        ("DrsStartJobsOperator", {"start_time": "soon"}),
+        ("DrsPauseJobsOperator", {"pause_mode": "source"}),
+        ("DrsSetSyncPoliciesOperator", {"conflict_policy": "merge"}),
+        ("DrsSetSyncPoliciesOperator", {"filter_ddl_policy": "drop_table"}),
+        ("DrsCompareDataOperator", {"data": "rows"}),
+        ("DrsCompareDataOperator", {"conflict_policy": "drop"}),
+        ("DrsSwitchOverOperator", {"mode": "both"}),
+        ("DrsListJobsOperator", {"db_use_type": "backup"}),
+        ("DrsListJobsOperator", {"status": "INCREMENTAL"}),
+        ("DrsCompareParametersOperator", {"on_difference": "warn"}),
+    ],
+)
+def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: dict[str, Any]) -> None:
+    jobs = {"job_ids": "a"} if name in WITH_JOB_IDS else {}
+    with pytest.raises(Exception, match=next(iter(arguments))):
+        _make(name, **jobs, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("DrsJobStatusSensor", {"target_statuses": "{{ params.status }}"}),
+        ("DrsPrecheckSensor", {"alarms": "accepted.yaml"}),
+        ("DrsPrecheckSensor", {"alarms": ["binLog", "{{ params.item }}"]}),
+        ("DrsStartJobsOperator", {"start_time": "{{ data_interval_end }}"}),
+        ("DrsStartJobsOperator", {"start_time": "2020-01-01T00:00:00Z"}),
+    ],
+)
+def test_templates_are_checked_when_the_task_runs(name: str, arguments: dict[str, Any]) -> None:
+    assert _make(name, job_ids="a", **arguments).task_id == "task"
