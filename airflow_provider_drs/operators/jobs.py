@@ -208,14 +208,18 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         self._finished: list[str] | None = None
 
     def execute_complete(
-        self, context: Context, event: Any = None, began_s: float | None = None
+        self,
+        context: Context,
+        event: Any = None,
+        began_s: float | None = None,
+        execution_deadline: float | None = None,
     ) -> list[str]:
         """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
         from airflow_provider_drs.assets.drs import attach_job_ids
         from airflow_provider_drs.operators import waiting
 
         with waiting.fail_on_permanent_error():
-            job_ids = self._finish(waiting.read_event(event, began_s), context)
+            job_ids = self._finish(waiting.read_event(event, began_s, execution_deadline), context)
             attach_job_ids(context, self.outlets, job_ids)
             return job_ids
 
@@ -228,20 +232,22 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
             # The result is evaluated at the end of the wait; there is none if an earlier try has finished.
             job_ids: list[str] = self.execute_resumable(context)
             return job_ids if self._finished is None else self._finished
+        execution_deadline = waiting.find_execution_deadline(self)
         watch, began_s = self._create_watch(self._perform_and_link(context)), time.time()
         with self._open_hook() as hook:
             if waiting.poll(hook, watch, self.log):
                 waiting.record_wait(watch, began_s)
                 return self._finish(watch, context)
-        trigger, timeout = waiting.create_trigger(
-            self.drs_conn_id,
-            watch,
-            poke_interval=self.poke_interval,
-            deadline=self._deadline(),
-            stop_on_kill=self._jobs_to_stop(),
-        )
         self.defer(
-            trigger=trigger, method_name="execute_complete", timeout=timeout, kwargs={"began_s": began_s}
+            **waiting.create_trigger(
+                self.drs_conn_id,
+                watch,
+                poke_interval=self.poke_interval,
+                deadline=self._deadline(),
+                execution_deadline=execution_deadline,
+                began_s=began_s,
+                stop_on_kill=self._jobs_to_stop(),
+            )
         )
 
     # The interface of ResumableJobMixin. Its external ID is the list of the jobs to wait for.

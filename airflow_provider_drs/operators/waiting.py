@@ -6,9 +6,9 @@ import contextlib
 import datetime
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.protocol.core.errors import DrsError
@@ -17,7 +17,6 @@ from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.operators.arguments import Log
-    from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
 # The deadline ends a deferral. If no triggerer is running, the scheduler ends it this much later.
 _GRACE_S = 600.0
@@ -83,15 +82,29 @@ def find_deadline(start_time: object, timeout: float) -> float:
 
 
 def create_trigger(
-    drs_conn_id: str, watch: Watch, *, poke_interval: float, deadline: float, stop_on_kill: Sequence[str] = ()
-) -> tuple[DrsWatchTrigger, datetime.timedelta]:
+    drs_conn_id: str,
+    watch: Watch,
+    *,
+    poke_interval: float,
+    deadline: float,
+    execution_deadline: float | None,
+    began_s: float | None,
+    stop_on_kill: Sequence[str] = (),
+) -> dict[str, Any]:
     """
-    Return the trigger that continues a wait, and the time after which the scheduler may end it.
+    Return the arguments of ``defer``: the trigger that continues a wait, and where the task resumes.
 
+    :param execution_deadline: epoch seconds at which ``execution_timeout`` ends. Airflow 3 does not apply it
+        to deferred tasks, so the trigger does.
+    :param began_s: epoch seconds at which the wait started.
     :param stop_on_kill: the jobs to stop if a user kills the deferred task.
     """
     from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
+    if execution_deadline is not None and execution_deadline < deadline:
+        deadline = execution_deadline
+    else:
+        execution_deadline = None
     trigger = DrsWatchTrigger(
         drs_conn_id=drs_conn_id,
         watch=watch.to_dict(),
@@ -99,15 +112,28 @@ def create_trigger(
         deadline=deadline,
         stop_on_kill=list(stop_on_kill),
     )
-    return trigger, datetime.timedelta(seconds=max(deadline - time.time(), 0.0) + _GRACE_S)
+    return {
+        "trigger": trigger,
+        "method_name": "execute_complete",
+        "timeout": datetime.timedelta(seconds=max(deadline - time.time(), 0.0) + _GRACE_S),
+        "kwargs": {"began_s": began_s, "execution_deadline": execution_deadline},
+    }
 
 
-def read_event(event: object, began_s: float | None = None) -> Watch:
+def find_execution_deadline(task: Any) -> float | None:
+    """Return when the ``execution_timeout`` of a task ends if it starts now, in epoch seconds."""
+    limit = task.execution_timeout
+    return None if limit is None else time.time() + limit.total_seconds()
+
+
+def read_event(event: object, began_s: float | None = None, execution_deadline: float | None = None) -> Watch:
     """
     Return the watch of a trigger event.
 
     :param began_s: epoch seconds at which the wait started, if known.
+    :param execution_deadline: the deadline if it is that of ``execution_timeout``.
     :raises AirflowSensorTimeout: the deadline has passed.
+    :raises AirflowTaskTimeout: the deadline of ``execution_timeout`` has passed.
     :raises AirflowFailException: a permanent error, or an event that this version cannot read.
     """
     if not isinstance(event, Mapping) or "status" not in event or "watch" not in event:
@@ -119,7 +145,7 @@ def read_event(event: object, began_s: float | None = None) -> Watch:
             "The trigger event was written by an incompatible provider version. Clear the task to poll again."
         ) from None
     if event["status"] == "timed_out":
-        raise_timeout(watch, began_s)
+        raise_timeout(watch, began_s, is_execution_timeout=execution_deadline is not None)
     if event["status"] == "failed":
         with fail_on_permanent_error():
             raise DrsError.from_dict(event["error"])
@@ -143,11 +169,16 @@ def record_wait(watch: Watch, began_s: float | None) -> None:
         metrics.time_wait(watch.kind, max(0.0, time.time() - began_s), is_done=watch.is_done)
 
 
-def raise_timeout(watch: Watch, began_s: float | None = None) -> NoReturn:
+def raise_timeout(
+    watch: Watch, began_s: float | None = None, *, is_execution_timeout: bool = False
+) -> NoReturn:
     """Raise the timeout of a wait, with the jobs that have not finished."""
     record_wait(watch, began_s)
+    # After an execution timeout Airflow retries the task, as it does when one ends in a worker.
+    error = AirflowTaskTimeout if is_execution_timeout else AirflowSensorTimeout
+    argument = "execution_timeout" if is_execution_timeout else "timeout"
     after = "" if began_s is None else f" after {datetime.timedelta(seconds=round(time.time() - began_s))}"
-    raise AirflowSensorTimeout(
+    raise error(
         f"Timed out{after}: {len(watch.pending)} of {len(watch.job_ids)} jobs have not finished "
-        f"({', '.join(watch.pending)}). Increase timeout if they need longer."
+        f"({', '.join(watch.pending)}). Increase {argument} if they need longer."
     )

@@ -109,12 +109,16 @@ class _DrsSensor(BaseSensorOperator):
             return True
 
     def execute_complete(
-        self, context: Context, event: Any = None, began_s: float | None = None
+        self,
+        context: Context,
+        event: Any = None,
+        began_s: float | None = None,
+        execution_deadline: float | None = None,
     ) -> list[str]:
         """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
         from airflow_provider_drs.operators import waiting
 
-        self._watch = waiting.read_event(event, began_s)
+        self._watch = waiting.read_event(event, began_s, execution_deadline)
         return self._finish(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -141,16 +145,18 @@ class _DrsSensor(BaseSensorOperator):
         from airflow_provider_drs.operators import waiting
 
         deadline = time.time() + self.timeout
+        execution_deadline = waiting.find_execution_deadline(self)
         if self.poke(context) or self._watch is None:
             return
-        trigger, timeout = waiting.create_trigger(
-            self.drs_conn_id, self._watch, poke_interval=self.poke_interval, deadline=deadline
-        )
         self.defer(
-            trigger=trigger,
-            method_name="execute_complete",
-            timeout=timeout,
-            kwargs={"began_s": self._began_s},
+            **waiting.create_trigger(
+                self.drs_conn_id,
+                self._watch,
+                poke_interval=self.poke_interval,
+                deadline=deadline,
+                execution_deadline=execution_deadline,
+                began_s=self._began_s,
+            )
         )
 
     def _poke_until_done(self, context: Context) -> None:

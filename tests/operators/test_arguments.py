@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
 
+from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
@@ -104,6 +111,36 @@ def test_durations_are_seconds_or_timedelta(emulator: Emulator) -> None:
 def test_invalid_duration_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match="timeout is .*: expected seconds above 0, or a timedelta"):
         read_duration("timeout", value)
+
+
+WAITS: list[tuple[str, dict[str, Any]]] = [
+    ("DrsBatchPrecheckOperator", {"wait_for_completion": True}),
+    ("DrsPrecheckSensor", {}),
+    ("DrsJobStatusSensor", {"target_statuses": "FULL_TRANSFER_COMPLETE"}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), WAITS)
+@pytest.mark.parametrize("timeout_s", [60, 0.3])
+def test_execution_timeout_ends_a_deferred_wait(
+    emulator: Emulator, context: dict[str, Any], name: str, arguments: dict[str, Any], timeout_s: float
+) -> None:
+    emulator.set_verdict(None, "pass", duration_s=600)
+    _make("DrsBatchPrecheckOperator", job_ids=emulator.job_ids).execute(context)
+    limit = datetime.timedelta(seconds=0.3 if timeout_s > 1 else 60)
+    options = {"deferrable": True, "poke_interval": 0.05, "timeout": timeout_s, "execution_timeout": limit}
+    task = _make(name, job_ids=emulator.job_ids, **arguments, **options)
+
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    event = asyncio.run(anext(deferred.value.trigger.run())).payload
+    expected = AirflowTaskTimeout if timeout_s > 1 else AirflowSensorTimeout
+    with pytest.raises(expected, match="Timed out after .* 10 of 10 jobs have not finished"):
+        task.resume_execution(
+            deferred.value.method_name, {**(deferred.value.kwargs or {}), "event": event}, context
+        )
+
+    assert event["status"] == "timed_out"
 
 
 @pytest.mark.parametrize(
