@@ -13,13 +13,13 @@ from airflow_provider_drs.protocol.connection.auth import Outgoing
 from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import (
-    LARGEST_BODY,
     Conversation,
     FailureKind,
     Pause,
     Response,
     TransportFailure,
 )
+from airflow_provider_drs.transport.body import Body
 from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
@@ -105,11 +105,13 @@ class AiohttpTransport:
                 allow_redirects=False,
                 proxy=self._proxies.get(url.origin()),
             ) as response:
-                body = await _read_body(response)
-                if body is None:
-                    return TransportFailure(FailureKind.TOO_LARGE)
+                body = Body(response.headers.get("content-encoding"))
+                while piece := await response.content.readany():
+                    if not body.add(piece):
+                        response.close()
+                        return TransportFailure(FailureKind.TOO_LARGE)
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, headers, body)
+                return Response(response.status, body.remove_coding(headers), body.join())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return translate(error)
 
@@ -144,19 +146,6 @@ class AiohttpTransport:
             sock_connect=min(self._settings.connect_timeout_s, timeout_s),
             sock_read=min(self._settings.read_timeout_s, timeout_s),
         )
-
-
-async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body, or ``None`` if it is too large; the remainder is not read."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := await response.content.readany():
-        size += len(piece)
-        if size > LARGEST_BODY:
-            response.close()
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 # The first matching class decides: specific classes come first.

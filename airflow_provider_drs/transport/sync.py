@@ -15,13 +15,13 @@ import urllib3
 from airflow_provider_drs.protocol.connection.auth import Outgoing
 from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.wire import (
-    LARGEST_BODY,
     Conversation,
     FailureKind,
     Pause,
     Response,
     TransportFailure,
 )
+from airflow_provider_drs.transport.body import Body
 from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
@@ -107,26 +107,15 @@ class RequestsTransport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read_body(response)
-                if body is None:
-                    return TransportFailure(FailureKind.TOO_LARGE)
+                body = Body(response.headers.get("content-encoding"))
+                # Read up to the empty piece at the end, which alone shows that the body is complete.
+                while piece := response.raw.read(_PIECE, decode_content=False):
+                    if not body.add(piece):
+                        return TransportFailure(FailureKind.TOO_LARGE)
                 headers = {name.lower(): _unfold(value) for name, value in response.headers.items()}
-                return Response(response.status_code, headers, body)
+                return Response(response.status_code, body.remove_coding(headers), body.join())
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return translate(error)
-
-
-def _read_body(response: requests.Response) -> bytes | None:
-    """Return the body, or ``None`` if it is too large; the remainder is not read."""
-    pieces: list[bytes] = []
-    size = 0
-    # Read up to the empty chunk at the end, which alone shows that the body is complete.
-    while piece := response.raw.read(_PIECE, decode_content=False):
-        size += len(piece)
-        if size > LARGEST_BODY:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 # The first matching class decides: specific classes come first.

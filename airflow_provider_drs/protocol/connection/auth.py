@@ -16,7 +16,7 @@ from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, Dr
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.wire import Conversation, Request, Response, Service, encode_body
 
-# A compressed body can expand a thousandfold; uncompressed ones are small enough.
+# Uncompressed responses are small enough, and cannot expand.
 _JSON_HEADERS: dict[str, str] = {
     "Content-Type": "application/json",
     "Accept": "application/json",

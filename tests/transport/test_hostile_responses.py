@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ def _take_request(caller: socket.socket) -> None:
         stream.read(length)
 
 
-def _answer(body: bytes, *headers: bytes) -> bytes:
+def _respond(body: bytes, *headers: bytes) -> bytes:
     fields = (b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), b"Connection: close", *headers)
     return b"\r\n".join(fields) + b"\r\n\r\n" + body
 
@@ -95,22 +96,31 @@ TOO_LARGE: dict[str, Script] = {
     "a-length-of-terabytes": lambda: itertools.chain(
         [_head(b"Content-Length: 9999999999999")], itertools.repeat(b" " * MIB)
     ),
-}
-UNREADABLE: dict[str, Script] = {
-    "gzip-bomb": lambda: [_answer(BOMB, b"Content-Encoding: gzip", b"Content-Type: application/json")],
-    "gzip-chunked": lambda: [
+    "gzip-bomb": lambda: [_respond(BOMB, b"Content-Encoding: gzip", b"Content-Type: application/json")],
+    "gzip-bomb-of-many": lambda: [_respond(gzip.compress(b" " * MIB) * 64, b"Content-Encoding: gzip")],
+    "gzip-bomb-chunked": lambda: [
         _head(b"Content-Encoding: gzip", b"Transfer-Encoding: chunked", b"Connection: close")
         + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BOMB), BOMB)
     ],
-    "deep": lambda: [_answer(b'{"results": ' + b"[" * 5_000_000)],
-    "deep-and-closed": lambda: [_answer(b'{"results": ' + b"[" * 200_000 + b"]" * 200_000 + b"}")],
-    "twin-keys": lambda: [_answer(b'{"results": [], "results": [{"id": "x"}]}')],
-    "nan": lambda: [_answer(b'{"results": [{"id": "x", "status": NaN}]}')],
-    "no-utf-8": lambda: [_answer(b'{"results": [{"id": "\xff\xfe"}]}')],
-    "utf-16": lambda: [_answer(VALID.decode().encode("utf-16"))],
-    "a-huge-number": lambda: [_answer(b'{"results": ' + b"9" * 1_000_000 + b"}")],
-    "html": lambda: [_answer(b"<html>login</html>", b"Content-Type: application/json")],
-    "nothing": lambda: [_answer(b"")],
+}
+COMPRESSED: dict[str, tuple[bytes, bytes]] = {
+    "gzip": (b"gzip", gzip.compress(VALID)),
+    "x-gzip": (b" X-GZIP ", gzip.compress(VALID)),
+    "gzip-of-two": (b"gzip", gzip.compress(VALID[:9]) + gzip.compress(VALID[9:])),
+    "deflate": (b"deflate", zlib.compress(VALID)),
+    "identity": (b"identity", VALID),
+}
+UNREADABLE: dict[str, Script] = {
+    "brotli": lambda: [_respond(b"\x8b\x02\x80", b"Content-Encoding: br")],
+    "deep": lambda: [_respond(b'{"results": ' + b"[" * 5_000_000)],
+    "deep-and-closed": lambda: [_respond(b'{"results": ' + b"[" * 200_000 + b"]" * 200_000 + b"}")],
+    "twin-keys": lambda: [_respond(b'{"results": [], "results": [{"id": "x"}]}')],
+    "nan": lambda: [_respond(b'{"results": [{"id": "x", "status": NaN}]}')],
+    "no-utf-8": lambda: [_respond(b'{"results": [{"id": "\xff\xfe"}]}')],
+    "utf-16": lambda: [_respond(VALID.decode().encode("utf-16"))],
+    "a-huge-number": lambda: [_respond(b'{"results": ' + b"9" * 1_000_000 + b"}")],
+    "html": lambda: [_respond(b"<html>login</html>", b"Content-Type: application/json")],
+    "nothing": lambda: [_respond(b"")],
 }
 BROKEN: dict[str, Script] = {
     "endless-headers": lambda: itertools.chain(
@@ -123,6 +133,8 @@ BROKEN: dict[str, Script] = {
     "an-endless-chunk-size": lambda: itertools.chain(
         [_head(b"Transfer-Encoding: chunked")], itertools.repeat(b"1" * MIB)
     ),
+    "gzip-cut-short": lambda: [_respond(gzip.compress(VALID)[:-9], b"Content-Encoding: gzip")],
+    "gzip-of-garbage": lambda: [_respond(VALID, b"Content-Encoding: gzip")],
     "no-http": lambda: [b"220 mail.example ESMTP\r\n\r\n"],
     "cut-short": lambda: [_head(b"Content-Length: 4000") + VALID],
 }
@@ -159,7 +171,9 @@ def _bounded_memory(most: int) -> Iterator[None]:
     assert peak <= most, f"{peak / MIB:.1f} MiB"
 
 
-@pytest.mark.parametrize("name", ["endless-chunks", "a-length-of-terabytes", "gzip-bomb", "deep"])
+@pytest.mark.parametrize(
+    "name", ["endless-chunks", "a-length-of-terabytes", "gzip-bomb", "gzip-bomb-of-many", "deep"]
+)
 def test_response_memory_is_limited(serve: Any, hook: Any, name: str) -> None:
     serve((TOO_LARGE | UNREADABLE)[name])
 
@@ -176,6 +190,15 @@ def test_too_large_response_is_not_read(serve: Any, hook: Any, script: Script) -
 
     assert len(server.sent) == 1
     assert server.sent[0] <= LARGEST_BODY + BUFFERED
+
+
+@pytest.mark.parametrize(("coding", "body"), COMPRESSED.values(), ids=COMPRESSED)
+def test_compressed_response_is_decoded(serve: Any, hook: Any, coding: bytes, body: bytes) -> None:
+    pieces = [body[n : n + 7] for n in range(0, len(body), 7)]
+    chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (*pieces, b"")]
+    serve(lambda: [_head(b"Content-Encoding: " + coding, b"Transfer-Encoding: chunked"), *chunks])
+
+    assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"
 
 
 @pytest.mark.parametrize("script", UNREADABLE.values(), ids=UNREADABLE)
@@ -202,8 +225,8 @@ def test_header_line_breaks_are_removed(
     serve: Any, hook: Any, caplog: Any, value: bytes, status: int
 ) -> None:
     caplog.set_level("DEBUG")
-    answer = _answer(VALID if status == 200 else b"{}", b"X-Request-Id: " + value)
-    serve(lambda: [answer.replace(b"200 OK", b"%d No" % status)])
+    response = _respond(VALID if status == 200 else b"{}", b"X-Request-Id: " + value)
+    serve(lambda: [response.replace(b"200 OK", b"%d No" % status)])
 
     try:
         (found,) = hook.get_job_statuses([JOB]).values()
@@ -220,6 +243,6 @@ def test_header_line_breaks_are_removed(
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"text/html; charset=utf-16", b"image/png", b""])
 def test_content_type_is_not_trusted(serve: Any, hook: Any, kind: bytes) -> None:
-    serve(lambda: [_answer(VALID, b"Content-Type: " + kind)])
+    serve(lambda: [_respond(VALID, b"Content-Type: " + kind)])
 
     assert hook.get_job_statuses([JOB])[JOB].status == "CONFIGURATION"
