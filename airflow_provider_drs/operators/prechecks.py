@@ -136,7 +136,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
                 rows.append(answer.to_dict())
                 self.log.info("%s %s", job_id, answer)
                 if not answer.is_shown:
-                    self.log.warning("%s: DRS still reports the previous pre-check", job_id)
+                    self.log.warning("%s: DRS does not report the new pre-check yet", job_id)
             else:
                 row = {"job_id": job_id, "precheck_id": None, "status": "rejected", "error": answer.to_dict()}
                 rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 import pytest
@@ -128,6 +129,29 @@ def test_missing_jobs_of_http_400_are_read_again(emulator: Emulator, hook: Any) 
 
     assert answers[known].status == "CONFIGURATION"
     assert isinstance(answers[UNKNOWN], DrsJobNotFoundError)
+
+
+@pytest.mark.parametrize("operation", ["BatchListJobStatus", "BatchCheckJobs", "BatchCheckResults"])
+def test_busy_without_rows_is_retried(emulator: Emulator, hook: Any, operation: str) -> None:
+    body = {"error_code": "DRS.M01504", "error_msg": "The task is being processed."}
+    emulator.inject("status", operation=operation, status=202, body=json.dumps(body), times=1)
+
+    if operation == "BatchListJobStatus":
+        answers = hook.get_job_statuses(emulator.job_ids)
+    else:
+        answers = hook.begin_prechecks(emulator.job_ids)
+
+    assert not [answer for answer in answers.values() if isinstance(answer, DrsError)]
+    assert [job["prechecks"] for job in emulator.jobs] == [int("Check" in operation)] * 10
+
+
+def test_accepted_precheck_outlasts_failing_reads(emulator: Emulator, hook: Any, connect: Any) -> None:
+    connect({"retry_timeout": 0.2})
+    emulator.inject("status", status=503, operation="BatchCheckResults", after=1, times=None)
+
+    answers = hook.begin_prechecks(emulator.job_ids)
+
+    assert {(answer.adopted, answer.is_shown) for answer in answers.values()} == {(False, False)}
 
 
 def test_results_override_the_top_level_error(emulator: Emulator, hook: Any) -> None:

@@ -176,7 +176,7 @@ def test_settle_time_limits_the_wait_for_the_new_run(
     _operator([job_id]).execute(context)
 
     assert _operator([job_id], settle_time=0).execute(context) == [job_id]
-    assert any("still reports the previous pre-check" in line for line in log_lines())
+    assert any("does not report the new pre-check yet" in line for line in log_lines())
 
 
 def test_unavailable_service_is_retried_by_airflow(

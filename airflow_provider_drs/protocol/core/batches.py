@@ -171,9 +171,13 @@ def _write_batch(
         try:
             fresh = yield from exchange(request, budget, partial(parse, request))
         except DrsError as refusal:
-            if len(pending) == len(batch) and error is None:
+            if refusal.error_code == BUSY_CODE:
+                # Without rows, it means all of them.
+                fresh = dict.fromkeys(pending, refusal)
+            elif len(pending) == len(batch) and error is None:
                 raise
-            return answers | dict.fromkeys(pending, refusal)
+            else:
+                return answers | dict.fromkeys(pending, refusal)
         # From here on something may have been changed: errors belong to the jobs.
         reported: Answers[T] = {} if isinstance(fresh, OutcomeUnknown) else fresh
         error = fresh.error if isinstance(fresh, OutcomeUnknown) else None

@@ -119,7 +119,7 @@ def begin_prechecks(
     :param settle_time: maximum seconds to wait until DRS returns the new pre-check. A new result that equals
         the previous one is not recognized as new, so the wait takes this long.
     :return: by job ID, the submission or an error. ``is_shown`` is ``False`` if DRS still returned the
-        previous pre-check after ``settle_time``.
+        previous pre-check after ``settle_time``, or could not be read.
     :raises DrsConfigError: precheck_mode is invalid; nothing was sent.
 
     Source: :drs:`public_api_management/performing_a_batch_pre-check`
@@ -164,7 +164,13 @@ def _settle(
     """Poll until DRS returns the new results, and return the jobs whose result is still the previous one."""
     left_s, pause_s = settle_time, _FIRST_PAUSE_S
     while job_ids:
-        results = yield from get_precheck_results(limits, job_ids)
+        try:
+            results = yield from get_precheck_results(limits, job_ids)
+        except DrsError as error:
+            if not error.is_transient:
+                raise
+            # DRS works on the pre-checks that it has accepted: a wait for them can continue.
+            break
         job_ids = [job_id for job_id in job_ids if not is_new_run(results[job_id], before[job_id])]
         if not job_ids or left_s <= 0:
             break
