@@ -43,6 +43,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
         (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
@@ -53,6 +54,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
     """
 
     template_fields: Sequence[str] = (*_DrsDatabasesOperator.template_fields, "shard_conn_ids")
+    hook_arguments = ("if_started",)
     past_participle = "tested"
 
     def __init__(
@@ -60,6 +62,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         cluster_mode: bool = False,
@@ -77,6 +80,8 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.cluster_mode = cluster_mode
         self.shard_conn_ids = shard_conn_ids
 
@@ -104,6 +109,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param changes: fields of the service: ``name``, ``description``, ``alarm_notify``, ``task_type``,
         ``replace_definer``, ``is_target_readonly``, ``store_db_info``, ``tags``, ... (templated)
     :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
@@ -115,7 +121,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
 
     template_fields: Sequence[str] = (*_DrsDatabasesOperator.template_fields, "changes")
     hook_method = "modify_jobs"
-    hook_arguments = ("changes",)
+    hook_arguments = ("changes", "if_started")
     past_participle = "modified"
 
     def __init__(
@@ -123,6 +129,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         changes: Mapping[str, Any] | None = None,
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
@@ -139,6 +146,8 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.changes = changes
 
 
@@ -148,6 +157,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param objects: names, such as ``"shop"`` for a database and ``"shop.orders"`` for a table; a mapping from
         names to names on the destination; or rows as the service accepts them. ``None`` selects everything.
         (templated)
@@ -159,6 +169,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "objects")
     hook_method = "select_objects"
     hook_arguments = (
+        "if_started",
         "objects",
         "sync_database",
     )
@@ -169,6 +180,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         objects: Any = None,
         sync_database: bool | None = None,
         allow_partial: bool = False,
@@ -178,6 +190,8 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.objects = objects
         self.sync_database = sync_database
 
@@ -195,6 +209,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param conflict_policy: what to do with an existing row: ``ignore``, ``overwrite`` or ``stop``.
         (templated)
     :param filter_ddl_policy: ``drop_database`` does not replicate such statements.
@@ -208,6 +223,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "conflict_policy", "slot_name")
     hook_method = "set_sync_policies"
     hook_arguments = (
+        "if_started",
         "conflict_policy",
         "filter_ddl_policy",
         "ddl_trans",
@@ -221,6 +237,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         conflict_policy: str | None = None,
         filter_ddl_policy: str | None = None,
         ddl_trans: bool | None = None,
@@ -233,6 +250,8 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"))
         check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",))
         self.conflict_policy = conflict_policy
@@ -248,6 +267,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param rules: each with ``tables`` (``["shop.orders"]``) and ``where``, an SQL condition for the rows to
         replicate; or with ``config``, for a condition across tables. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -256,7 +276,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "rules")
     hook_method = "transform_data"
-    hook_arguments = ("rules",)
+    hook_arguments = ("rules", "if_started")
     past_participle = "given its rules"
 
     def __init__(
@@ -264,6 +284,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         rules: Sequence[Mapping[str, Any]],
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
@@ -272,6 +293,8 @@ class DrsTransformDataOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.rules = rules
 
 
@@ -314,6 +337,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param replace_definer: ``False`` keeps the definers, which requires users of the same names on the
         destination.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -321,7 +345,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
     """
 
     hook_method = "set_definers"
-    hook_arguments = ("replace_definer",)
+    hook_arguments = ("replace_definer", "if_started")
     past_participle = "given its definers"
 
     def __init__(
@@ -329,6 +353,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         replace_definer: bool = True,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
@@ -337,6 +362,8 @@ class DrsSetDefinersOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.replace_definer = replace_definer
 
 
@@ -348,6 +375,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param refresh: read the databases; ``False`` uses what DRS read before.
     :param on_difference: ``report``, or ``fail`` to fail the task if there is a difference.
     :param ignore: names of parameters that may differ. (templated)
@@ -357,7 +385,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "ignore")
     hook_method = "compare_parameters"
-    hook_arguments = ("refresh",)
+    hook_arguments = ("refresh", "if_started")
     past_participle = "compared"
 
     def __init__(
@@ -365,6 +393,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         refresh: bool = True,
         on_difference: str = "report",
         ignore: Sequence[str] = (),
@@ -375,6 +404,8 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         if on_difference not in ("report", "fail"):
             raise ValueError(f"on_difference must be 'report' or 'fail', not {on_difference!r}")
         self.refresh = refresh
@@ -403,6 +434,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param values: by parameter name; ``None`` uses the value of the source. DRS recommends to keep
         ``innodb_buffer_pool_size`` at 70% of the destination's memory or less. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -411,7 +443,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "values")
     hook_method = "modify_parameters"
-    hook_arguments = ("values",)
+    hook_arguments = ("values", "if_started")
     past_participle = "given its parameters"
 
     def __init__(
@@ -419,6 +451,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         values: Mapping[str, str | int | None],
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
@@ -427,4 +460,6 @@ class DrsModifyParametersOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         self.values = values

@@ -35,14 +35,16 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param if_started: ``adopt`` returns jobs that were started before, without a pre-check; ``fail`` refuses
+        them.
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` if the service supports it. (templated)
     :param allow_partial: succeed with the accepted jobs; fail only if none was accepted.
     :param wait_for_completion: also wait for the results, like ``DrsPrecheckSensor``.
     :param alarms: with ``wait_for_completion``, which alarms are accepted, as in ``DrsPrecheckSensor``.
         (templated)
-    :param check_preconditions: read the jobs first, and reject what DRS would reject: a status other than
-        CONFIGURATION, and the parent of a dual-active pair. A backward job whose forward job is replicating
-        needs no pre-check, and is returned as accepted.
+    :param check_preconditions: read the jobs first, and reject what DRS would reject: a failed status, one
+        before CONFIGURATION, and the parent of a dual-active pair. A backward job whose forward job is
+        replicating needs no pre-check, and is returned as accepted.
     :param settle_time: maximum seconds, or a ``timedelta``, until DRS reports the new pre-checks instead of
         the previous ones.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -60,6 +62,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
+        if_started: str = "adopt",
         precheck_mode: str = "forStartJob",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
@@ -83,6 +86,8 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
+        check_choice("if_started", if_started, ("adopt", "fail"))
+        self.if_started = if_started
         check_choice("precheck_mode", precheck_mode, ("forStartJob", "forRetryJob"))
         check_alarms(alarms)
         self.precheck_mode = precheck_mode
@@ -101,6 +106,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
                 job_ids,
                 self.precheck_mode,
                 check_preconditions=self.check_preconditions,
+                if_started=self.if_started,
                 settle_time=self.settle_time,
             )
         errors = results.pick_errors(answers)

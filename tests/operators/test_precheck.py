@@ -79,9 +79,9 @@ def test_invalid_arguments_fail_without_request(
 
 
 def test_rejected_job_fails_the_task_after_all_batches(emulator: Emulator, context: dict[str, Any]) -> None:
-    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+    running = emulator.seed_job(status="FULL_TRANSFER_FAILED")
 
-    with pytest.raises(AirflowFailException, match="FULL_TRANSFER_STARTED") as caught:
+    with pytest.raises(AirflowFailException, match="FULL_TRANSFER_FAILED") as caught:
         _operator([running, *emulator.job_ids[:2]]).execute(context)
 
     assert running in str(caught.value)
@@ -91,7 +91,7 @@ def test_rejected_job_fails_the_task_after_all_batches(emulator: Emulator, conte
 
 
 def test_allow_partial_returns_accepted_jobs(emulator: Emulator, context: dict[str, Any]) -> None:
-    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+    running = emulator.seed_job(status="FULL_TRANSFER_FAILED")
 
     assert _operator([running, emulator.job_ids[0]], allow_partial=True).execute(context) == [
         emulator.job_ids[0]
@@ -127,7 +127,7 @@ def test_backward_job_without_precheck_is_returned(
 
 
 def test_check_preconditions_false(emulator: Emulator, context: dict[str, Any]) -> None:
-    running = emulator.seed_job(status="FULL_TRANSFER_STARTED")
+    running = emulator.seed_job(status="FULL_TRANSFER_FAILED")
 
     with pytest.raises(AirflowFailException, match=r"DRS\.M00304"):
         _operator([running], check_preconditions=False).execute(context)

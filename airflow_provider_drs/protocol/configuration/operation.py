@@ -35,6 +35,7 @@ def validate_connections(
     *,
     source: Endpoints | None = None,
     target: Endpoints | None = None,
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Test the connections from DRS to the databases of jobs, the sources first.
@@ -47,12 +48,13 @@ def validate_connections(
     :param source: the source database with its credentials, for all jobs or by job ID; ``None`` does not test
         it.
     :param target: the same for the destination.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: neither database is given, or an endpoint is incomplete; nothing was sent.
 
     Source: :drs:`public_api_management/testing_connections_in_batches`
     """
     rows = [partial(_make_test_row, *given) for given in _given_ends(source, target).items()]
-    return (yield from act(limits, "test", job_ids, *rows, id_key="id"))
+    return (yield from act(limits, "test", job_ids, *rows, id_key="id", if_started=if_started))
 
 
 def _make_test_row(end: str, endpoints: Endpoints, job: JobDetails) -> Mapping[str, Any]:
@@ -74,6 +76,7 @@ def validate_cluster_connections(
     source: Endpoints | None = None,
     target: Endpoints | None = None,
     shards: Sequence[Endpoint] = (),
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Test the connections from DRS to the databases of cluster jobs, all databases of a job in one test.
@@ -83,6 +86,7 @@ def validate_cluster_connections(
         it.
     :param target: the same for the destination.
     :param shards: the shard nodes of a cluster source.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: neither database is given, or an endpoint is incomplete; nothing was sent.
 
     Source: :drs:`public_api_management/testing_connections_in_batches_cluster_mode`
@@ -94,7 +98,7 @@ def validate_cluster_connections(
         ends += [("shard", shard) for shard in shards]
         return {"action": "testConnection", "property": to_cluster_property(ends, job)}
 
-    return (yield from act(limits, "test_cluster", job_ids, make_row))
+    return (yield from act(limits, "test_cluster", job_ids, make_row, if_started=if_started))
 
 
 def modify_jobs(
@@ -104,6 +108,7 @@ def modify_jobs(
     *,
     source: Endpoints | None = None,
     target: Endpoints | None = None,
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Modify jobs, or save their databases, which a pre-check requires.
@@ -116,6 +121,7 @@ def modify_jobs(
         ``task_type``, ``replace_definer``, ``is_target_readonly``, ``store_db_info``, ``tags`` and so on.
     :param source: the source database with its credentials, for all jobs or by job ID.
     :param target: the same for the destination.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: there is nothing to change, or a field is unknown; nothing was sent.
 
     Source: :drs:`public_api_management/modifying_tasks_in_batches`
@@ -144,11 +150,18 @@ def modify_jobs(
             known["replace_definer"] = bool(job.raw.get("replace_definer", True))
         return {key: value for key, value in known.items() if value != ""} | checked | ends
 
-    return (yield from act(limits, "configure" if given else "modify", job_ids, make_row))
+    if not given:
+        return (yield from act(limits, "modify", job_ids, make_row))
+    return (yield from act(limits, "configure", job_ids, make_row, if_started=if_started))
 
 
 def select_objects(
-    limits: Limits, job_ids: Iterable[str], objects: object = None, *, sync_database: bool | None = None
+    limits: Limits,
+    job_ids: Iterable[str],
+    objects: object = None,
+    *,
+    sync_database: bool | None = None,
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Select the objects that jobs replicate. Jobs that have already been started are adopted: they are not
@@ -159,6 +172,7 @@ def select_objects(
         of such names to their names in the destination, ``None`` for the same name; or rows as in the API,
         for views, schemas and names that contain a dot. ``None`` selects all objects.
     :param sync_database: whether synchronization jobs replicate whole databases.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: objects is invalid; nothing was sent.
 
     Source: :drs:`public_api_management/selecting_database_objects_in_batches`
@@ -167,11 +181,11 @@ def select_objects(
     row: dict[str, Any] = {"selected": bool(rows), "job": rows}
     if sync_database is not None:
         row["sync_database"] = sync_database
-    return (yield from act(limits, "select", job_ids, lambda job: row))
+    return (yield from act(limits, "select", job_ids, lambda job: row, if_started=if_started))
 
 
 def set_definers(
-    limits: Limits, job_ids: Iterable[str], replace_definer: bool = True
+    limits: Limits, job_ids: Iterable[str], replace_definer: bool = True, *, if_started: str = "adopt"
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Choose whether the user of the destination becomes the definer of the MySQL objects.
@@ -180,10 +194,11 @@ def set_definers(
     :param replace_definer: ``False`` does not change the definers; they must exist as users in the
         destination.
 
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     Source: :drs:`public_api_management/setting_definers_in_batches`
     """
     row = {"replace_definer": bool(replace_definer)}
-    return (yield from act(limits, "set_definers", job_ids, lambda job: row))
+    return (yield from act(limits, "set_definers", job_ids, lambda job: row, if_started=if_started))
 
 
 def set_flow_control(
@@ -212,6 +227,7 @@ def set_sync_policies(
     ddl_trans: bool | None = None,
     index_trans: bool | None = None,
     slot_name: str | None = None,
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Set how synchronization jobs handle conflicts, DDL and indexes. ``None`` does not set a policy.
@@ -222,6 +238,7 @@ def set_sync_policies(
     :param ddl_trans: whether to replicate DDL.
     :param index_trans: whether to replicate indexes.
     :param slot_name: the replication slot of a PostgreSQL source.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: no policy is set, or a value is invalid; nothing was sent.
 
     Source: :drs:`real-time_synchronization_management/configuring_synchronization_policies_in_batches`
@@ -235,11 +252,11 @@ def set_sync_policies(
             "slot_name": slot_name,
         }
     )
-    return (yield from act(limits, "set_policies", job_ids, lambda job: policies))
+    return (yield from act(limits, "set_policies", job_ids, lambda job: policies, if_started=if_started))
 
 
 def transform_data(
-    limits: Limits, job_ids: Iterable[str], rules: Sequence[Mapping[str, Any]]
+    limits: Limits, job_ids: Iterable[str], rules: Sequence[Mapping[str, Any]], *, if_started: str = "adopt"
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Add data processing rules to synchronization jobs, with one call per rule.
@@ -249,12 +266,17 @@ def transform_data(
     :param job_ids: one or more job IDs.
     :param rules: mappings with ``tables`` and ``where``, an SQL condition that selects the rows to replicate;
         or with ``config``, for a condition across tables.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :raises DrsConfigError: rules is empty, a rule is invalid, or a table has two rules; nothing was sent.
 
     Source: :drs:`real-time_synchronization_management/processing_data_in_batches`
     """
     rows = [_make_constant_row(row) for row in read_transformations(rules)]
-    return (yield from act(limits, "transform", job_ids, *rows, parse=_parse_transformations))
+    return (
+        yield from act(
+            limits, "transform", job_ids, *rows, if_started=if_started, parse=_parse_transformations
+        )
+    )
 
 
 def _make_constant_row(row: Mapping[str, Any]) -> Row:

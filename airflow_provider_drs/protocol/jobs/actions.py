@@ -28,7 +28,7 @@ from airflow_provider_drs.protocol.core.wire import Conversation, Request
 from airflow_provider_drs.protocol.jobs.messages import JobDetails, JobStatus
 from airflow_provider_drs.protocol.jobs.operation import get_job_details, get_job_statuses
 from airflow_provider_drs.protocol.jobs.outcome import GONE, JobOutcome, parse_outcomes
-from airflow_provider_drs.protocol.jobs.preconditions import RULES, Readiness, Rule
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Rule, find_rule
 from airflow_provider_drs.protocol.jobs.review import review_details
 from airflow_provider_drs.protocol.jobs.states import describe_status
 
@@ -46,6 +46,7 @@ def act(
     list_key: str = "jobs",
     id_key: str = "job_id",
     check: bool = True,
+    if_started: str = "adopt",
     parse: Parse[JobOutcome] = parse_outcomes,
 ) -> Conversation[Answers[JobOutcome]]:
     """
@@ -58,8 +59,9 @@ def act(
     :param rows: the rows of a job. Several rows are sent in several rounds, because a request can contain a
         job once; a rejected job is not in the next round.
     :param check: read and review the jobs first; otherwise DRS decides.
+    :param if_started: see :func:`~airflow_provider_drs.protocol.jobs.preconditions.find_rule`.
     """
-    rule = RULES[action]
+    rule = find_rule(action, if_started)
     details, answers = yield from review_for(limits, rule, job_ids, check=check)
     pending = [job_id for job_id in details if job_id not in answers]
     # Build all rows first: an invalid argument is reported before anything is sent.

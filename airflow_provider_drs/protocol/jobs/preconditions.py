@@ -8,10 +8,10 @@ before anything is sent. DRS decides where the documentation has no rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsJobStateError, make_error
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsJobStateError, check_choice, make_error
 from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JobDetails
 from airflow_provider_drs.protocol.jobs.states import (
     CONFIGURATION,
@@ -136,10 +136,10 @@ _TABLE = (
          engine="mysql"),
     Rule("set_flow_control", "BatchSetSpeed", "limited in speed", "drs_03_0130", not_task_type="INCR_TRANS"),
     Rule("compare_parameters", "BatchShowParams", "checked for differences", "drs_03_0141", _CONFIGURING,
-         uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
+         _STARTED, uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
     Rule("modify_parameters", "UpdateParams", "given parameters", "drs_03_0131", _CONFIGURING, _STARTED,
          uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
-    Rule("precheck", "BatchCheckJobs", "pre-checked", "drs_03_0110", _CONFIGURING,
+    Rule("precheck", "BatchCheckJobs", "pre-checked", "drs_03_0110", _CONFIGURING, _STARTED,
          backward=Backward.NOT_NEEDED),
     # Mode forRetryJob: only newer pages say which statuses allow it, and they differ.
     Rule("recheck", "BatchCheckJobs", "pre-checked again", "drs_03_0110", backward=Backward.NOT_NEEDED),
@@ -167,6 +167,19 @@ _TABLE = (
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _TABLE}
+#: What to do with jobs that were started before: nothing, as a rerun of a DAG needs, or refuse them.
+IF_STARTED = ("adopt", "fail")
+
+
+def find_rule(action: str, if_started: str) -> Rule:
+    """
+    Return the rule of an action before the start.
+
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before, ``fail`` refuses them.
+    :raises DrsConfigError: it has another value.
+    """
+    check_choice("if_started", if_started, IF_STARTED)
+    return RULES[action] if if_started == "adopt" else replace(RULES[action], done=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +261,8 @@ def _check_status(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
         return None
     if rule.allowed is None:
         remedy = "Remove it from job_ids."
+    elif job.phase is Phase.FAILED and job.status in _RETRYABLE:
+        remedy = "Fix the cause, then resume it (DrsRetryJobsOperator)."
     elif rule.allowed == _CONFIGURING:
         remedy = f"Expected {CONFIGURATION}. Remove it from job_ids."
     else:

@@ -12,7 +12,7 @@ from airflow_provider_drs.protocol.core.rows import read_flag, row_error
 from airflow_provider_drs.protocol.core.wire import Conversation, Document, Request, Response
 from airflow_provider_drs.protocol.jobs.actions import review_for
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
-from airflow_provider_drs.protocol.jobs.preconditions import RULES
+from airflow_provider_drs.protocol.jobs.preconditions import find_rule
 from airflow_provider_drs.protocol.parameters.messages import (
     ParameterComparison,
     build_parameters,
@@ -21,22 +21,23 @@ from airflow_provider_drs.protocol.parameters.messages import (
 
 
 def compare_parameters(
-    limits: Limits, job_ids: Iterable[str], *, refresh: bool = True
-) -> Conversation[Answers[ParameterComparison]]:
+    limits: Limits, job_ids: Iterable[str], *, refresh: bool = True, if_started: str = "adopt"
+) -> Conversation[Answers[ParameterComparison | JobOutcome]]:
     """
     Compare the parameters of source and destination of MySQL jobs, with one call per job.
 
     :param job_ids: one or more job IDs.
     :param refresh: read the parameters from the databases; ``False`` returns what DRS stored the last time.
+    :param if_started: ``adopt`` does not compare jobs that were started before; ``fail`` refuses them.
 
     Source: :drs:`public_api_management/obtaining_database_parameters_in_batches`
     """
-    details, refused = yield from review_for(limits, RULES["compare_parameters"], job_ids)
-    answers: Answers[ParameterComparison] = {}
+    rule = find_rule("compare_parameters", if_started)
+    details, known = yield from review_for(limits, rule, job_ids)
+    answers: Answers[ParameterComparison | JobOutcome] = {}
     for job_id in details:
-        error = refused.get(job_id)
         reading = _read_parameters(limits, job_id, refresh=refresh)
-        answers[job_id] = error if isinstance(error, DrsError) else (yield from reading)
+        answers[job_id] = known[job_id] if job_id in known else (yield from reading)
     return answers
 
 
@@ -48,7 +49,11 @@ def _read_parameters(
 
 
 def modify_parameters(
-    limits: Limits, job_ids: Iterable[str], values: Mapping[str, str | int | None]
+    limits: Limits,
+    job_ids: Iterable[str],
+    values: Mapping[str, str | int | None],
+    *,
+    if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Change parameters of the destination. Parameters that already have the requested value are not changed.
@@ -56,6 +61,7 @@ def modify_parameters(
     :param job_ids: one or more job IDs.
     :param values: the new values by parameter name; ``None`` uses the value of the source. DRS recommends to
         set ``innodb_buffer_pool_size`` to at most 70% of the destination's memory.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :return: by job ID, the outcome or an error. ``details`` of the outcome contains ``changed``, the names of
         the changed parameters, and ``should_restart``, whether the destination must be restarted.
     :raises DrsConfigError: values is empty; nothing was sent.
@@ -66,7 +72,7 @@ def modify_parameters(
         raise DrsConfigError(
             "values is empty: expected the new values of one or more parameters by their names."
         )
-    details, answers = yield from review_for(limits, RULES["modify_parameters"], job_ids)
+    details, answers = yield from review_for(limits, find_rule("modify_parameters", if_started), job_ids)
     for job_id in details:
         if job_id not in answers:
             answers[job_id] = yield from _modify(limits, job_id, values)

@@ -11,8 +11,9 @@ from airflow_provider_drs.protocol.core.batches import Answers, Limits, is_trans
 from airflow_provider_drs.protocol.core.errors import BUSY_CODE, DrsError, check_choice, has_code
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation, Pause
-from airflow_provider_drs.protocol.jobs.preconditions import Readiness
-from airflow_provider_drs.protocol.jobs.review import review_jobs
+from airflow_provider_drs.protocol.jobs.operation import get_job_details
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, find_rule
+from airflow_provider_drs.protocol.jobs.review import review_details
 from airflow_provider_drs.protocol.prechecks.messages import (
     PRECHECK_MODES,
     PrecheckResult,
@@ -103,6 +104,7 @@ def begin_prechecks(
     precheck_mode: str = "forStartJob",
     *,
     check_preconditions: bool = True,
+    if_started: str = "adopt",
     settle_time: float = SETTLE_S,
 ) -> Conversation[Answers[Submission]]:
     """
@@ -116,6 +118,7 @@ def begin_prechecks(
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` in clouds that support it.
     :param check_preconditions: read the jobs' details, and reject jobs that DRS would reject. A backward job
         whose forward job is replicating needs no pre-check.
+    :param if_started: ``adopt`` needs no pre-check for jobs that were started before; ``fail`` refuses them.
     :param settle_time: maximum seconds to wait until DRS returns the new pre-check. A new result that equals
         the previous one is not recognized as new, so the wait takes this long.
     :return: by job ID, the submission or an error. ``is_shown`` is ``False`` if DRS still returned the
@@ -129,11 +132,12 @@ def begin_prechecks(
     answers: Answers[Submission] = {}
     if check_preconditions:
         action = "precheck" if precheck_mode == PRECHECK_MODES[0] else "recheck"
-        reviews = yield from review_jobs(limits, checked, action)
+        details = yield from get_job_details(limits, checked)
+        reviews = yield from review_details(limits, find_rule(action, if_started), details)
         for job_id, review in reviews.items():
             if isinstance(review, DrsError):
                 answers[job_id] = review
-            elif review.readiness is Readiness.NOT_NEEDED:
+            elif review.readiness is not Readiness.READY:
                 answers[job_id] = Submission(job_id, "", needed=False)
     ready = [job_id for job_id in checked if job_id not in answers]
     if ready:

@@ -97,7 +97,7 @@ class PrecheckWatch(Watch):
             self._exempt = self._exempt.union(
                 job_id
                 for job_id, review in reviews.items()
-                if isinstance(review, Review) and review.readiness is Readiness.NOT_NEEDED
+                if isinstance(review, Review) and review.readiness is not Readiness.READY
             )
             self._reviewed = self._reviewed.union(to_review)
         return (yield from super().update(answers))
