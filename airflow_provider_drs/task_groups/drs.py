@@ -36,7 +36,7 @@ from airflow_provider_drs.task_groups.layout import Part, Replacements, lay_out
 if TYPE_CHECKING:
     import datetime
 
-    from airflow_provider_drs.operators.jobs import ConnIds
+    from airflow_provider_drs.operators.jobs import ConnIds, Duration
 
 #: The statuses that a job has after its full copy.
 COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
@@ -53,9 +53,10 @@ def drs_migration(
     max_delay_s: float | str = 10,
     cluster_mode: bool = False,
     drs_conn_id: str = "drs_default",
+    if_started: str = "adopt",
     deferrable: bool = True,
-    poke_interval: float = 30,
-    timeout: float = 7 * 24 * 3600,
+    poke_interval: Duration = 30,
+    timeout: Duration = 7 * 24 * 3600,
     until: str = "caught_up",
     replace: Replacements | None = None,
 ) -> Any:
@@ -74,16 +75,18 @@ def drs_migration(
     :param max_delay_s: maximum lag in seconds at which a job has caught up.
     :param cluster_mode: the jobs migrate MongoDB clusters; their parameters are not compared.
     :param drs_conn_id: the Airflow connection of type ``drs``.
+    :param if_started: ``adopt`` passes jobs through that were started before, so that a cleared run
+        continues; ``fail`` refuses them before the start.
     :param deferrable: wait in the triggerer.
-    :param poke_interval: seconds between two polls.
-    :param timeout: seconds to wait for the full copy, and again for catching up.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait for the full copy, and again for catching up.
     :param until: the last part to run; ``delete`` runs all of them.
     :param replace: replacements of parts by name: a function that creates a task from the job IDs of the
         previous task; ``None`` omits the part.
     :raises ValueError: *until* or *replace* has an unknown part.
     """
-    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
-    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
+    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(
             task_id="create",
@@ -101,7 +104,7 @@ def drs_migration(
         "compare_parameters": lambda ids: DrsCompareParametersOperator(
             task_id="compare_parameters", job_ids=ids, **drs
         ),
-        **_starting(waits, start_time),
+        **_starting(drs, waits, start_time),
         **_following(waits, timeout, max_delay_s),
     }
     if cluster_mode:
@@ -121,9 +124,10 @@ def drs_synchronization(
     start_time: datetime.datetime | str | int | None = None,
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
+    if_started: str = "adopt",
     deferrable: bool = True,
-    poke_interval: float = 30,
-    timeout: float = 7 * 24 * 3600,
+    poke_interval: Duration = 30,
+    timeout: Duration = 7 * 24 * 3600,
     until: str = "caught_up",
     replace: Replacements | None = None,
 ) -> Any:
@@ -140,8 +144,8 @@ def drs_synchronization(
 
     The other arguments are those of :func:`drs_migration`.
     """
-    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
-    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
+    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(
             task_id="create",
@@ -160,7 +164,7 @@ def drs_synchronization(
         "transform": lambda ids: DrsTransformDataOperator(
             task_id="transform", job_ids=ids, rules=rules, **drs
         ),
-        **_starting(waits, start_time),
+        **_starting(drs, waits, start_time),
         **_following(waits, timeout, max_delay_s),
     }
     optional = {"set_policies": policies, "transform": rules}
@@ -178,9 +182,10 @@ def drs_disaster_recovery(
     start_time: datetime.datetime | str | int | None = None,
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
+    if_started: str = "adopt",
     deferrable: bool = True,
-    poke_interval: float = 30,
-    timeout: float = 7 * 24 * 3600,
+    poke_interval: Duration = 30,
+    timeout: Duration = 7 * 24 * 3600,
     until: str = "caught_up",
     replace: Replacements | None = None,
 ) -> Any:
@@ -200,8 +205,8 @@ def drs_disaster_recovery(
 
     The other arguments are those of :func:`drs_migration`.
     """
-    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id}
-    waits = {**drs, "deferrable": deferrable, "poke_interval": poke_interval}
+    drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
+    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
     following = _following(waits, timeout, max_delay_s)
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(
@@ -212,7 +217,7 @@ def drs_disaster_recovery(
             **waits,
         ),
         **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
-        **_starting(waits, start_time),
+        **_starting(drs, waits, start_time),
         "full_copy": following["full_copy"],
         "caught_up": following["caught_up"],
     }
@@ -254,11 +259,9 @@ def _configuring(
     }
 
 
-def _starting(waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
+def _starting(drs: Mapping[str, Any], waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
     return {
-        "precheck": lambda ids: DrsBatchPrecheckOperator(
-            task_id="precheck", job_ids=ids, drs_conn_id=waits["drs_conn_id"]
-        ),
+        "precheck": lambda ids: DrsBatchPrecheckOperator(task_id="precheck", job_ids=ids, **drs),
         "wait_until_passed": lambda ids: DrsPrecheckSensor(
             task_id="wait_until_passed", job_ids=ids, timeout=3600, **waits
         ),
@@ -268,7 +271,7 @@ def _starting(waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
     }
 
 
-def _following(waits: Mapping[str, Any], timeout: float, max_delay_s: float | str) -> dict[str, Part]:
+def _following(waits: Mapping[str, Any], timeout: Duration, max_delay_s: float | str) -> dict[str, Part]:
     return {
         "full_copy": lambda ids: DrsJobStatusSensor(
             task_id="full_copy", job_ids=ids, target_statuses=COPIED, timeout=timeout, **waits
@@ -284,7 +287,7 @@ def _following(waits: Mapping[str, Any], timeout: float, max_delay_s: float | st
 
 
 def _wait_until_close(
-    task_id: str, waits: Mapping[str, Any], timeout: float, max_delay_s: float | str, ids: Any
+    task_id: str, waits: Mapping[str, Any], timeout: Duration, max_delay_s: float | str, ids: Any
 ) -> DrsReplicationDelaySensor:
     return DrsReplicationDelaySensor(
         task_id=task_id, job_ids=ids, max_delay_s=max_delay_s, timeout=timeout, **waits

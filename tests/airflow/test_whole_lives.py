@@ -104,9 +104,26 @@ def test_example_dags_run_concurrently(fast: Site) -> None:
     assert order == ["CreateCompareTask", "SwitchVip", "BatchDeleteJobs"]
     assert _status(fast, "shop-sync") == "RELEASE_RESOURCE_COMPLETE"
 
+    _rerun(fast, run_id, "drs_postgresql_sync", "orders.create", "billing.create")
+
     logs = [file.read_bytes() for file in (fast.airflow.home / "logs").rglob("*.log*")]
     assert not [text for text in [*logs, fast.airflow.dump()] if PASSWORD.encode() in text]
     assert PASSWORD not in str(fast.drs.journal())
+
+
+def _rerun(site: Site, run_id: str, dag_id: str, *task_ids: str) -> None:
+    """Clear a whole run: its jobs are adopted, and DRS gets no request that changes one."""
+    before = _calls(site)
+    tries = site.airflow.try_number(dag_id, run_id, task_ids[0])
+    site.airflow.clear(dag_id, run_id, *task_ids)
+    site.airflow.until(
+        lambda: site.airflow.try_number(dag_id, run_id, task_ids[0]) > tries, f"{dag_id} does not run again"
+    )
+    _wait(site, run_id, dag_id)
+
+    repeated = {operation for operation, count in _calls(site).items() if count > before[operation]}
+    reads = {"BatchListJobDetails", "BatchListJobStatus", "BatchListProgresses", "BatchCheckResults"}
+    assert repeated <= reads | {"ShowJobList", "KeystoneCreateUserTokenByPassword"}
 
 
 def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None:
