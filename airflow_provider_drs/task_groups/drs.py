@@ -86,7 +86,11 @@ def drs_migration(
     :raises ValueError: *until* or *replace* has an unknown part.
     """
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
-    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
+    waits: dict[str, Any] = {
+        "drs_conn_id": drs_conn_id,
+        "deferrable": deferrable,
+        "poke_interval": poke_interval,
+    }
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(
             task_id="create",
@@ -145,7 +149,11 @@ def drs_synchronization(
     The other arguments are those of :func:`drs_migration`.
     """
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
-    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
+    waits: dict[str, Any] = {
+        "drs_conn_id": drs_conn_id,
+        "deferrable": deferrable,
+        "poke_interval": poke_interval,
+    }
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(
             task_id="create",
@@ -206,7 +214,11 @@ def drs_disaster_recovery(
     The other arguments are those of :func:`drs_migration`.
     """
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
-    waits = {"drs_conn_id": drs_conn_id, "deferrable": deferrable, "poke_interval": poke_interval}
+    waits: dict[str, Any] = {
+        "drs_conn_id": drs_conn_id,
+        "deferrable": deferrable,
+        "poke_interval": poke_interval,
+    }
     following = _following(waits, timeout, max_delay_s)
     parts: dict[str, Part] = {
         "create": lambda jobs: DrsCreateJobsOperator(

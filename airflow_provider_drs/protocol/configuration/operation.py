@@ -193,8 +193,8 @@ def set_definers(
     :param job_ids: one or more job IDs.
     :param replace_definer: ``False`` does not change the definers; they must exist as users in the
         destination.
-
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
+
     Source: :drs:`public_api_management/setting_definers_in_batches`
     """
     row = {"replace_definer": bool(replace_definer)}
