@@ -108,6 +108,11 @@ COMMANDS = (
                 "forStartJob, or forRetryJob if the service supports it",
                 {"default": "forStartJob", "choices": ("forStartJob", "forRetryJob")},
             ),
+            Argument(
+                ("--recheck",),
+                "all jobs, or only those whose latest pre-check has not passed; default: all",
+                {"default": "all", "choices": ("all", "failed")},
+            ),
             _ALARMS,
             *_WAITING,
             *_COMMON,

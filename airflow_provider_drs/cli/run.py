@@ -109,13 +109,21 @@ class _Session:
 def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
     with _Session(arguments, screen) as session:
-        answers = session.run(begin_prechecks, job_ids, arguments.mode)
+        answers = session.run(
+            begin_prechecks,
+            job_ids,
+            arguments.mode,
+            recheck=arguments.recheck,
+            alarms=alarms.at(time.time()),
+        )
         refused = _pick_errors(answers)
         accepted = [job_id for job_id in answers if job_id not in refused]
         if not arguments.wait:
             rows = {job_id: answer.to_dict() for job_id, answer in answers.items() if job_id in accepted}
             return _show_jobs(answers, rows, "PRE-CHECK")
-        reports = {job_id: JobReport(job_id, Verdict.FAILED, error=each) for job_id, each in refused.items()}
+        reports = {
+            job_id: JobReport(job_id, Verdict.FAILED, error=error) for job_id, error in refused.items()
+        }
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
             session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,14 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
     :param if_started: ``adopt`` returns jobs that were started before, without a pre-check; ``fail`` refuses
         them.
+    :param recheck: ``all`` checks all jobs. ``failed`` checks only those whose latest pre-check has not
+        passed, as DRS reports it now, for example after you have fixed 3 of 500 sources; the others are
+        returned as accepted.
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` if the service supports it. (templated)
     :param allow_partial: succeed with the accepted jobs; fail only if none was accepted.
     :param wait_for_completion: also wait for the results, like ``DrsPrecheckSensor``.
-    :param alarms: with ``wait_for_completion``, which alarms are accepted, as in ``DrsPrecheckSensor``.
-        (templated)
+    :param alarms: with ``wait_for_completion`` or ``recheck="failed"``, which alarms are accepted, as in
+        ``DrsPrecheckSensor``. (templated)
     :param check_preconditions: read the jobs first, and reject what DRS would reject: a failed status, one
         before CONFIGURATION, and the parent of a dual-active pair. A backward job whose forward job is
         replicating needs no pre-check, and is returned as accepted.
@@ -63,6 +67,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         job_ids: JobIds,
         on_empty: str = "fail",
         if_started: str = "adopt",
+        recheck: str = "all",
         precheck_mode: str = "forStartJob",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
@@ -87,7 +92,9 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
         check_choice("if_started", if_started, ("adopt", "fail"))
+        check_choice("recheck", recheck, ("all", "failed"))
         self.if_started = if_started
+        self.recheck = recheck
         check_choice("precheck_mode", precheck_mode, ("forStartJob", "forRetryJob"))
         check_alarms(alarms)
         self.precheck_mode = precheck_mode
@@ -100,13 +107,15 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         from airflow_provider_drs.operators import arguments, results
 
         job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
-        arguments.read_alarms(self.alarms, self.log)
+        alarms = arguments.read_alarms(self.alarms, self.log)
         with self._open_hook() as hook:
             answers = hook.begin_prechecks(
                 job_ids,
                 self.precheck_mode,
                 check_preconditions=self.check_preconditions,
                 if_started=self.if_started,
+                recheck=self.recheck,
+                alarms=alarms.at(time.time()),
                 settle_time=self.settle_time,
             )
         errors = results.pick_errors(answers)

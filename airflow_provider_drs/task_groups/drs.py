@@ -54,6 +54,7 @@ def drs_migration(
     cluster_mode: bool = False,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
+    recheck: str = "all",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -77,6 +78,7 @@ def drs_migration(
     :param drs_conn_id: the Airflow connection of type ``drs``.
     :param if_started: ``adopt`` passes jobs through that were started before, so that a cleared run
         continues; ``fail`` refuses them before the start.
+    :param recheck: ``failed`` pre-checks only the jobs whose latest pre-check has not passed.
     :param deferrable: wait in the triggerer.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the full copy, and again for catching up.
@@ -108,7 +110,7 @@ def drs_migration(
         "compare_parameters": lambda ids: DrsCompareParametersOperator(
             task_id="compare_parameters", job_ids=ids, **drs
         ),
-        **_starting(drs, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time),
         **_following(waits, timeout, max_delay_s),
     }
     if cluster_mode:
@@ -129,6 +131,7 @@ def drs_synchronization(
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
+    recheck: str = "all",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -172,7 +175,7 @@ def drs_synchronization(
         "transform": lambda ids: DrsTransformDataOperator(
             task_id="transform", job_ids=ids, rules=rules, **drs
         ),
-        **_starting(drs, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time),
         **_following(waits, timeout, max_delay_s),
     }
     optional = {"set_policies": policies, "transform": rules}
@@ -191,6 +194,7 @@ def drs_disaster_recovery(
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
+    recheck: str = "all",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -229,7 +233,7 @@ def drs_disaster_recovery(
             **waits,
         ),
         **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
-        **_starting(drs, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time),
         "full_copy": following["full_copy"],
         "caught_up": following["caught_up"],
     }
@@ -271,9 +275,9 @@ def _configuring(
     }
 
 
-def _starting(drs: Mapping[str, Any], waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
+def _starting(checks: Mapping[str, Any], waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
     return {
-        "precheck": lambda ids: DrsBatchPrecheckOperator(task_id="precheck", job_ids=ids, **drs),
+        "precheck": lambda ids: DrsBatchPrecheckOperator(task_id="precheck", job_ids=ids, **checks),
         "wait_until_passed": lambda ids: DrsPrecheckSensor(
             task_id="wait_until_passed", job_ids=ids, timeout=3600, **waits
         ),

@@ -156,6 +156,27 @@ def test_failed_job_is_never_adopted(
         _execute(_make(name, job_ids=job_id, **arguments))
 
 
+def test_only_failed_jobs_are_checked_again(emulator: Emulator) -> None:
+    passed, failed, alarmed, new = emulator.job_ids[:4]
+    emulator.set_verdict(None, "pass", duration_s=0)
+    emulator.set_verdict(failed, "fail", duration_s=0, items=["srcBinlogFormatCheck"])
+    emulator.set_verdict(alarmed, "alarm", duration_s=0, items=["srcTriggerAndEventCheck"])
+    _execute(_make("DrsBatchPrecheckOperator", job_ids=[passed, failed, alarmed]))
+    emulator.clear_journal()
+    emulator.set_verdict(None, "pass", duration_s=0)
+    ids = [passed, failed, alarmed, new]
+
+    assert _execute(_make("DrsBatchPrecheckOperator", job_ids=ids, recheck="failed")) == ids
+    (first,) = emulator.journal("BatchCheckJobs")
+    emulator.set_verdict(alarmed, "alarm", duration_s=0, items=["srcTriggerAndEventCheck"])
+    _execute(_make("DrsBatchPrecheckOperator", job_ids=ids))
+    emulator.clear_journal()
+    _execute(_make("DrsBatchPrecheckOperator", job_ids=ids, recheck="failed", alarms="fail"))
+
+    assert first["job_ids"] == [failed, new]
+    assert [entry["job_ids"] for entry in emulator.journal("BatchCheckJobs")] == [[alarmed]]
+
+
 def test_started_job_needs_no_passed_precheck(emulator: Emulator) -> None:
     job_id = emulator.seed_job(verdict={"outcome": "fail", "duration_s": 0, "items": ["binLog"]})
     _execute(_make("DrsBatchPrecheckOperator", job_ids=job_id))

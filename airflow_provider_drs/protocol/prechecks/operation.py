@@ -24,7 +24,10 @@ from airflow_provider_drs.protocol.prechecks.messages import (
     parse_precheck_results,
     parse_prechecks,
 )
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict, judge
 
+#: Which jobs to check again: all, or those that have not passed.
+RECHECKS = ("all", "failed")
 #: Default for how long to wait until DRS returns the new pre-check, in seconds.
 SETTLE_S = 20.0
 
@@ -105,6 +108,8 @@ def begin_prechecks(
     *,
     check_preconditions: bool = True,
     if_started: str = "adopt",
+    recheck: str = "all",
+    alarms: AlarmPolicy | None = None,
     settle_time: float = SETTLE_S,
 ) -> Conversation[Answers[Submission]]:
     """
@@ -118,7 +123,11 @@ def begin_prechecks(
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` in clouds that support it.
     :param check_preconditions: read the jobs' details, and reject jobs that DRS would reject. A backward job
         whose forward job is replicating needs no pre-check.
-    :param if_started: ``adopt`` needs no pre-check for jobs that were started before; ``fail`` refuses them.
+    :param if_started: ``adopt`` needs no pre-check for jobs that were started before; ``fail`` refuses
+        them.
+    :param recheck: ``all`` checks all jobs; ``failed`` only those whose latest pre-check has not passed, as
+        DRS reports it now.
+    :param alarms: which alarms *recheck* accepts; ``None`` for all.
     :param settle_time: maximum seconds to wait until DRS returns the new pre-check. A new result that equals
         the previous one is not recognized as new, so the wait takes this long.
     :return: by job ID, the submission or an error. ``is_shown`` is ``False`` if DRS still returned the
@@ -129,6 +138,8 @@ def begin_prechecks(
     """
     checked = check_job_ids(job_ids)
     check_choice("precheck_mode", precheck_mode, PRECHECK_MODES)
+    check_choice("recheck", recheck, RECHECKS)
+    passed_by = (alarms or AlarmPolicy()) if recheck == "failed" else None
     answers: Answers[Submission] = {}
     if check_preconditions:
         action = "precheck" if precheck_mode == PRECHECK_MODES[0] else "recheck"
@@ -141,22 +152,32 @@ def begin_prechecks(
                 answers[job_id] = Submission(job_id, "", needed=False)
     ready = [job_id for job_id in checked if job_id not in answers]
     if ready:
-        answers |= yield from _submit(limits, ready, precheck_mode, settle_time)
+        answers |= yield from _submit(limits, ready, precheck_mode, settle_time, passed_by)
     return {job_id: answers[job_id] for job_id in checked}
 
 
 def _submit(
-    limits: Limits, job_ids: Sequence[str], precheck_mode: str, settle_time: float
+    limits: Limits,
+    job_ids: Sequence[str],
+    precheck_mode: str,
+    settle_time: float,
+    passed_by: AlarmPolicy | None,
 ) -> Conversation[Answers[Submission]]:
     before = yield from get_precheck_results(limits, job_ids)
     answers = _adopt(before)
+    if passed_by is not None:
+        answers |= {
+            job_id: Submission(job_id, result.precheck_id, needed=False)
+            for job_id, result in before.items()
+            if isinstance(result, PrecheckResult) and judge(result, passed_by) is Verdict.PASSED
+        }
     to_submit = [job_id for job_id in job_ids if job_id not in answers]
     if to_submit:
         answers |= yield from precheck_jobs(limits, to_submit, precheck_mode)
     started = {
         job_id: answer
         for job_id, answer in answers.items()
-        if isinstance(answer, Submission) and not answer.adopted
+        if isinstance(answer, Submission) and answer.needed and not answer.adopted
     }
     hidden = yield from _settle(limits, tuple(started), before, settle_time)
     return answers | {job_id: replace(started[job_id], is_shown=False) for job_id in hidden}

@@ -152,7 +152,9 @@ def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     if result is None and report.verdict is Verdict.PENDING:
         return []
     if result is None:
-        return [((job_id, "not needed", "-", "started before, or its forward job is replicating"), [])]
+        return [
+            ((job_id, "not needed", "-", "passed or started before, or its forward job is replicating"), [])
+        ]
     if not result.items and report.verdict is Verdict.FAILED:
         note = "fix: Open the job's pre-check page in the DRS console."
         return [((job_id, FAILED_WORD, "-", _NO_FAILED_ITEM), [note])]
