@@ -219,7 +219,9 @@ class TerminalScreen:
         if report.error:
             self._console.print(_indent(4, _text(str(report.error))))
         for item in report.result.items if report.result else ():
-            title = _text(f"{item.result}  {label_item(item.item)}  {item.failed_reason}".rstrip())
+            title = _text(
+                f"{report.describe_result(item)}  {label_item(item.item)}  {item.failed_reason}".rstrip()
+            )
             self._console.print(_indent(2, title))
             notes, link = note_item(item, report.waivers.get(item.item))
             for note in notes:

@@ -12,7 +12,12 @@ from airflow_provider_drs import metrics
 from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, label_error, make_error
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
-from airflow_provider_drs.protocol.prechecks.report import JobReport, name_failures, render_report
+from airflow_provider_drs.protocol.prechecks.report import (
+    JobReport,
+    render_report,
+    summarize,
+    summarize_failures,
+)
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.watches import PrecheckWatch, Watch
 
@@ -49,7 +54,7 @@ def publish_prechecks(
 
     :param allow_partial: failed jobs do not fail the task if another job has passed.
     :param on_failure: ``skip`` skips the task instead of failing it.
-    :raises AirflowFailException: a job has not passed. The message is the report.
+    :raises AirflowFailException: a job has not passed. The message names the first failed jobs.
     :raises AirflowSkipException: the same, with *on_failure* ``skip``.
     """
     if not isinstance(watch, PrecheckWatch):
@@ -71,7 +76,11 @@ def publish_prechecks(
         log.warning("Continuing with %s of %s jobs.\n%s", len(passed), len(reports), text)
         return passed
     log.error("Pre-check failed.\n%s", text)
-    message = f"Pre-check failed: {name_failures(reports, watch.alarms)}\n{text}"
+    # The log has the table; the error, which Airflow also sends to notifiers, is a summary.
+    message = (
+        f"Pre-check failed: {summarize(reports)}. The log and the XCom {REPORT_KEY} have the reason and the "
+        f"fix of each failed check.\n{summarize_failures(reports, watch.alarms)}"
+    )
     raise AirflowSkipException(message) if on_failure == "skip" else AirflowFailException(message)
 
 

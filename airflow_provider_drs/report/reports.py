@@ -265,6 +265,7 @@ def _read_item(fields: Mapping[str, Any]) -> dict[str, Any]:
         "problem": read_text(fields.get("problem")) or text.problem,
         "fix": read_text(fields.get("fix")) or text.fix,
         "link": check_link(fields.get("link")),
+        "accepted": read_text(fields.get("accepted")),
         "waiver": {name: read_text(waiver.get(name)) for name in ("reason", "expires", "jobs")}
         if isinstance(waiver, dict)
         else None,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_drs.protocol.core.errors import DrsUnavailableError
-from airflow_provider_drs.protocol.prechecks.checks import explain
+from airflow_provider_drs.protocol.prechecks.checks import explain, label_item
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult, SubJob
 from airflow_provider_drs.protocol.prechecks.report import (
     JobReport,
-    name_failures,
     render_report,
     report_job,
     summarize,
+    summarize_failures,
     unchecked_error,
 )
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
+from airflow_provider_drs.protocol.prechecks.waivers import read_waiver
 
 ALARM, FAILED = CheckItem("srcTriggerAndEventCheck", "ALARM"), CheckItem("srcDbConnection", "FAILED")
 
@@ -70,7 +71,28 @@ def test_report_without_findings_is_one_line() -> None:
     assert summarize([]) == "0 jobs: none"
 
 
-def test_failures_are_named_in_one_line() -> None:
+def test_alarms_show_whether_they_were_accepted() -> None:
+    other = CheckItem("srcCollHasTtlIndex", "ALARM")
+    waiver = read_waiver(
+        {"item": other.item, "jobs": "*", "reason": "ours", "expires": "2999-12-31"}, "waiver"
+    )
+    policies = [AlarmPolicy(), AlarmPolicy(frozenset({ALARM.item}), (waiver,)), AlarmPolicy(frozenset())]
+
+    reports = [report_job("a", _result(ALARM, other), policy) for policy in policies]
+
+    assert [[report.describe_result(item) for item in (ALARM, other)] for report in reports] == [
+        ["ALARM (accepted: allowed)"] * 2,
+        ["ALARM (accepted: allowed)", "ALARM (accepted: waiver until 2999-12-31)"],
+        ["ALARM (not accepted)"] * 2,
+    ]
+    assert [[item["accepted"] for item in report.to_dict()["items"]] for report in reports] == [
+        ["allowed"] * 2,
+        ["allowed", "waiver"],
+        [None] * 2,
+    ]
+
+
+def test_summary_names_the_first_failed_jobs() -> None:
     """Each job with the items or the error that failed it."""
     reports = [
         _report("a", _result(FAILED, ALARM, result=False)),
@@ -79,9 +101,12 @@ def test_failures_are_named_in_one_line() -> None:
         _report("d", _result()),
     ]
 
-    assert name_failures(reports, AlarmPolicy()) == (
-        "a: srcDbConnection; b: DrsUnavailableError; c: DRS returned no failed item"
-    )
+    assert summarize_failures(reports, AlarmPolicy()).splitlines() == [
+        f"a: {label_item('srcDbConnection')}",
+        "b: DrsUnavailableError",
+        "c: DRS returned no failed item",
+    ]
+    assert summarize_failures(reports[:1] * 500, AlarmPolicy()).splitlines()[5:] == ["and 495 more"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +114,7 @@ def test_failures_are_named_in_one_line() -> None:
     [
         (DrsUnavailableError("unreachable"), "unreachable"),
         (_result(percent=40), "it is at 40%"),
-        (_result(FAILED, result=False), "srcDbConnection"),
+        (_result(FAILED, result=False), label_item("srcDbConnection")),
     ],
 )
 def test_unchecked_error_has_the_reason(answer: PrecheckResult | DrsUnavailableError, reason: str) -> None:

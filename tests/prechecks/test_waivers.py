@@ -92,7 +92,9 @@ def test_report_names_the_waiver_that_accepted_an_alarm() -> None:
 
     items = {item["item"]: item["waiver"] for item in report.to_dict()["items"]}
     assert items == {"binlogTime": FIELDS, "srcDbVersion": None}
-    assert "    accepted: waiver until 2026-12-31 (stored elsewhere)\n" in render_report([report])
+    table = render_report([report])
+    assert "ALARM (accepted: waiver until 2026-12-31)" in table
+    assert "    waiver: stored elsewhere\n" in table
     assert str(*_policy().waivers) == "binlogTime of job-1*, until 2026-12-31: stored elsewhere"
 
 

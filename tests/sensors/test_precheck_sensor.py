@@ -75,7 +75,7 @@ def test_failed_verdict_is_permanent_and_explained(
         _wait(_sensor([good, bad], mode, **softening), context)
 
     text = str(caught.value)
-    for part in (bad, "srcBinlogFormatCheck", "Set `binlog_format = ROW`", "https://docs.otc.t-systems.com/"):
+    for part in (bad, "Source binary log format (srcBinlogFormatCheck)", "2 jobs: 1 passed, 1 failed"):
         assert part in text
     report = context["ti"].xcoms["precheck_report"]
     assert [row["verdict"] for row in report] == ["passed", "failed"]
@@ -137,7 +137,8 @@ def test_waivers_accept_alarms_until_they_expire(
     assert (waived["verdict"], waived["items"][0]["waiver"]) == ("passed", WAIVER)
     assert (refused["verdict"], refused["items"][0]["waiver"]) == ("failed", None)
     lines = "\n".join(log_lines())
-    assert "accepted: waiver until 2999-12-31 (the triggers are created again after the cut-over)" in lines
+    assert "ALARM (accepted: waiver until 2999-12-31)" in lines
+    assert "waiver: the triggers are created again after the cut-over" in lines
     assert "Waiver expired and ignored: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
     assert "Waiver not needed: no-such-item" in lines
     assert "unknown check item no-such-item" in lines

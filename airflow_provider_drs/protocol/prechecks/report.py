@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ from airflow_provider_drs.protocol.prechecks.waivers import Waiver
 _HEADINGS = ("JOB", "RESULT", "CHECK ITEM", "REASON")
 #: A longer cell does not widen its column.
 _MAX_WIDTH = 72
+#: The number of failed jobs that an error names; the log has all of them.
+_NAMED = 5
 _NO_FAILED_ITEM = "DRS returned no failed item"
 
 
@@ -37,6 +39,7 @@ class JobReport:
     :param result: ``None`` if there is none: because of ``error``, or because no pre-check was needed.
     :param error: why there is no result.
     :param waivers: the waivers that accepted alarms, by the name of the check item.
+    :param allowed: the check items whose alarms were accepted without a waiver.
     """
 
     job_id: str
@@ -44,6 +47,15 @@ class JobReport:
     result: PrecheckResult | None = None
     error: DrsError | None = None
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
+    allowed: frozenset[str] = frozenset()
+
+    def describe_result(self, item: CheckItem) -> str:
+        """Return the result of a check item; for an alarm also whether it was accepted, and by what."""
+        if item.result != ALARM_WORD:
+            return item.result
+        if waiver := self.waivers.get(item.item):
+            return f"{item.result} (accepted: waiver until {waiver.expires})"
+        return f"{item.result} ({'accepted: allowed' if item.item in self.allowed else 'not accepted'})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for the XCom ``precheck_report``."""
@@ -66,6 +78,7 @@ class JobReport:
             "fix": check.fix,
             "link": check.url,
             "waiver": waiver.to_dict() if waiver else None,
+            "accepted": "waiver" if waiver else "allowed" if item.item in self.allowed else None,
         }
 
 
@@ -81,7 +94,12 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
         return JobReport(job_id, Verdict.FAILED, error=answer)
     found = {item.item: policy.find_waiver(job_id, item) for item in answer.items}
     waivers = {name: waiver for name, waiver in found.items() if waiver}
-    return JobReport(job_id, judge(answer, policy), result=answer, waivers=waivers)
+    allowed = frozenset(
+        item.item
+        for item in answer.items
+        if item.result == ALARM_WORD and item.item not in waivers and not policy.fails(job_id, item)
+    )
+    return JobReport(job_id, judge(answer, policy), result=answer, waivers=waivers, allowed=allowed)
 
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
@@ -127,21 +145,21 @@ def summarize(reports: Sequence[JobReport]) -> str:
     return f"{len(reports)} job{'s' * (len(reports) != 1)}: {', '.join(parts) or 'none'}"
 
 
-def name_failures(reports: Iterable[JobReport], policy: AlarmPolicy) -> str:
-    """Return the failed jobs in one line, each with the items or the error that failed it."""
-    return "; ".join(
-        f"{report.job_id}: {_causes(report, policy)}"
-        for report in reports
-        if report.verdict is Verdict.FAILED
-    )
+def summarize_failures(reports: Sequence[JobReport], policy: AlarmPolicy) -> str:
+    """Return the first failed jobs, one per line, each with the items or the error that failed it."""
+    failed = [report for report in reports if report.verdict is Verdict.FAILED]
+    lines = [f"{report.job_id}: {_causes(report, policy)}" for report in failed[:_NAMED]]
+    if len(failed) > _NAMED:
+        lines.append(f"and {len(failed) - _NAMED} more")
+    return "\n".join(lines)
 
 
 def _causes(report: JobReport, policy: AlarmPolicy) -> str:
     if report.error:
         return report.error.error_code or type(report.error).__name__
     items = report.result.items if report.result else ()
-    names = [item.item for item in items if item.result != ALARM_WORD or policy.fails(report.job_id, item)]
-    return ", ".join(names) or _NO_FAILED_ITEM
+    failed = [item for item in items if item.result != ALARM_WORD or policy.fails(report.job_id, item)]
+    return ", ".join(label_item(item.item) for item in failed) or _NO_FAILED_ITEM
 
 
 def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
@@ -161,7 +179,12 @@ def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     rows: list[tuple[tuple[str, ...], list[str]]] = []
     for item in result.items:
         notes, url = note_item(item, report.waivers.get(item.item))
-        cells = (job_id, item.result, label_item(item.item), item.failed_reason or "(none given)")
+        cells = (
+            job_id,
+            report.describe_result(item),
+            label_item(item.item),
+            item.failed_reason or "(none given)",
+        )
         rows.append((cells, [*notes, f"manual: {url}"]))
     return rows
 
@@ -179,7 +202,7 @@ def note_item(item: CheckItem, waiver: Waiver | None) -> tuple[list[str], str]:
     if item.raw_error:
         notes.append(f"error: {' '.join(item.raw_error.split())}")
     if waiver:
-        notes.append(f"accepted: waiver until {waiver.expires} ({' '.join(waiver.reason.split())})")
+        notes.append(f"waiver: {' '.join(waiver.reason.split())}")
     return [*notes, f"problem: {check.problem}", f"fix: {check.fix}"], check.url
 
 

@@ -145,6 +145,8 @@ function showItem(item, fact) {
       line("Problem", fact.problem),
       line("How to fix", fact.fix, "to-do"),
       line("Waived", waiver),
+      line("Accepted", item.accepted === "allowed" && "The task allows this alarm (alarms)"),
+      line("Not accepted", item.kind === "alarm" && !item.accepted && "This alarm failed the job"),
     ),
     fact.link &&
       outLink(
