@@ -21,6 +21,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsError,
     DrsPermissionError,
     label_error,
+    label_job,
 )
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
@@ -81,6 +82,11 @@ class _Session:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names by job ID of the jobs whose details were read."""
+        return self._limits.names
+
     def run(
         self, operation: Callable[Concatenate[Limits, P], Conversation[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
@@ -120,9 +126,10 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         accepted = [job_id for job_id in answers if job_id not in refused]
         if not arguments.wait:
             rows = {job_id: answer.to_dict() for job_id, answer in answers.items() if job_id in accepted}
-            return _show_jobs(answers, rows, "PRE-CHECK")
+            return _show_jobs(answers, rows, "PRE-CHECK", session.names)
         reports = {
-            job_id: JobReport(job_id, Verdict.FAILED, error=error) for job_id, error in refused.items()
+            job_id: JobReport(job_id, Verdict.FAILED, error=error, name=session.names.get(job_id, ""))
+            for job_id, error in refused.items()
         }
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
@@ -143,13 +150,13 @@ def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
 def _status(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_statuses, _read_jobs(arguments))
-    return _show_jobs(answers, _rows(answers), "STATUS")
+    return _show_jobs(answers, _rows(answers), "STATUS", session.names)
 
 
 def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_progresses, _read_jobs(arguments))
-    return _show_jobs(answers, _rows(answers), "STATUS")
+    return _show_jobs(answers, _rows(answers), "STATUS", session.names)
 
 
 def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
@@ -173,8 +180,11 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
                     f"Timed out: not running yet: {', '.join(watch.pending)}. Use drs status to see them."
                 )
             answers |= watch.failures
-    result = _show_jobs(answers, _rows(answers), "START")
-    held = [{"job_id": job_id, "adopted": False, "status": None, "error": None} for job_id in not_started]
+    result = _show_jobs(answers, _rows(answers), "START", session.names)
+    held = [
+        {"job_id": job_id, "name": session.names.get(job_id), "adopted": False, "status": None, "error": None}
+        for job_id in not_started
+    ]
     result.fields["jobs"] += held
     if not_started:
         text = f"{result.text}\nNot started, because another job was refused: {', '.join(not_started)}"
@@ -247,17 +257,24 @@ def _pick_errors(answers: Mapping[str, object]) -> dict[str, DrsError]:
     return {job_id: answer for job_id, answer in answers.items() if isinstance(answer, DrsError)}
 
 
-def _show_jobs(answers: Mapping[str, object], found: Mapping[str, dict[str, Any]], heading: str) -> Result:
+def _show_jobs(
+    answers: Mapping[str, object],
+    found: Mapping[str, dict[str, Any]],
+    heading: str,
+    names: Mapping[str, str],
+) -> Result:
     """Show a row per job, and the errors below them."""
     errors = _pick_errors(answers)
     rows, lines = [], []
     for job_id in answers:
         error = errors.get(job_id)
-        row = {**found.get(job_id, {"job_id": job_id}), "error": error.to_dict() if error else None}
+        known = {"job_id": job_id, "name": names.get(job_id)}
+        row = {**known, **found.get(job_id, {}), "error": error.to_dict() if error else None}
         rows.append(row)
-        lines.append((job_id, "refused" if error else _name_state(row), "" if error else _describe(row)))
+        label = label_job(job_id, names.get(job_id))
+        lines.append((label, "refused" if error else _name_state(row), "" if error else _describe(row)))
     code = _code_of(errors.values()) if errors else PASSED
-    text = "\n".join(label_error(job_id, error) for job_id, error in errors.items())
+    text = "\n".join(label_error(job_id, error, names.get(job_id)) for job_id, error in errors.items())
     return Result(code, {"jobs": rows}, ("JOB", heading, ""), lines, text=text)
 
 

@@ -72,6 +72,11 @@ class _DrsHookBase(BaseHook):
         self._console = (settings.console_url, settings.region)
         return settings
 
+    @property
+    def job_names(self) -> dict[str, str]:
+        """The names by job ID of the jobs whose details were read so far."""
+        return {} if self._limits is None else self._limits.names
+
     def _known_limits(self) -> Limits:
         if self._limits is None:
             raise RuntimeError("the connection has not been read yet")

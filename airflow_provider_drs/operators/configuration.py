@@ -420,6 +420,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
             context,
             self.log,
             ignore=self.ignore,
+            names=self._open_hook().job_names,
             fails=self.on_difference == "fail",
             allow_partial=self.allow_partial,
         )

@@ -353,7 +353,12 @@ class DrsJobsOperator(DrsOperator):
         from airflow_provider_drs.operators import results
 
         return results.publish_outcomes(
-            answers, context, self.log, done=self.past_participle, allow_partial=self.allow_partial
+            answers,
+            context,
+            self.log,
+            done=self.past_participle,
+            names=self._open_hook().job_names,
+            allow_partial=self.allow_partial,
         )
 
 
@@ -398,4 +403,11 @@ class DrsWaitingJobsOperator(DrsJobsOperator, DrsWaitingOperator):
         from airflow_provider_drs.operators import results
 
         what = f"Not {self.past_participle}:"
-        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return results.finish_wait(
+            watch,
+            context,
+            self.log,
+            what=what,
+            names=self._open_hook().job_names,
+            allow_partial=self.allow_partial,
+        )

@@ -130,27 +130,33 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]
     ) -> list[str]:
         from airflow_provider_drs.operators import results
-        from airflow_provider_drs.protocol.core.errors import label_error
+        from airflow_provider_drs.protocol.core.errors import label_error, label_job
 
-        errors = results.pick_errors(answers)
+        errors, names = results.pick_errors(answers), self._open_hook().job_names
         rows = []
         for job_id in job_ids:
-            answer = answers.get(job_id)
-            row = {"job_id": job_id, "adopted": False, "status": None, "error": None}
+            answer, label = answers.get(job_id), label_job(job_id, names.get(job_id))
+            row: dict[str, Any] = {
+                "job_id": job_id,
+                "name": names.get(job_id),
+                "adopted": False,
+                "status": None,
+                "error": None,
+            }
             if answer is None:
-                self.log.warning("%s not started, because another job was refused", job_id)
+                self.log.warning("%s not started, because another job was refused", label)
             elif job_id in errors:
                 row["error"] = errors[job_id].to_dict()
-                self.log.error("Not started: %s", label_error(job_id, errors[job_id]))
+                self.log.error("Not started: %s", label_error(job_id, errors[job_id], names.get(job_id)))
             else:
                 row |= answer.to_dict()
-                self.log.info("%s %s", job_id, "was started before" if row["adopted"] else "started")
+                self.log.info("%s %s", label, "was started before" if row["adopted"] else "started")
             rows.append(row)
         context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
         self._record_replication(started)
         if errors and not (self.allow_partial and started):
-            results.raise_for_jobs("Not started:", errors, len(job_ids))
+            results.raise_for_jobs("Not started:", errors, len(job_ids), names)
         return started
 
     def _create_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -165,7 +171,14 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
             # A deferral does not keep what was recorded before.
             self._record_replication(job_id for job_id in watch.job_ids if job_id not in watch.failures)
         what = "Started, but not running:"
-        return results.finish_wait(watch, context, self.log, what=what, allow_partial=self.allow_partial)
+        return results.finish_wait(
+            watch,
+            context,
+            self.log,
+            what=what,
+            names=self._open_hook().job_names,
+            allow_partial=self.allow_partial,
+        )
 
     def _deadline(self) -> float:
         from airflow_provider_drs.operators import waiting

@@ -122,7 +122,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         self._publish(context, answers)
         accepted = [job_id for job_id in job_ids if job_id not in errors]
         if errors and not (self.allow_partial and accepted):
-            results.raise_for_jobs("Pre-check rejected:", errors, len(job_ids))
+            results.raise_for_jobs("Pre-check rejected:", errors, len(job_ids), hook.job_names)
         return accepted
 
     def get_job_status(self, external_id: Any, context: Context) -> str:
@@ -142,20 +142,21 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     def _publish(self, context: Context, answers: Mapping[str, Submission | DrsError]) -> None:
         from airflow_provider_drs.operators import results
-        from airflow_provider_drs.protocol.core.errors import label_error
+        from airflow_provider_drs.protocol.core.errors import label_error, label_job
         from airflow_provider_drs.protocol.prechecks.messages import Submission
 
-        rows = []
+        rows, names = [], self._open_hook().job_names
         for job_id, answer in answers.items():
+            row = {"job_id": job_id, "name": names.get(job_id), "precheck_id": None, "status": "rejected"}
+            label = label_job(job_id, names.get(job_id))
             if isinstance(answer, Submission):
-                rows.append(answer.to_dict())
-                self.log.info("%s %s", job_id, answer)
+                rows.append(row | answer.to_dict())
+                self.log.info("%s %s", label, answer)
                 if not answer.is_shown:
-                    self.log.warning("%s: DRS does not report the new pre-check yet", job_id)
+                    self.log.warning("%s: DRS does not report the new pre-check yet", label)
             else:
-                row = {"job_id": job_id, "precheck_id": None, "status": "rejected", "error": answer.to_dict()}
-                rows.append(row)
-                self.log.error("Pre-check rejected: %s", label_error(job_id, answer))
+                rows.append(row | {"error": answer.to_dict()})
+                self.log.error("Pre-check rejected: %s", label_error(job_id, answer, names.get(job_id)))
         context["ti"].xcom_push(key=results.SUBMISSIONS_KEY, value=rows)
 
     def _create_watch(self, job_ids: Sequence[str]) -> Watch:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_drs import metrics
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, label_error, make_error
+from airflow_provider_drs.protocol.core.errors import (
+    DrsError,
+    DrsUnavailableError,
+    label_error,
+    label_job,
+    make_error,
+)
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
 from airflow_provider_drs.protocol.prechecks.report import (
@@ -102,6 +108,7 @@ def publish_outcomes(
     done: str,
     key: str = RESULTS_KEY,
     known_by: str = "job_id",
+    names: Mapping[str, str] | None = None,
     allow_partial: bool = False,
 ) -> list[str]:
     """
@@ -109,24 +116,28 @@ def publish_outcomes(
 
     :param answers: by job ID, or by the field *known_by*: a value with ``to_dict``, or an error.
     :param done: what was done to a job, such as ``paused``.
+    :param names: the names of jobs by ID.
     :param allow_partial: errors do not fail the task if the action succeeded for another job.
     :raises AirflowFailException: the action failed for a job; see :func:`raise_for_jobs`.
     """
     errors = pick_errors(answers)
     rows: list[dict[str, Any]] = []
-    for name, answer in answers.items():
-        if name in errors:
-            rows.append({known_by: name, "error": errors[name].to_dict()})
-            log.error("Not %s: %s", done, label_error(name, errors[name]))
+    names = names or {}
+    for job, answer in answers.items():
+        known = {known_by: job} | ({"name": names.get(job)} if known_by == "job_id" else {})
+        if job in errors:
+            rows.append({**known, "error": errors[job].to_dict()})
+            log.error("Not %s: %s", done, label_error(job, errors[job], names.get(job)))
             continue
-        row: dict[str, Any] = {**answer.to_dict(), "error": None}  # type: ignore[attr-defined]
+        row: dict[str, Any] = {**known, **answer.to_dict(), "error": None}  # type: ignore[attr-defined]
         rows.append(row)
         status = f" ({row['status']})" if row.get("status") else ""
-        log.info("%s %s%s%s", name, done, " before" if row.get("adopted") else "", status)
+        label = label_job(job, names.get(job))
+        log.info("%s %s%s%s", label, done, " before" if row.get("adopted") else "", status)
     context["ti"].xcom_push(key=key, value=rows)
-    accepted = [name for name in answers if name not in errors]
+    accepted = [job for job in answers if job not in errors]
     if errors and not (allow_partial and accepted):
-        raise_for_jobs(f"Not {done}:", errors, len(answers))
+        raise_for_jobs(f"Not {done}:", errors, len(answers), names)
     return accepted
 
 
@@ -167,6 +178,7 @@ def publish_parameters(
     log: Log,
     *,
     ignore: Sequence[str],
+    names: Mapping[str, str],
     fails: bool,
     allow_partial: bool,
 ) -> list[str]:
@@ -183,16 +195,17 @@ def publish_parameters(
         differences = [difference for difference in found if difference.key not in ignore]
         for difference in differences:
             values = (difference.source_value, difference.target_value, difference.value_range or "any value")
-            log.warning("%s %s: source %s, destination %s (allowed: %s)", job_id, difference.key, *values)
+            label = label_job(job_id, names.get(job_id))
+            log.warning("%s %s: source %s, destination %s (allowed: %s)", label, difference.key, *values)
         if differences and fails:
-            names = ", ".join(difference.key for difference in differences)
+            keys = ", ".join(difference.key for difference in differences)
             checked[job_id] = DrsError(
-                f"Parameters differ: {names}. Change them (DrsModifyParametersOperator) or ignore them.",
+                f"Parameters differ: {keys}. Change them (DrsModifyParametersOperator) or ignore them.",
                 job_ids=(job_id,),
             )
     reports = [answer.to_dict() for answer in answers.values() if isinstance(answer, ParameterComparison)]
     context["ti"].xcom_push(key=PARAMETERS_KEY, value=reports)
-    return publish_outcomes(checked, context, log, done="compared", allow_partial=allow_partial)
+    return publish_outcomes(checked, context, log, done="compared", names=names, allow_partial=allow_partial)
 
 
 def finish_wait(
@@ -202,6 +215,7 @@ def finish_wait(
     *,
     what: str,
     key: str = STATUSES_KEY,
+    names: Mapping[str, str] | None = None,
     allow_partial: bool = False,
     on_failure: str = "fail",
 ) -> list[str]:
@@ -209,24 +223,28 @@ def finish_wait(
     Publish the results of a wait, and return the jobs that have reached what was waited for.
 
     :param what: the first words of the error, such as ``Not paused:``.
+    :param names: the names of jobs by ID, as far as they are known.
     :param allow_partial: failed jobs do not fail the task if another job succeeded.
     :param on_failure: ``skip`` skips the task instead of failing it.
     :raises AirflowFailException: a job failed. The message names it and the reason.
     :raises AirflowSkipException: the same, with *on_failure* ``skip``.
     """
-    failures = watch.failures
-    context["ti"].xcom_push(key=key, value=watch.results)
+    failures, names = watch.failures, names or {}
+    rows = [{**row, "name": names.get(row["job_id"])} for row in watch.results]
+    context["ti"].xcom_push(key=key, value=rows)
     succeeded = [job_id for job_id in watch.job_ids if job_id not in failures]
     for job_id, error in failures.items():
-        log.error("%s", label_error(job_id, error))
+        log.error("%s", label_error(job_id, error, names.get(job_id)))
     if not failures or (allow_partial and succeeded):
         return succeeded
     if on_failure == "skip":
-        raise AirflowSkipException(_name_jobs(what, failures, len(watch.job_ids)))
-    raise AirflowFailException(_name_jobs(what, failures, len(watch.job_ids)))
+        raise AirflowSkipException(_name_jobs(what, failures, len(watch.job_ids), names))
+    raise AirflowFailException(_name_jobs(what, failures, len(watch.job_ids), names))
 
 
-def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoReturn:
+def raise_for_jobs(
+    what: str, errors: Mapping[str, DrsError], total: int, names: Mapping[str, str] | None = None
+) -> NoReturn:
     """
     Raise an error that names each failed job and the reason.
 
@@ -234,15 +252,15 @@ def raise_for_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> NoR
     :raises AirflowFailException: one of the errors is permanent.
     :raises DrsError: all errors are transient; Airflow then retries the task.
     """
-    message = _name_jobs(what, errors, total)
+    message = _name_jobs(what, errors, total, names or {})
     first = next(iter(errors.values()))
     if all(error.is_transient for error in errors.values()):
         raise type(first)(message, job_ids=tuple(errors)) from first
     raise AirflowFailException(message) from first
 
 
-def _name_jobs(what: str, errors: Mapping[str, DrsError], total: int) -> str:
-    lines = [label_error(job_id, error) for job_id, error in errors.items()]
+def _name_jobs(what: str, errors: Mapping[str, DrsError], total: int, names: Mapping[str, str]) -> str:
+    lines = [label_error(job_id, error, names.get(job_id)) for job_id, error in errors.items()]
     return f"{what} {len(errors)} of {total} jobs.\n" + "\n".join(lines)
 
 

@@ -7,11 +7,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
+from airflow_provider_drs.protocol.core.errors import label_job
 from airflow_provider_drs.report.fields import check_link
 from airflow_provider_drs.report.reports import Job
 
 _COLUMNS = (
     "job_id",
+    "name",
     "verdict",
     "item",
     "result",
@@ -54,15 +56,15 @@ def render_markdown(title: str, jobs: Sequence[Job], *, passed: int) -> str:
     :param passed: the number of jobs that passed without alarms.
     """
     lines = [f"## {_escape(title)}", ""]
-    rows = [row for row in _rows(jobs) if row[1] != "passed" or row[2]]
+    rows = [row for row in _rows(jobs) if row[2] != "passed" or row[3]]
     if rows:
         lines += ["| Job | Verdict | Item | Result | Reason | Fix |", f"|{' --- |' * 6}"]
-    for job_id, verdict, item, result, _, reason, raw_error, _, fix, link, until, because in rows:
+    for job_id, name, verdict, item, result, _, reason, raw_error, _, fix, link, until, because in rows:
         reasons = " ".join(part for part in (reason, raw_error) if part)
         if until:
             result = f"{result}, waived until {until}: {because}"
         fix_cell = f"{_escape(fix)} [manual]({check_link(link)})" if check_link(link) else _escape(fix)
-        cells = [_escape(cell) for cell in (job_id, verdict, item, result, reasons)]
+        cells = [_escape(cell) for cell in (label_job(job_id, name), verdict, item, result, reasons)]
         lines.append(f"| {' | '.join([*cells, fix_cell])} |")
     if passed:
         lines += ["", f"{passed} {'job' if passed == 1 else 'jobs'} passed without alarms."]
@@ -74,11 +76,12 @@ def _rows(jobs: Sequence[Job]) -> Iterator[tuple[str, ...]]:
         error = job.error["message"] if job.error else ""
         items = job.read_items()
         if error or not items:
-            yield (job.job_id, job.verdict, "", "", "", "", error, "", "", "", "", "")
+            yield (job.job_id, job.name, job.verdict, "", "", "", "", error, "", "", "", "", "")
         for item in items:
             waiver = item["waiver"] or {"expires": "", "reason": ""}
             yield (
                 job.job_id,
+                job.name,
                 job.verdict,
                 item["item"],
                 item["result"],

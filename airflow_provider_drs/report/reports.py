@@ -40,6 +40,7 @@ class _Mark(msgspec.Struct, gc=False):
 
 class _Row(msgspec.Struct):
     job_id: Any = ""
+    name: Any = None
     verdict: Any = ""
     progress: Any = None
     total_passed_rate: Any = None
@@ -58,11 +59,13 @@ class Job:
     """
     One job of a report.
 
+    :param name: empty if it is not known.
     :param verdict: ``passed``, ``failed``, ``pending``, or ``unknown``.
     :param marks: name and kind of each item that did not pass; accepted alarms have the kind ``waived``.
     """
 
     job_id: str
+    name: str
     verdict: str
     percent: float | None
     rate: float | None
@@ -88,7 +91,7 @@ class Job:
     def holds(self, text: str) -> bool:
         """Whether a lower-case text occurs in the visible texts of the job."""
         names = [part for item, _ in self.marks for part in (item, explain(item).title)]
-        if any(text in name.lower() for name in (self.job_id, *names)):
+        if any(text in name.lower() for name in (self.job_id, self.name, *names)):
             return True
         errors = self.error.values() if self.error else ()
         texts = (
@@ -100,6 +103,7 @@ class Job:
         """Return plain JSON values for the page."""
         return {
             "job_id": self.job_id,
+            "name": self.name,
             "verdict": self.verdict,
             "percent": self.percent,
             "rate": self.rate,
@@ -227,6 +231,7 @@ def _read_job(row: _Row) -> Job:
     error = row.error if isinstance(row.error, dict) else None
     return Job(
         job_id=read_text(row.job_id),
+        name=read_text(row.name),
         # An unknown verdict does not count as passed.
         verdict=row.verdict if row.verdict in ("passed", "failed", "pending") else "unknown",
         percent=read_number(row.progress),

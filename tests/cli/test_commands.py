@@ -41,7 +41,8 @@ def test_precheck_fails(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", *emulator.job_ids[:2], "--wait")
 
     assert done.code == 1
-    assert f"{emulator.job_ids[0]}  FAILED  Source binary log format ({BINLOG})  " in done.out
+    label = f"orders-migration-01 ({emulator.job_ids[0]})"
+    assert f"{label}  FAILED  Source binary log format ({BINLOG})  " in done.out
     assert "fix: Set `binlog_format = ROW`" in done.out
     assert done.out.endswith("2 jobs: 1 passed, 1 failed\n")
 
@@ -122,7 +123,7 @@ def test_start_refuses_unchecked_jobs(drs: Drs, emulator: Emulator) -> None:
     again = drs("start", first)
 
     assert refused.code == 1
-    assert f"{second}: the pre-check has not passed: it has no result yet." in refused.out
+    assert f"orders-migration-02 ({second}): the pre-check has not passed: it has no result" in refused.out
     assert refused.out.endswith(f"Not started, because another job was refused: {first}\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
     assert (again.code, "started before" in again.out) == (0, True)

@@ -154,6 +154,15 @@ def test_accepted_precheck_outlasts_failing_reads(emulator: Emulator, hook: Any,
     assert {(answer.adopted, answer.is_shown) for answer in answers.values()} == {(False, False)}
 
 
+def test_permission_to_read_results_is_required(emulator: Emulator, hook: Any) -> None:
+    emulator.inject("no_permission", operation="BatchCheckResults", after=1, times=None)
+
+    with pytest.raises(DrsError, match="M00103"):
+        hook.begin_prechecks(emulator.job_ids)
+
+    assert [job["prechecks"] for job in emulator.jobs] == [1] * 10
+
+
 def test_results_override_the_top_level_error(emulator: Emulator, hook: Any) -> None:
     emulator.inject("top_level_error", operation="BatchCheckJobs")
 

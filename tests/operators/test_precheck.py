@@ -27,6 +27,7 @@ def test_returns_accepted_jobs_and_publishes_submissions(emulator: Emulator, con
     assert [row["job_id"] for row in rows] == accepted
     assert rows[0] == {
         "job_id": accepted[0],
+        "name": "orders-migration-01",
         "precheck_id": accepted[0],
         "status": "submitted",
         "error": None,

@@ -40,6 +40,7 @@ def test_starts_passed_jobs(emulator: Emulator, context: dict[str, Any], passed:
     assert _starts(emulator) == [1, 1, 1] + [0] * 7
     assert context["ti"].xcoms["start_results"][0] == {
         "job_id": passed[0],
+        "name": "orders-migration-01",
         "adopted": False,
         "status": None,
         "error": None,

@@ -147,7 +147,8 @@ def test_create_and_wait(emulator: Emulator, context: dict[str, Any]) -> None:
     (job_id,) = _run(operator, context, lambda: emulator.advance(31))
 
     assert context["ti"].xcoms["created_jobs"][0]["name"] == "orders"
-    assert context["ti"].xcoms["job_statuses"] == [{"job_id": job_id, "status": "CONFIGURATION"}]
+    (row,) = context["ti"].xcoms["job_statuses"]
+    assert row == {"job_id": job_id, "name": None, "status": "CONFIGURATION"}
     with DrsHook() as hook:
         assert hook.get_job_details([job_id])[job_id].endpoint("target")["inst_id"] == "in01"
 

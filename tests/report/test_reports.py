@@ -111,6 +111,14 @@ def test_search_in_ids_items_and_reasons(text: str, found: list[str]) -> None:
     assert [job.job_id for job in report.select("all", text)] == found
 
 
+def test_name_is_shown_and_searched() -> None:
+    row = {**_row("a", ("x", "FAILED")), "name": "orders-db"}
+    report = _read(row, _row("b"))
+
+    assert [job.name for job in report.jobs] == ["orders-db", ""]
+    assert [job.job_id for job in report.select("all", "ORDERS")] == ["a"]
+
+
 def test_search_in_errors() -> None:
     row = {"job_id": "a", "verdict": "failed", "error": {"type": "DrsError", "message": "No such job"}}
 

@@ -116,7 +116,8 @@ def test_missing_job_counts_as_deleted(emulator: Emulator, context: dict[str, An
 
     gone = _make("DrsJobStatusSensor", job_ids=unknown, target_statuses="DELETED")
     assert _run(gone, context) == [unknown]
-    assert context["ti"].xcoms["job_statuses"] == [{"job_id": unknown, "status": "DELETED"}]
+    (row,) = context["ti"].xcoms["job_statuses"]
+    assert row == {"job_id": unknown, "name": None, "status": "DELETED"}
     with pytest.raises(AirflowFailException, match=r"DRS\.M00289"):
         _run(_make("DrsJobStatusSensor", job_ids=unknown, target_statuses="PAUSING"), context)
 

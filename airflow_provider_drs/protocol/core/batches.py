@@ -41,6 +41,8 @@ class Limits:
     precheck_ids: dict[str, str] = field(default_factory=dict)
     #: ``db_use_type`` of all jobs whose details were read.
     uses: set[str] = field(default_factory=set)
+    #: Names by job ID, of all jobs whose details were read.
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def read(
@@ -102,7 +104,13 @@ def _read_until_settled(
     pending = batch
     while True:
         request = build(pending)
-        fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
+        try:
+            fresh = yield from exchange_repeatable(request, budget, partial(parse, request))
+        except DrsError as refusal:
+            if refusal.error_code != BUSY_CODE:
+                raise
+            # Without rows: all of the jobs are busy.
+            fresh = dict.fromkeys(pending, refusal)
         answers |= fresh
         errors = {job_id: answer for job_id, answer in fresh.items() if isinstance(answer, DrsError)}
         transient = [job_id for job_id, error in errors.items() if is_transient(error)]
@@ -172,7 +180,7 @@ def _write_batch(
             fresh = yield from exchange(request, budget, partial(parse, request))
         except DrsError as refusal:
             if refusal.error_code == BUSY_CODE:
-                # Without rows, it means all of them.
+                # Without rows: all of the jobs are busy.
                 fresh = dict.fromkeys(pending, refusal)
             elif len(pending) == len(batch) and error is None:
                 raise

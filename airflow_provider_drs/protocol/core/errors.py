@@ -283,10 +283,17 @@ def make_error(
     )
 
 
-def label_error(job_id: str, error: DrsError) -> str:
-    """Return the error with the job in front, unless its message begins with the job."""
-    text = str(error)
-    return text if job_id in text.partition(": ")[0] else f"{job_id}: {text}"
+def label_job(job_id: str, name: str | None) -> str:
+    """Return how a job is shown: its name and ID; the ID if the name is not known."""
+    return f"{name} ({job_id})" if name else job_id
+
+
+def label_error(job_id: str, error: DrsError, name: str | None = None) -> str:
+    """Return the error with the job in front."""
+    text, label = str(error), label_job(job_id, name)
+    if text.startswith(f"{job_id}: "):
+        return label + text.removeprefix(job_id)
+    return text if job_id in text.partition(": ")[0] else f"{label}: {text}"
 
 
 def has_code(answer: object, error_code: str) -> bool:

@@ -24,7 +24,6 @@ from typing import Any
 
 from airflow_provider_drs.protocol.core.bodies import READERS, read_json
 from airflow_provider_drs.protocol.core.errors import (
-    BUSY_CODE,
     INVALID_TOKEN_CODE,
     MISSING_PERMISSION_CODE,
     TOO_FREQUENT_CODE,
@@ -227,7 +226,7 @@ def _read_refusal(
         return Failure(error, Recovery.TOKEN)
     if code == TOO_FREQUENT_CODE or response.status in _NOT_NOW_STATUSES:
         return Failure(error, Recovery.TIME, retry_after_s=read_retry_after_s(response, wall_s))
-    if isinstance(error, DrsThrottledError) or (code == BUSY_CODE and request.repeatable):
+    if isinstance(error, DrsThrottledError):
         return Failure(error, Recovery.TIME)
     if code == _SERVICE_ABNORMAL_CODE or isinstance(error, DrsUnavailableError):
         return Failure(error, Recovery.TIME, maybe_applied=True)

@@ -50,8 +50,11 @@ def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answ
     Source: :drs:`public_api_management/querying_task_details_in_batches`
     """
     details = yield from read(limits, check_job_ids(job_ids), build_job_details, parse_job_details)
-    found = (job.db_use_type for job in details.values() if isinstance(job, JobDetails))
-    limits.uses.update(use for use in found if use and isinstance(use, str))
+    for job in details.values():
+        if isinstance(job, JobDetails):
+            limits.names[job.job_id] = job.name
+            if job.db_use_type and isinstance(job.db_use_type, str):
+                limits.uses.add(job.db_use_type)
     return details
 
 

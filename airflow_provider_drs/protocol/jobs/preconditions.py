@@ -8,10 +8,16 @@ before anything is sent. DRS decides where the documentation has no rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsJobStateError, check_choice, make_error
+from airflow_provider_drs.protocol.core.errors import (
+    DrsError,
+    DrsJobStateError,
+    check_choice,
+    label_job,
+    make_error,
+)
 from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JobDetails
 from airflow_provider_drs.protocol.jobs.states import (
     CONFIGURATION,
@@ -42,10 +48,11 @@ class Readiness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The result of a review: whether an action can be performed, and the job's status."""
+    """The result of a review: whether an action can be performed, and the job's status and name."""
 
     readiness: Readiness
     status: str
+    name: str = field(default="", compare=False)
 
 
 class Backward(Enum):
@@ -216,7 +223,7 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Readi
         return Readiness.READY
     why, remedy = found
     return make_error(
-        f"{_label(job)}: cannot be {rule.does} {why}",
+        f"{label_job(job.job_id, job.name)}: cannot be {rule.does} {why}",
         operation=rule.operation,
         job_ids=(job.job_id,),
         error_class=DrsJobStateError,
@@ -244,10 +251,6 @@ def _check_kind(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
             "Only self-managed databases support this.",
         )
     return None
-
-
-def _label(job: JobDetails) -> str:
-    return f"{job.name} ({job.job_id})" if job.name else job.job_id
 
 
 def _find_instance(job: JobDetails) -> str:

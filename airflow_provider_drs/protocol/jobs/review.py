@@ -63,7 +63,7 @@ def review_details(limits: Limits, rule: Rule, details: Answers[JobDetails]) -> 
             if isinstance(standing, DrsError):
                 reviews[job_id] = standing
             else:
-                reviews[job_id] = Review(standing, answer.status)
+                reviews[job_id] = Review(standing, answer.status, answer.name)
     return reviews
 
 

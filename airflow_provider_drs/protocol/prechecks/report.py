@@ -10,6 +10,7 @@ from airflow_provider_drs.protocol.core.errors import (
     EMPTY_RESULT_CODE,
     DrsError,
     DrsJobStateError,
+    label_job,
     make_error,
 )
 from airflow_provider_drs.protocol.prechecks.checks import explain, label_item
@@ -40,6 +41,7 @@ class JobReport:
     :param error: why there is no result.
     :param waivers: the waivers that accepted alarms, by the name of the check item.
     :param allowed: the check items whose alarms were accepted without a waiver.
+    :param name: the name of the job, if it is known.
     """
 
     job_id: str
@@ -48,6 +50,12 @@ class JobReport:
     error: DrsError | None = None
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     allowed: frozenset[str] = frozenset()
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name and ID of the job, as it is shown."""
+        return label_job(self.job_id, self.name)
 
     def describe_result(self, item: CheckItem) -> str:
         """Return the result of a check item; for an alarm also whether it was accepted, and by what."""
@@ -62,6 +70,7 @@ class JobReport:
         result = self.result
         return {
             "job_id": self.job_id,
+            "name": self.name or None,
             "verdict": self.verdict.value,
             "progress": result.percent if result else None,
             "total_passed_rate": result.total_passed_rate if result else None,
@@ -82,16 +91,19 @@ class JobReport:
         }
 
 
-def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: AlarmPolicy) -> JobReport:
+def report_job(
+    job_id: str, answer: PrecheckResult | DrsError | None, policy: AlarmPolicy, name: str = ""
+) -> JobReport:
     """
     Return the report on one job.
 
     :param answer: the job's pre-check result; ``None`` if the job needs no pre-check.
+    :param name: the name of the job, if it is known.
     """
     if answer is None:
-        return JobReport(job_id, Verdict.PASSED)
+        return JobReport(job_id, Verdict.PASSED, name=name)
     if isinstance(answer, DrsError):
-        return JobReport(job_id, Verdict.FAILED, error=answer)
+        return JobReport(job_id, Verdict.FAILED, error=answer, name=name)
     found = {item.item: policy.find_waiver(job_id, item) for item in answer.items}
     waivers = {name: waiver for name, waiver in found.items() if waiver}
     allowed = frozenset(
@@ -99,7 +111,9 @@ def report_job(job_id: str, answer: PrecheckResult | DrsError | None, policy: Al
         for item in answer.items
         if item.result == ALARM_WORD and item.item not in waivers and not policy.fails(job_id, item)
     )
-    return JobReport(job_id, judge(answer, policy), result=answer, waivers=waivers, allowed=allowed)
+    return JobReport(
+        job_id, judge(answer, policy), result=answer, waivers=waivers, allowed=allowed, name=name
+    )
 
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
@@ -113,7 +127,7 @@ def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
     else:
         reason = _causes(report, policy)
     return make_error(
-        f"{report.job_id}: the pre-check has not passed: {reason}",
+        f"{report.label}: the pre-check has not passed: {reason}",
         job_ids=(report.job_id,),
         error_class=DrsJobStateError,
         remedy="Pre-check it first (DrsBatchPrecheckOperator and DrsPrecheckSensor, or drs precheck --wait).",
@@ -148,7 +162,7 @@ def summarize(reports: Sequence[JobReport]) -> str:
 def summarize_failures(reports: Sequence[JobReport], policy: AlarmPolicy) -> str:
     """Return the first failed jobs, one per line, each with the items or the error that failed it."""
     failed = [report for report in reports if report.verdict is Verdict.FAILED]
-    lines = [f"{report.job_id}: {_causes(report, policy)}" for report in failed[:_NAMED]]
+    lines = [f"{report.label}: {_causes(report, policy)}" for report in failed[:_NAMED]]
     if len(failed) > _NAMED:
         lines.append(f"and {len(failed) - _NAMED} more")
     return "\n".join(lines)
@@ -164,23 +178,23 @@ def _causes(report: JobReport, policy: AlarmPolicy) -> str:
 
 def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     """Return the rows of a job: the cells, and the notes below them."""
-    job_id, result, error = report.job_id, report.result, report.error
+    label, result, error = report.label, report.result, report.error
     if error:
-        return [((job_id, "ERROR", "-", error.error_code or ""), [str(error)])]
+        return [((label, "ERROR", "-", error.error_code or ""), [str(error)])]
     if result is None and report.verdict is Verdict.PENDING:
         return []
     if result is None:
         return [
-            ((job_id, "not needed", "-", "passed or started before, or its forward job is replicating"), [])
+            ((label, "not needed", "-", "passed or started before, or its forward job is replicating"), [])
         ]
     if not result.items and report.verdict is Verdict.FAILED:
         note = "fix: Open the job's pre-check page in the DRS console."
-        return [((job_id, FAILED_WORD, "-", _NO_FAILED_ITEM), [note])]
+        return [((label, FAILED_WORD, "-", _NO_FAILED_ITEM), [note])]
     rows: list[tuple[tuple[str, ...], list[str]]] = []
     for item in result.items:
         notes, url = note_item(item, report.waivers.get(item.item))
         cells = (
-            job_id,
+            label,
             report.describe_result(item),
             label_item(item.item),
             item.failed_reason or "(none given)",

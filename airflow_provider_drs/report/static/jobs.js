@@ -15,7 +15,7 @@ export function showJobs(jobs, facts, opened) {
 
 function showJob(job, n, facts, opened) {
   const id = `job-${n}`;
-  const body = h("div", { id, class: "items", role: "region", "aria-label": `Checks of ${job.job_id}` });
+  const body = h("div", { id, class: "items", role: "region", "aria-label": `Checks of ${job.name} ${job.job_id}` });
   const kind = job.verdict === "passed" && job.items.length ? softest(job) : job.verdict;
   const button = h(
     "button",
@@ -27,7 +27,7 @@ function showJob(job, n, facts, opened) {
       onclick: () => toggle(!isOpen()),
     },
     shape(kind),
-    h("span", { class: "job-id" }, job.job_id),
+    h("span", { class: "job-id" }, job.name && h("span", { class: "job-name" }, job.name), " ", job.job_id),
     h("span", { class: "job-summary" }, summarize(job, facts)),
     job.verdict === "pending" ? progress(job.percent) : counts(job.counts),
     h("span", { class: "chevron", "aria-hidden": "true" }),
