@@ -305,8 +305,8 @@ class DrsJobsOperator(DrsOperator):
     """
     Base class of operators that call one hook method for any number of jobs.
 
-    The XCom ``job_results`` has job_id, adopted, status and error of each job. If DRS refuses a job, the task
-    fails after it has processed the others.
+    The XCom ``job_results`` has job_id, name, adopted, status and error of each job. If DRS refuses a job,
+    the task fails after it has processed the others.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.

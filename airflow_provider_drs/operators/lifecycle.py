@@ -36,8 +36,8 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     Start jobs, now or later, and return their IDs.
 
     Idempotent: a job that was started before is adopted, and no job is started twice. A job whose pre-check
-    has not passed is not started. The XCom ``start_results`` has job_id, adopted, status and error of each
-    job.
+    has not passed is not started. The XCom ``start_results`` has job_id, name, adopted, status and error of
+    each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
@@ -51,7 +51,8 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     :param allow_partial: start the jobs that can be started, and fail only if none runs. By default no job is
         started while one is refused.
     :param stop_on_kill: stop the jobs that this task has started when it is killed during the wait. By
-        default they keep running. In a deferred task it requires Airflow 3.3 or later.
+        default they keep running. In a deferred task it requires Airflow 3.3 or later; earlier versions
+        reject the argument when the DAG is parsed.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is
@@ -98,6 +99,11 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self.require_passed_precheck = require_passed_precheck
         self.alarms = alarms
         self.allow_partial = allow_partial
+        if stop_on_kill and wait_for_start and self.deferrable and not _can_report_kills():
+            raise ValueError(
+                "stop_on_kill=True needs Airflow 3.3 or later in a deferred task: this version does not "
+                "report killed tasks to triggers. Set deferrable=False or stop_on_kill=False."
+            )
         self.stop_on_kill = stop_on_kill
         self._newly_started: list[str] = []
 
@@ -187,6 +193,13 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
 
     def _jobs_to_stop(self) -> Sequence[str]:
         return self._newly_started if self.stop_on_kill else ()
+
+
+def _can_report_kills() -> bool:
+    """Whether this Airflow reports to a trigger that a user has killed its task."""
+    from airflow.triggers.base import BaseTrigger
+
+    return hasattr(BaseTrigger, "on_kill")
 
 
 def _is_new(answer: object) -> bool:

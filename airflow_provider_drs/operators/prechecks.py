@@ -32,7 +32,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     A running pre-check is adopted; a finished one is not, because the source may have changed since. If DRS
     rejects a job, the task fails after it has submitted all batches, and the error names each rejected job.
-    The XCom ``precheck_submissions`` has job_id, precheck_id, status and error of each job.
+    The XCom ``precheck_submissions`` has job_id, name, precheck_id, status and error of each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
@@ -200,10 +201,21 @@ def test_stop_on_kill_in_the_worker(
     assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
 
 
+def test_stop_on_kill_of_deferred_task_requires_a_new_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
+    options = {"wait_for_start": True, "stop_on_kill": True}
+
+    with pytest.raises(ValueError, match="stop_on_kill=True needs Airflow 3.3 or later"):
+        _operator("a", deferrable=True, **options)
+    assert _operator("a", deferrable=False, **options).stop_on_kill
+
+
 @pytest.mark.parametrize("stop_on_kill", [False, True])
 def test_stop_on_kill_in_the_triggerer(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
 ) -> None:
+    if stop_on_kill and not hasattr(BaseTrigger, "on_kill"):
+        pytest.skip("this Airflow does not report killed tasks to triggers")
     operator = _operator(passed, wait_for_start=True, deferrable=True, stop_on_kill=stop_on_kill)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
