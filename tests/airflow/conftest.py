@@ -20,7 +20,7 @@ from dev.stacks.airflow_stack import AirflowStack
 
 
 @dataclass
-class Site:
+class Stack:
     """A running Airflow and its DRS."""
 
     airflow: AirflowStack
@@ -41,7 +41,7 @@ class Run:
     :param job_ids: jobs that no other run uses.
     """
 
-    site: Site
+    stack: Stack
     dag_id: str
     run_id: str
     job_ids: tuple[str, ...]
@@ -49,31 +49,31 @@ class Run:
     @property
     def starts(self) -> list[int]:
         """How often each of its jobs was started."""
-        return [job["starts"] for job in self.site.drs.jobs if job["id"] in self.job_ids]
+        return [job["starts"] for job in self.stack.drs.jobs if job["id"] in self.job_ids]
 
     @property
     def calls(self) -> Counter[str]:
         """The number of requests about its jobs, by operation."""
-        journal = self.site.drs.journal()
+        journal = self.stack.drs.journal()
         return Counter(entry["operation"] for entry in journal if set(self.job_ids) & set(entry["job_ids"]))
 
     @property
     def tasks(self) -> dict[str, str]:
-        return self.site.airflow.task_states(self.dag_id, self.run_id)
+        return self.stack.airflow.task_states(self.dag_id, self.run_id)
 
     def wait(self) -> str:
         """Return its final state."""
-        return self.site.airflow.wait(self.dag_id, self.run_id)
+        return self.stack.airflow.wait(self.dag_id, self.run_id)
 
     def wait_for_poll(self) -> None:
         """Return when the pre-check results were polled again."""
         polls = self.calls["BatchCheckResults"]
-        self.site.airflow.until(
+        self.stack.airflow.until(
             lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: the results were not polled"
         )
 
     def log(self, task_id: str = "*") -> str:
-        return self.site.airflow.log(self.dag_id, self.run_id, task_id)
+        return self.stack.airflow.log(self.dag_id, self.run_id, task_id)
 
 
 # Each line is a group, so that both run concurrently.
@@ -81,7 +81,9 @@ LINES = [pytest.param(line, marks=pytest.mark.xdist_group(line)) for line in ("a
 
 
 @pytest.fixture(scope="session", params=LINES)
-def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running_stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """Return a running Airflow 2.11, then a 3.x."""
     home = tmp_path_factory.mktemp(request.param)
     dags = home / "dags"
@@ -91,12 +93,12 @@ def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     with Emulator(precheck_s=3) as drs:
         environment = {"AIRFLOW_CONN_DRS_DEFAULT": drs.connection_json, **make_environment()}
         with AirflowStack(bin_folder, home, dags, environment) as airflow:
-            yield Site(airflow, drs)
+            yield Stack(airflow, drs)
 
 
 @pytest.fixture
-def site(running_site: Site) -> Site:
+def stack(running_stack: Stack) -> Stack:
     """Return the running Airflow, with a new DRS."""
-    running_site.drs.reset()
-    running_site.drs.set_speed(1.0)
-    return running_site
+    running_stack.drs.reset()
+    running_stack.drs.set_speed(1.0)
+    return running_stack

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_drs.hooks.drs import DrsHook
 from dev.stacks.airflow_control import RestControl
-from tests.airflow.conftest import Run, Site
+from tests.airflow.conftest import Run, Stack
 
 pytestmark = pytest.mark.system
 
@@ -23,7 +23,7 @@ RUNS = {
 
 def _wait_for_approval(run: Run) -> RestControl:
     """Return the control of the approval task when it waits for a response."""
-    airflow = run.site.airflow
+    airflow = run.stack.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "approve", ["awaiting_input", "deferred"])
     assert isinstance(airflow.control, RestControl)
     return airflow.control
@@ -34,10 +34,10 @@ def _answer(run: Run, option: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def begun(running_site: Site) -> dict[str, Run]:
+def begun(running_stack: Stack) -> dict[str, Run]:
     """Trigger all runs, each with two jobs, of which the second has an alarm."""
-    site, drs = running_site, running_site.drs
-    if site.airflow.major < 3:
+    stack, drs = running_stack, running_stack.drs
+    if stack.airflow.major < 3:
         pytest.skip("Airflow 2 has no human-in-the-loop operators")
     drs.reset()
     pairs = [drs.job_ids[n : n + 2] for n in range(0, 2 * len(RUNS), 2)]
@@ -45,7 +45,7 @@ def begun(running_site: Site) -> dict[str, Run]:
         if run_id != "spotless":
             drs.set_verdict(pair[1], "alarm", items=[ITEM])
     return {
-        run_id: site.run(dag_id, run_id, pair)
+        run_id: stack.run(dag_id, run_id, pair)
         for (run_id, dag_id), pair in zip(RUNS.items(), pairs, strict=True)
     }
 
@@ -83,7 +83,7 @@ def test_new_alarm_after_approval_starts_nothing(
     begun: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun["changed"]
-    drs = run.site.drs
+    drs = run.stack.drs
     _wait_for_approval(run)
     drs.set_verdict(run.job_ids[0], "alarm", duration_s=0)
     monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", drs.connection_json)

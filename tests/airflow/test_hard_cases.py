@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.airflow.conftest import Run, Site
+from tests.airflow.conftest import Run, Stack
 
 pytestmark = pytest.mark.system
 
@@ -14,32 +14,32 @@ OURS = 3
 
 
 @pytest.fixture(scope="module")
-def begun(running_site: Site) -> dict[str, Run]:
+def begun(running_stack: Stack) -> dict[str, Run]:
     """Trigger all runs, each with three jobs of its own."""
-    site, drs = running_site, running_site.drs
+    stack, drs = running_stack, running_stack.drs
     drs.reset()
     long, softened, cleared = (drs.job_ids[n : n + OURS] for n in range(0, 3 * OURS, OURS))
     for job_id in long:
         drs.set_verdict(job_id, "pass", duration_s=3600)
     drs.set_verdict(softened[1], "fail", items=["srcBinlogFormatCheck"])
     runs = (
-        site.run("drs_deferred_operators", "dead-triggerer", long),
-        site.run("drs_softened", "softened", softened),
-        site.run("drs_cleared", "cleared", cleared),
+        stack.run("drs_deferred_operators", "dead-triggerer", long),
+        stack.run("drs_softened", "softened", softened),
+        stack.run("drs_cleared", "cleared", cleared),
     )
     return {run.run_id: run for run in runs}
 
 
 def test_wait_survives_killed_triggerer(begun: dict[str, Run]) -> None:
     run = begun["dead-triggerer"]
-    airflow = run.site.airflow
+    airflow = run.stack.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "precheck", ["deferred"])
     run.wait_for_poll()
 
     airflow.kill("triggerer")
     airflow.start("triggerer")
     run.wait_for_poll()
-    run.site.drs.advance(3600)
+    run.stack.drs.advance(3600)
 
     assert run.wait() == "success", run.log()
     assert (run.calls["BatchCheckJobs"], run.calls["BatchStartJobs"]) == (1, 1)
@@ -57,13 +57,13 @@ def test_soft_fail_does_not_skip_failed_verdict(begun: dict[str, Run]) -> None:
 
     assert run.tasks == {"precheck": "success", "wait_until_passed": "failed", "start": "upstream_failed"}
     assert run.calls["BatchStartJobs"] == 0
-    report = run.site.airflow.xcom(run.dag_id, run.run_id, "wait_until_passed", "precheck_report")
+    report = run.stack.airflow.xcom(run.dag_id, run.run_id, "wait_until_passed", "precheck_report")
     assert {job["job_id"]: job["verdict"] for job in report}[run.job_ids[1]] == "failed"
 
 
 def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
     run = begun["cleared"]
-    airflow = run.site.airflow
+    airflow = run.stack.airflow
     assert run.wait() == "success", run.log()
 
     for task_id in ("start", "wait_until_passed"):
@@ -82,15 +82,15 @@ def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
 
 def test_database_and_logs_have_no_secret(begun: dict[str, Run]) -> None:
     run = begun["dead-triggerer"]
-    logs = run.site.airflow.home / "logs"
-    run.site.airflow.until(
+    logs = run.stack.airflow.home / "logs"
+    run.stack.airflow.until(
         lambda: any(f"run_id={run.run_id}" in str(file) for file in logs.rglob("*.trigger.*")),
         "the triggerer has no log",
     )
 
     kept = {str(file): file.read_bytes() for file in logs.rglob("*.log*")}
     assert kept
-    kept["database"] = run.site.airflow.dump()
+    kept["database"] = run.stack.airflow.dump()
     # The emulator's tokens begin like those of the service.
-    secret = re.compile(re.escape(run.site.drs.connection["password"].encode()) + rb"|MII[\w-]{60}")
+    secret = re.compile(re.escape(run.stack.drs.connection["password"].encode()) + rb"|MII[\w-]{60}")
     assert [name for name, text in kept.items() if secret.search(text)] == []

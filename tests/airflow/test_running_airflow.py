@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.airflow.conftest import Run, Site
+from tests.airflow.conftest import Run, Stack
 
 pytestmark = pytest.mark.system
 
@@ -20,52 +20,52 @@ LONG_S = 10_000
 
 
 @pytest.fixture(scope="module")
-def begun(running_site: Site) -> dict[str, Run]:
+def begun(running_stack: Stack) -> dict[str, Run]:
     """Trigger all runs, each with jobs of its own; the scheduled run has the jobs of the DAG."""
-    site, drs = running_site, running_site.drs
+    stack, drs = running_stack, running_stack.drs
     drs.reset()
     scheduled = drs.job_ids
     failing, rescheduled = (tuple(drs.seed_job() for _ in range(n)) for n in (3, 2))
     drs.set_verdict(failing[2], "fail", items=["srcBinlogFormatCheck"])
     for job_id in rescheduled:
         drs.set_verdict(job_id, "pass", duration_s=5 * LONG_S)
-    site.airflow.unpause(STORY)
+    stack.airflow.unpause(STORY)
     runs = (
-        Run(site, STORY, site.airflow.first_run(STORY), scheduled),
-        site.run(STORY, "one-job-fails", failing),
-        site.run("drs_rescheduled", "rescheduled", rescheduled),
+        Run(stack, STORY, stack.airflow.first_run(STORY), scheduled),
+        stack.run(STORY, "one-job-fails", failing),
+        stack.run("drs_rescheduled", "rescheduled", rescheduled),
     )
     return {run.run_id.partition("__")[0]: run for run in runs}
 
 
 def test_killed_waits_resume(begun: dict[str, Run]) -> None:
-    site = begun["scheduled"].site
-    job_ids = [site.drs.seed_job() for _ in range(10)]
+    stack = begun["scheduled"].stack
+    job_ids = [stack.drs.seed_job() for _ in range(10)]
     for job_id in job_ids:
-        site.drs.set_verdict(job_id, "pass", duration_s=LONG_S)
+        stack.drs.set_verdict(job_id, "pass", duration_s=LONG_S)
     # The worker waits for a response until it is killed, so it cannot finish before.
-    site.drs.inject("hang", operation="BatchStartJobs", job_id=job_ids[0], apply=True)
-    run = site.run("drs_killed_waits", "killed", job_ids)
+    stack.drs.inject("hang", operation="BatchStartJobs", job_id=job_ids[0], apply=True)
+    run = stack.run("drs_killed_waits", "killed", job_ids)
 
     _kill_when(run, "precheck", lambda: run.calls["BatchCheckResults"] >= 4)
     # The next poll may have been sent by the killed worker, but not the one after it. A retry adopts a
     # pre-check that is running, and repeats one that has finished.
     for _ in range(2):
         run.wait_for_poll()
-    site.drs.advance(LONG_S)
+    stack.drs.advance(LONG_S)
     _kill_when(run, "start", lambda: run.calls["BatchStartJobs"] >= 1)
 
     assert run.wait() == "success", run.log()
     assert run.starts == [1] * 10
     assert run.calls["BatchCheckJobs"] == 1
     # A busy machine may need one more attempt.
-    assert [site.airflow.try_number(run.dag_id, run.run_id, task_id) >= 2 for task_id in run.tasks] == [
+    assert [stack.airflow.try_number(run.dag_id, run.run_id, task_id) >= 2 for task_id in run.tasks] == [
         True
     ] * 2
 
 
 def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:
-    airflow = run.site.airflow
+    airflow = run.stack.airflow
     airflow.until(is_time, f"{task_id} did not get that far")
     os.kill(airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
 
@@ -81,7 +81,7 @@ def test_scheduled_run_starts_each_job_once(begun: dict[str, Run]) -> None:
     assert (calls["BatchCheckJobs"], calls["BatchStartJobs"]) == (1, 1)
     # Job details are read before the pre-check, and again before the start.
     assert (calls["BatchListJobDetails"], calls["BatchListJobStatus"]) == (2, 0)
-    assert run.site.drs.connection["password"] not in run.log()
+    assert run.stack.drs.connection["password"] not in run.log()
 
 
 def test_failed_precheck_starts_nothing_and_is_explained(begun: dict[str, Run]) -> None:
@@ -103,47 +103,47 @@ def test_failed_precheck_starts_nothing_and_is_explained(begun: dict[str, Run]) 
 
 def test_reschedule_mode_and_soft_fail(begun: dict[str, Run]) -> None:
     run = begun["rescheduled"]
-    run.site.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the task was not skipped")
+    run.stack.airflow.until(lambda: run.tasks.get("hasty") == "skipped", "the task was not skipped")
     assert run.tasks["patient"] in ("up_for_reschedule", "scheduled", "queued", "running")
 
-    run.site.drs.advance(5 * LONG_S)
+    run.stack.drs.advance(5 * LONG_S)
     run.wait()
 
     assert run.tasks == {"precheck": "success", "patient": "success", "hasty": "skipped"}
 
 
-def _starts(site: Site) -> list[int]:
-    return [job["starts"] for job in site.drs.jobs]
+def _starts(stack: Stack) -> list[int]:
+    return [job["starts"] for job in stack.drs.jobs]
 
 
-def _calls(site: Site) -> Counter[str]:
-    return Counter(entry["operation"] for entry in site.drs.journal())
+def _calls(stack: Stack) -> Counter[str]:
+    return Counter(entry["operation"] for entry in stack.drs.journal())
 
 
-def test_mapped_groups_are_independent(site: Site) -> None:
-    failing = site.drs.job_ids[5]
-    site.drs.set_verdict(failing, "fail")
-    site.airflow.unpause(MAPPED)
-    run_id = site.airflow.first_run(MAPPED)
+def test_mapped_groups_are_independent(stack: Stack) -> None:
+    failing = stack.drs.job_ids[5]
+    stack.drs.set_verdict(failing, "fail")
+    stack.airflow.unpause(MAPPED)
+    run_id = stack.airflow.first_run(MAPPED)
 
-    assert site.airflow.wait(MAPPED, run_id) == "success", site.airflow.log(MAPPED, run_id, "precheck")
+    assert stack.airflow.wait(MAPPED, run_id) == "success", stack.airflow.log(MAPPED, run_id, "precheck")
 
-    assert _starts(site) == [1] * 5 + [0] + [1] * 4
-    assert _calls(site)["BatchCheckJobs"] == 3
-    assert failing in site.airflow.log(MAPPED, run_id, "report_failures")
+    assert _starts(stack) == [1] * 5 + [0] + [1] * 4
+    assert _calls(stack)["BatchCheckJobs"] == 3
+    assert failing in stack.airflow.log(MAPPED, run_id, "report_failures")
 
 
-def test_dags_test_runs_the_example(site: Site) -> None:
+def test_dags_test_runs_the_example(stack: Stack) -> None:
     # Otherwise the scheduler may run tasks of the run that the command creates.
-    site.airflow.run("dags", "pause", STORY)
-    site.airflow.run("dags", "test", STORY)
+    stack.airflow.run("dags", "pause", STORY)
+    stack.airflow.run("dags", "test", STORY)
 
-    assert _starts(site) == [1] * 10
+    assert _starts(stack) == [1] * 10
 
 
 @pytest.mark.parametrize(("command", "text"), [("list", "airflow-provider-drs"), ("hooks", "drs_conn_id")])
-def test_airflow_lists_the_provider(site: Site, command: str, text: str) -> None:
-    output = site.airflow.run("providers", command)
+def test_airflow_lists_the_provider(stack: Stack, command: str, text: str) -> None:
+    output = stack.airflow.run("providers", command)
 
     line = next(line for line in output.splitlines() if text in line and "drs" in line)
     assert "drs" in line

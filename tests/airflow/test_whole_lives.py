@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dev.demos.example_databases import PASSWORD
-from tests.airflow.conftest import Site
+from tests.airflow.conftest import Stack
 
 pytestmark = pytest.mark.system
 
@@ -32,40 +32,40 @@ DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 
 
 @pytest.fixture
-def fast(site: Site) -> Site:
-    """Return the site with a fast clock of DRS."""
-    site.drs.set_speed(SPEED)
-    return site
+def fast(stack: Stack) -> Stack:
+    """Return the stack with a fast clock of DRS."""
+    stack.drs.set_speed(SPEED)
+    return stack
 
 
-def _calls(site: Site) -> Counter[str]:
-    return Counter(entry["operation"] for entry in site.drs.journal())
+def _calls(stack: Stack) -> Counter[str]:
+    return Counter(entry["operation"] for entry in stack.drs.journal())
 
 
-def _trigger(site: Site, run_id: str, *dag_ids: str) -> None:
+def _trigger(stack: Stack, run_id: str, *dag_ids: str) -> None:
     for dag_id in dag_ids:
-        site.airflow.unpause(dag_id)
-        site.airflow.trigger(dag_id, run_id)
+        stack.airflow.unpause(dag_id)
+        stack.airflow.trigger(dag_id, run_id)
 
 
-def _wait(site: Site, run_id: str, dag_id: str, wanted: str = "success") -> None:
-    state = site.airflow.wait(dag_id, run_id, timeout_s=420)
-    assert state == wanted, _explain(site, dag_id, run_id)
+def _wait(stack: Stack, run_id: str, dag_id: str, wanted: str = "success") -> None:
+    state = stack.airflow.wait(dag_id, run_id, timeout_s=420)
+    assert state == wanted, _explain(stack, dag_id, run_id)
 
 
-def _explain(site: Site, dag_id: str, run_id: str) -> str:
-    return f"{site.airflow.task_states(dag_id, run_id)}\n{site.airflow.log(dag_id, run_id, '*')[-6000:]}"
+def _explain(stack: Stack, dag_id: str, run_id: str) -> str:
+    return f"{stack.airflow.task_states(dag_id, run_id)}\n{stack.airflow.log(dag_id, run_id, '*')[-6000:]}"
 
 
-def _job(site: Site, name: str) -> dict[str, Any]:
-    return next(job for job in site.drs.jobs if job["name"] == name)
+def _job(stack: Stack, name: str) -> dict[str, Any]:
+    return next(job for job in stack.drs.jobs if job["name"] == name)
 
 
-def _status(site: Site, name: str) -> str:
-    return str(_job(site, name)["status"])
+def _status(stack: Stack, name: str) -> str:
+    return str(_job(stack, name)["status"])
 
 
-def test_example_dags_run_concurrently(fast: Site) -> None:
+def test_example_dags_run_concurrently(fast: Stack) -> None:
     run_id = "whole"
     fast.drs.plan_job("catalogue-migration", verdict={"outcome": "alarm", "items": ["srcCollHasTtlIndex"]})
     fast.drs.seed_job(name="shop-dr", status="INCRE_TRANSFER_STARTED", **DR)
@@ -111,22 +111,22 @@ def test_example_dags_run_concurrently(fast: Site) -> None:
     assert PASSWORD not in str(fast.drs.journal())
 
 
-def _rerun(site: Site, run_id: str, dag_id: str, *task_ids: str) -> None:
+def _rerun(stack: Stack, run_id: str, dag_id: str, *task_ids: str) -> None:
     """Clear a whole run: its jobs are adopted, and DRS gets no request that changes one."""
-    before = _calls(site)
-    tries = site.airflow.try_number(dag_id, run_id, task_ids[0])
-    site.airflow.clear(dag_id, run_id, *task_ids)
-    site.airflow.until(
-        lambda: site.airflow.try_number(dag_id, run_id, task_ids[0]) > tries, f"{dag_id} does not run again"
+    before = _calls(stack)
+    tries = stack.airflow.try_number(dag_id, run_id, task_ids[0])
+    stack.airflow.clear(dag_id, run_id, *task_ids)
+    stack.airflow.until(
+        lambda: stack.airflow.try_number(dag_id, run_id, task_ids[0]) > tries, f"{dag_id} does not run again"
     )
-    _wait(site, run_id, dag_id)
+    _wait(stack, run_id, dag_id)
 
-    repeated = {operation for operation, count in _calls(site).items() if count > before[operation]}
+    repeated = {operation for operation, count in _calls(stack).items() if count > before[operation]}
     reads = {"BatchListJobDetails", "BatchListJobStatus", "BatchListProgresses", "BatchCheckResults"}
     assert repeated <= reads | {"ShowJobList", "KeystoneCreateUserTokenByPassword"}
 
 
-def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None:
+def test_migration_survives_lost_responses_and_killed_worker(fast: Stack) -> None:
     run_id = "hard"
     migration, cutover = "drs_mysql_migration", "drs_cutover"
     different = {"name": "shop-dr", "status": "INCRE_TRANSFER_STARTED", "differences": ["shop.orders"], **DR}
@@ -163,10 +163,10 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Site) -> None
     assert applied["SwitchVip"] == 0
 
 
-def _kill_worker(site: Site, dag_id: str, run_id: str, task_id: str, is_time: Callable[[], bool]) -> None:
+def _kill_worker(stack: Stack, dag_id: str, run_id: str, task_id: str, is_time: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + 300
     while not is_time():
-        site.airflow.check()
-        assert time.monotonic() < deadline_s, _explain(site, dag_id, run_id)
+        stack.airflow.check()
+        assert time.monotonic() < deadline_s, _explain(stack, dag_id, run_id)
         time.sleep(0.05)
-    os.kill(site.airflow.task_pid(dag_id, run_id, task_id), signal.SIGKILL)
+    os.kill(stack.airflow.task_pid(dag_id, run_id, task_id), signal.SIGKILL)

@@ -1,8 +1,8 @@
 """
-Checks answers against the OpenAPI document of the service.
+Checks responses against the OpenAPI document of the service.
 
-A field that the document does not name is as wrong as a field of the wrong type, unless the answer is a
-per-job refusal, whose shape no page documents.
+A field that the document does not name is an error like a field of the wrong type, except in the rejection of
+a single job, whose shape no page documents.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from jsonschema import Draft202012Validator
 
 PATH = Path(__file__).with_name("drs-v3.openapi.yaml")
 
-#: Shapes that are known from the vendor's tools alone, where more fields than these were seen.
+#: Shapes that are known only from the vendor's tools, which accept more fields.
 _OPEN_SHAPES = frozenset({"BatchErrorResponse"})
 
 
 class ContractError(AssertionError):
-    """An answer is not what the document says; the text lists each place."""
+    """A response is not as documented; the message lists each deviation."""
 
 
 @lru_cache(maxsize=1)
@@ -35,11 +35,11 @@ def load_document() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def load_operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """Return method, path and facts of each operation, by its id."""
+    """Return method, path and description of each operation by its ID."""
     return {
-        facts["operationId"]: (method.upper(), path, facts)
+        description["operationId"]: (method.upper(), path, description)
         for path, methods in load_document()["paths"].items()
-        for method, facts in methods.items()
+        for method, description in methods.items()
         if method in {"get", "put", "post", "delete"}
     }
 
@@ -51,11 +51,11 @@ def check_response(
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """
-    Check that an answer is documented: its status, its shape, and nothing beyond.
+    Check that a response is documented: its status, its fields, and no others.
 
-    :param body: as it came, or decoded.
-    :param headers: checked too, if given: the content type, and the headers that the document demands.
-    :raises ContractError: it is not, with every reason.
+    :param body: the body, encoded or decoded.
+    :param headers: if given, the content type and the required headers are checked as well.
+    :raises ContractError: it is not.
     :raises KeyError: the document has no such operation.
     """
     response = _find_response(operation_id, status)
@@ -64,11 +64,11 @@ def check_response(
     if headers is not None:
         faults += _find_header_faults(response, headers)
     if faults:
-        raise ContractError(f"{operation_id} answered {status}: " + "; ".join(faults))
+        raise ContractError(f"{operation_id} returned {status}: " + "; ".join(faults))
 
 
 def is_success(operation_id: str, status: int) -> bool:
-    """Return whether the page names this status as the one of success."""
+    """Whether the document names this status as that of success."""
     return status < 300 and str(status) in load_operations()[operation_id][2]["responses"]
 
 
@@ -93,7 +93,7 @@ def _decode(operation_id: str, body: bytes | str) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise ContractError(f"{operation_id} answered something other than JSON: {body[:80]!r}") from None
+        raise ContractError(f"{operation_id} returned something other than JSON: {body[:80]!r}") from None
 
 
 @lru_cache(maxsize=256)
@@ -113,7 +113,7 @@ def _load_closed_schemas() -> dict[str, Any]:
 def _close(schema: Any) -> Any:
     """Return the schema with all objects closed to fields that they do not name."""
     if isinstance(schema, list):
-        return [_close(each) for each in schema]
+        return [_close(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     closed = {key: _close(value) for key, value in schema.items()}
