@@ -25,7 +25,7 @@ Answer = Response | TransportFailure | DrsError | Callable[[Request], Response |
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
-    """Return a response with a JSON body, or with these very bytes."""
+    """Return a response with a JSON body, or with the given bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {name.replace("_", "-").lower(): value for name, value in headers.items()}, raw)
 
@@ -43,10 +43,10 @@ class ScriptedService:
     """
     Drives a conversation with scripted responses, and records its steps.
 
-    :param answers: for each Send its answer; a function gets the request, an error is thrown into the
+    :param answers: the response to each Send; a function receives the request, an error is thrown into the
         conversation.
     :param jitter: the random number of every observation.
-    :param seconds_per_step: how far the clock moves with each Send; a Pause moves it by its own length.
+    :param seconds_per_step: how far each Send advances the clock; a Pause advances it by its own length.
     """
 
     def __init__(

@@ -28,12 +28,12 @@ class Recorder:
         self.seconds: list[float] = []
 
     def incr(self, name: str, *, tags: dict[str, str]) -> None:
-        """Take a count."""
+        """Record a count."""
         assert metrics.METRICS[name].kind == "counter"
         self._take(name, tags)
 
     def timing(self, name: str, span: datetime.timedelta, *, tags: dict[str, str] | None = None) -> None:
-        """Take a time."""
+        """Record a duration."""
         assert metrics.METRICS[name].kind == "timer"
         self.seconds.append(span.total_seconds())
         self._take(name, tags or {})

@@ -22,7 +22,7 @@ PASSED = Asset("drs://drs_default/nightly")
 
 
 class Events(dict[Any, Any]):
-    """The events of a task's outlets, as both Airflow lines let a task have them."""
+    """The events of a task's outlets, on both Airflow lines."""
 
     def __missing__(self, outlet: Any) -> Any:
         return self.setdefault(outlet, SimpleNamespace(extra={}))

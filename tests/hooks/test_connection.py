@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# A connection of Airflow 2 can only be made where the tables that it is related to are known.
+# Airflow 2 creates a connection only if the related tables are imported.
 import airflow.models.dag  # noqa: F401
 import pytest
 

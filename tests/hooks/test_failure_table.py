@@ -114,7 +114,7 @@ def test_broken_handshake_is_retried(
 
     assert not any(isinstance(answer, DrsError) for answer in answers.values())
     assert [entry["applied"] for entry in secure.journal(operation)] == [True]
-    # The first byte of a TLS record that belongs to a handshake.
+    # The first byte of a TLS handshake record.
     assert [sent[:1] for sent in service.cut] == [b"\x16"]
 
 

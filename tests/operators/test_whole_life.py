@@ -1,4 +1,4 @@
-"""The operators of a whole replication: ids in and out, XComs, waits in the worker and the triggerer."""
+"""The operators of a whole replication: returned IDs, XComs, and waits in the worker and the triggerer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _run(operator: Any, context: dict[str, Any], between: Callable[[], Any] = la
         return getattr(operator, deferred.method_name)(context, event=event)
 
 
-#: Operator, what the job is, the arguments: each acts on one job and returns its id.
+#: Operators, the details of a job, and the arguments. Each acts on one job and returns its ID.
 ACTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("DrsTestConnectionsOperator", {}, ENDS),
     ("DrsModifyJobsOperator", {}, {**ENDS, "changes": {"description": "ours"}}),
@@ -99,12 +99,12 @@ def test_rejected_action_names_the_job(
 ) -> None:
     good, bad = emulator.seed_job(**seed), emulator.seed_job(**{**seed, "status": "CREATING"})
     if name in ("DrsStopJobsOperator", "DrsSetFlowControlOperator", "DrsSwitchOverOperator"):
-        # What these can be done for says no status; so it is DRS that refuses.
+        # Their preconditions name no status, so DRS rejects the job.
         emulator.set_job(bad, **({"task_type": "INCR_TRANS"} if "Flow" in name else {}))
 
     with pytest.raises(AirflowFailException, match=bad):
         _run(_make(name, job_ids=[bad, good], **arguments), context)
-    # What it did for the other one, a second try takes for its own.
+    # A second try adopts what the first one did for the other job.
     context["ti"].try_number = 2
     assert _run(_make(name, job_ids=[bad, good], allow_partial=True, **arguments), context) == [good]
 
@@ -131,8 +131,7 @@ def test_template_fields_are_attributes(emulator: Emulator) -> None:
         assert all(hasattr(made, field) for field in made.template_fields), name
 
 
-# --- creation
-# ----------------------------------------------------------------------------------------------------
+# Creation.
 
 
 def test_create_and_wait(emulator: Emulator, context: dict[str, Any]) -> None:
@@ -207,8 +206,7 @@ def test_list_jobs_returns_ids(emulator: Emulator, context: dict[str, Any]) -> N
     assert _run(_make("DrsListJobsOperator", db_use_type="sync", name="x"), context) == []
 
 
-# --- waiting
-# -----------------------------------------------------------------------------------------------------
+# Waiting.
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -345,8 +343,7 @@ def test_retry_adopts_complete_switchover(
     assert len(emulator.journal("SwitchVip")) == calls
 
 
-# --- arguments
-# ---------------------------------------------------------------------------------------------------
+# Arguments.
 
 
 def test_parameter_differences_can_fail_the_task(
@@ -385,7 +382,7 @@ def test_cluster_is_tested_by_its_parent(
         _run(_make("DrsTestConnectionsOperator", job_ids=parent, **ends), context)
 
 
-# Airflow 2.11 warns of what Airflow 3 refuses, and hands it on.
+# Airflow 2.11 only warns about unknown arguments, and passes them on.
 @pytest.mark.filterwarnings("ignore:Encountered (JSON value|non-JSON)")
 @pytest.mark.parametrize(
     ("connection", "text"),

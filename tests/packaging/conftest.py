@@ -1,4 +1,4 @@
-"""The wheel as users get it, and environments with nothing in them but Airflow and that wheel."""
+"""The wheel, and environments that contain only Airflow and the wheel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = environments.ROOT
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel that was built from nothing but the package and its metadata."""
+    """Return a wheel that was built from the package and its metadata only."""
     source = tmp_path_factory.mktemp("source")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)

@@ -1,4 +1,4 @@
-"""What the wheel does in an environment with nothing else, on both Airflow lines."""
+"""The installed wheel in an environment without other packages, on both Airflow lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator answers requests that schemathesis generates as the OpenAPI document specifies."""
+"""The emulator responds to generated requests as the OpenAPI document specifies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report to take away."""
+"""Reports as CSV and Markdown."""
 
 from __future__ import annotations
 

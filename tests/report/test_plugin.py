@@ -1,4 +1,4 @@
-"""How the page gets into Airflow, and what that costs the processes that never show it."""
+"""The plugin registers the page, and costs other processes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow_provider_drs.report.page import STATIC
 from airflow_provider_drs.report.plugin import DrsReportPlugin
 
-#: What only a web server needs.
+#: Prints the modules that the plugin loads outside a web server.
 LOADED = """
 import json, sys
 import airflow.plugins_manager
@@ -33,7 +33,7 @@ def test_other_processes_load_no_web_framework() -> None:
     assert not [name for name in loaded if name.startswith(web)]
 
 
-# Of the web frameworks that Airflow brings, about themselves.
+# Deprecation warnings of the web frameworks.
 @pytest.mark.filterwarnings("ignore")
 def test_plugin_of_each_airflow_line() -> None:
     if AIRFLOW_V_3_0_PLUS:

@@ -1,4 +1,4 @@
-"""Getting at the JSON of an XCom, wherever it is kept."""
+"""The JSON of an XCom is read from the database and from XCom backends."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _in_database(value: Any) -> str | bytes:
 
 
 class Elsewhere(BaseXCom):  # type: ignore[misc]
-    """A backend that keeps values in a store, and the name of each in the database."""
+    """An XCom backend that stores only the names of its values in the database."""
 
     @staticmethod
     def deserialize_value(result: Any) -> Any:
-        """Return what the store has under the name."""
+        """Return the stored value."""
         value = result.value if AIRFLOW_V_3_0_PLUS else json.loads(result.value)
         if value != "store://report":
             raise PermissionError("the secret of the store is 12345")
