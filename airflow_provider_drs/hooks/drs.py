@@ -77,6 +77,11 @@ class _DrsHookBase(BaseHook):
         """The names by job ID of the jobs whose details were read so far."""
         return {} if self._limits is None else self._limits.names
 
+    @property
+    def job_databases(self) -> dict[str, dict[str, str]]:
+        """The ``engine``, ``source`` and ``destination`` by job ID of the same jobs."""
+        return {} if self._limits is None else self._limits.databases
+
     def _known_limits(self) -> Limits:
         if self._limits is None:
             raise RuntimeError("the connection has not been read yet")

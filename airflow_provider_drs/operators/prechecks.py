@@ -32,7 +32,8 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     A running pre-check is adopted; a finished one is not, because the source may have changed since. If DRS
     rejects a job, the task fails after it has submitted all batches, and the error names each rejected job.
-    The XCom ``precheck_submissions`` has job_id, name, precheck_id, status and error of each job.
+    The XCom ``precheck_submissions`` has job_id, name, engine, source, destination, precheck_id, status and
+    error of each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
@@ -145,9 +146,10 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         from airflow_provider_drs.protocol.core.errors import label_error, label_job
         from airflow_provider_drs.protocol.prechecks.messages import Submission
 
-        rows, names = [], self._open_hook().job_names
+        rows, names, databases = [], self._open_hook().job_names, self._open_hook().job_databases
         for job_id, answer in answers.items():
             row = {"job_id": job_id, "name": names.get(job_id), "precheck_id": None, "status": "rejected"}
+            row |= databases.get(job_id, {})
             label = label_job(job_id, names.get(job_id))
             if isinstance(answer, Submission):
                 rows.append(row | answer.to_dict())

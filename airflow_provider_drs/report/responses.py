@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,17 @@ def get_report(session: Session, address: Address, choice: Choice) -> dict[str, 
     }
     if found.report is not None:
         response |= _get_page(found.report, choice)
+        _add_databases(response["jobs"], stored.find_submissions(session, address))
     return response
+
+
+def _add_databases(jobs: Iterable[dict[str, Any]], submissions: Iterable[Mapping[str, Any]]) -> None:
+    """Add what the task that started the pre-checks has read about the jobs."""
+    by_id = {row.get("job_id"): row for row in submissions}
+    for job in jobs:
+        row = by_id.get(job["job_id"], {})
+        job["name"] = job["name"] or read_text(row.get("name"))
+        job |= {key: read_text(row.get(key)) for key in ("engine", "source", "destination")}
 
 
 def get_history(session: Session, address: Address) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _find_other(session: Session, task: Task) -> _Found:
     found = _Found("submissions" if rows else "nothing", submissions=tuple(_clean(row) for row in rows))
     if not task.is_waiting:
         return found
-    jobs = stored.name_accepted(rows) or stored.find_submitted_jobs(session, task.address)
+    jobs = stored.name_accepted(rows) or stored.name_accepted(stored.find_submissions(session, task.address))
     fields = tasks.read_rendered_fields(session, task.address)
     query = live.create_query(tasks.read_trigger(session, task.trigger_id), fields, jobs)
     if query is None:

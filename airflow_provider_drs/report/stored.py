@@ -129,16 +129,15 @@ def read_submissions(session: Session, address: Address) -> list[dict[str, Any]]
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def find_submitted_jobs(session: Session, address: Address) -> list[str]:
+def find_submissions(session: Session, address: Address) -> list[dict[str, Any]]:
     """
-    Return the jobs whose pre-checks were submitted by another task of the run, if there is only one such
-    task.
+    Return the submissions of the run that a task instance belongs to, if only one task has submitted any.
 
     It must have the same map index.
     """
     entries = _find(session, _is_in_run(address), limit=1000, key=SUBMISSIONS_KEY)
     alike = [entry.address for entry in entries if entry.address.map_index == address.map_index]
-    return name_accepted(read_submissions(session, alike[0])) if len(alike) == 1 else []
+    return read_submissions(session, alike[0]) if len(alike) == 1 else []
 
 
 def name_accepted(submissions: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -28,6 +28,9 @@ def test_returns_accepted_jobs_and_publishes_submissions(emulator: Emulator, con
     assert rows[0] == {
         "job_id": accepted[0],
         "name": "orders-migration-01",
+        "engine": "mysql",
+        "source": "192.0.2.10:3306",
+        "destination": "e05a3679efe241d8b5dee80b17c1a863in01",
         "precheck_id": accepted[0],
         "status": "submitted",
         "error": None,

@@ -43,6 +43,8 @@ class Limits:
     uses: set[str] = field(default_factory=set)
     #: Names by job ID, of all jobs whose details were read.
     names: dict[str, str] = field(default_factory=dict)
+    #: Engine, source and destination by job ID, of the same jobs.
+    databases: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def read(

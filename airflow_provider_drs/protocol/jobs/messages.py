@@ -80,6 +80,11 @@ class JobDetails:
         found = self.raw.get(f"{end}_endpoint")
         return found if isinstance(found, Mapping) else {}
 
+    def describe(self) -> dict[str, str]:
+        """Return the engine, and instance or address of both databases."""
+        places = {end: _describe_place(self.endpoint(end)) for end in ("source", "target")}
+        return {"engine": self.engine_type, "source": places["source"], "destination": places["target"]}
+
     @property
     def is_dual_active_parent(self) -> bool:
         """Whether it is the parent of a dual-active pair, which can be neither pre-checked nor started."""
@@ -126,6 +131,12 @@ class JobProgress:
             "remaining_s": self.remaining_s,
             "phases": dict(self.phases),
         }
+
+
+def _describe_place(endpoint: Mapping[str, Any]) -> str:
+    instance = endpoint.get("inst_name") or endpoint.get("inst_id")
+    address = ":".join(str(endpoint[key]) for key in ("ip", "db_port") if endpoint.get(key))
+    return str(instance or address)
 
 
 def _build_paged(operation: str, job_ids: Sequence[str]) -> Request:

@@ -53,6 +53,7 @@ def get_job_details(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answ
     for job in details.values():
         if isinstance(job, JobDetails):
             limits.names[job.job_id] = job.name
+            limits.databases[job.job_id] = job.describe()
             if job.db_use_type and isinstance(job.db_use_type, str):
                 limits.uses.add(job.db_use_type)
     return details

@@ -101,6 +101,8 @@ export function progress(percent) {
 
 function showItems(job, facts) {
   const shown = job.items.map((item) => showItem(item, facts[item.item] ?? {}));
+  if (job.engine)
+    shown.unshift(h("p", { class: "rest" }, `${job.engine}: ${job.source} → ${job.destination}`));
   if (job.error) shown.unshift(h("p", { class: "error" }, job.error.message));
   if (job.counts.passed)
     shown.push(

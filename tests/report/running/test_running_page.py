@@ -45,6 +45,8 @@ def test_failed_check_is_shown_first(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=2).first).to_have_text("1 of 10 jobs did not pass")
     expect(page.locator(JOB)).to_have_count(10)
     expect(page.locator(JOB).first).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(JOB).first).to_contain_text("orders-migration-03")
+    expect(page.locator(".items").first).to_contain_text("mysql: 192.0.2.10:3306 →")
     expect(page.locator(".item dd.to-do")).to_contain_text("Set `binlog_format = ROW`")
     expect(page.locator("#history")).to_be_visible()
 

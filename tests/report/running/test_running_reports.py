@@ -23,6 +23,8 @@ def test_failed_check_has_problem_and_fix(running: RunningAirflow) -> None:
     assert response["summary"]["verdicts"] == {"failed": 1, "unknown": 0, "pending": 0, "passed": 9}
     job = response["jobs"][0]
     assert (job["job_id"], job["verdict"]) == (running.drs.job_ids[FAILED_JOB], "failed")
+    assert (job["name"], job["engine"]) == (f"orders-migration-{FAILED_JOB + 1:02}", "mysql")
+    assert (job["source"], job["destination"]) == ("192.0.2.10:3306", "e05a3679efe241d8b5dee80b17c1a863in01")
     (item,) = job["items"]
     assert (item["item"], item["kind"], item["reason"]) == (
         "srcBinlogFormatCheck",
