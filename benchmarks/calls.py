@@ -53,7 +53,7 @@ def _compare(emulator: Any) -> list[Figure]:
     hook = DrsHook()
     emulator.set_verdict(None, "pass", duration_s=0)
     hook.precheck_jobs(job_ids)
-    token = hook.get_conn()._grant().token
+    token = hook.get_conn()._slot.current().token
     path = "/v3/0123456789abcdef0123456789abcdef/jobs/batch-precheck-result"
     body, headers = {"jobs": job_ids}, {"X-Auth-Token": token, "Content-Type": "application/json"}
     runner = asyncio.Runner()
