@@ -42,7 +42,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
     is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
         (templated)
@@ -108,7 +108,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
     unchanged. Without connections any job that is not stopped can be changed.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param changes: fields of the service: ``name``, ``description``, ``alarm_notify``, ``task_type``,
         ``replace_definer``, ``is_target_readonly``, ``store_db_info``, ``tags``, ... (templated)
@@ -156,7 +156,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
     Select what jobs replicate, and return their IDs. Disaster recovery jobs always replicate everything.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param objects: names, such as ``"shop"`` for a database and ``"shop.orders"`` for a table; a mapping from
         names to names on the destination; or rows as the service accepts them. ``None`` selects everything.
@@ -208,7 +208,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
     Set how synchronization jobs handle conflicts, DDL and indexes, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param conflict_policy: what to do with an existing row: ``ignore``, ``overwrite`` or ``stop``.
         (templated)
@@ -266,7 +266,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
     Add data processing rules to synchronization jobs, and return their IDs. A table can have one rule.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param rules: each with ``tables`` (``["shop.orders"]``) and ``where``, an SQL condition for the rows to
         replicate; or with ``config``, for a condition across tables. (templated)
@@ -303,7 +303,7 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
     Limit the speed of jobs in up to three time windows per day, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param windows: each with ``begin`` (``"08:00"``), ``end`` (``"17:59"``, always ``:59``) and ``speed`` in
         MB/s, in UTC. No window removes the limit. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -336,7 +336,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
     Set whether the definers of MySQL objects become the destination's user, and return the jobs' IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param replace_definer: ``False`` keeps the definers, which requires users of the same names on the
         destination.
@@ -374,7 +374,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
     The log shows each difference; the XCom ``parameter_report`` has all of them.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param refresh: read the databases; ``False`` uses what DRS read before.
     :param on_difference: ``report``, or ``fail`` to fail the task if there is a difference.
@@ -434,7 +434,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
     changed, and whether the destination must be restarted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :param values: by parameter name; ``None`` uses the value of the source. DRS recommends to keep
         ``innodb_buffer_pool_size`` at 70% of the destination's memory or less. (templated)

@@ -32,7 +32,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
     and the XCom ``comparison_report`` has every difference.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param objects: compare which objects exist.
     :param data: ``lines`` counts rows, ``contents`` compares them, ``None`` does not compare data.
         (templated)
@@ -158,7 +158,7 @@ class DrsSwitchOverOperator(DrsWaitingJobsOperator):
     the first.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param mode: whose address to switch: that of the ``source`` or the ``target``. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every switchover is complete.

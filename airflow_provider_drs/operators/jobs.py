@@ -309,7 +309,7 @@ class DrsJobsOperator(DrsOperator):
     the task fails after it has processed the others.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     """
 

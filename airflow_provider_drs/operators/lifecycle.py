@@ -40,7 +40,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param start_time: when to start: a datetime with a time zone, an ISO 8601 string with one, or epoch
         milliseconds. ``None`` starts now. (templated)
     :param wait_for_start: wait until every job is running.
@@ -216,7 +216,7 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
     it. DRS recommends to resume a job within 24 hours, while the source still has its logs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param pause_mode: ``target`` stops the replay on the destination, ``all`` also stops reading the logs of
         the source. (templated)
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
@@ -266,7 +266,7 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
     Resume paused jobs and retry failed ones, and return their IDs. Idempotent: a running job is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is running.
@@ -315,7 +315,7 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
     Idempotent: a job that is stopped or deleted is adopted. The parent of a dual-active pair stops both jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param force: stop even if DRS cannot end the replication cleanly.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is stopped.
@@ -364,7 +364,7 @@ class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
     Idempotent: a job that is deleted already is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
     :param wait_for_completion: wait until every job is deleted.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -382,7 +382,7 @@ class DrsChangePasswordsOperator(DrsJobsOperator):
     Give running jobs the new passwords of their databases, and return their IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param source_conn_id: the Airflow connection of the source with the new password, or one per job in their
         order. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)

@@ -36,7 +36,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
     error of each job.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param if_started: ``adopt`` returns jobs that were started before, without a pre-check; ``fail`` refuses
         them.
     :param recheck: ``all`` checks all jobs. ``failed`` checks only those whose latest pre-check has not

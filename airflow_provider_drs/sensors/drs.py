@@ -238,7 +238,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
     ``never_fail`` apply to timeouts only.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param alarms: ``allow`` accepts all alarms, as DRS does; ``fail`` accepts none. A list accepts the named
         check items and waivers: mappings of ``item``, ``jobs`` (a pattern of job IDs), ``reason`` and
         ``expires`` (the last day, or an instant with a time zone). The path of a .json, .yaml or .yml file
@@ -311,7 +311,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
     The log shows changes of percent, remaining time and lag; the XCom ``job_statuses`` has the last values.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param target_statuses: the statuses to wait for, such as ``FULL_TRANSFER_COMPLETE``. ``DELETED`` includes
         jobs that DRS does not know. (templated)
     :param failed_statuses: the statuses that fail a job. ``None``: all failed statuses, and those of a
@@ -389,7 +389,7 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     that does not replicate fails the wait for all jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
-    :param on_empty: ``fail``, or ``skip`` to skip the task if there are no jobs.
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param max_delay_s: maximum lag in seconds. (templated)
     :param consecutive: number of consecutive polls.
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
