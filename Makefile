@@ -89,7 +89,7 @@ unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 	$(BIN2)/pytest -q $(REPORT) --ignore tests/report/running $(BOTH_LINES)
 
 oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
-	.venvs/oldest/bin/pytest -q $(REPORT) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
+	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report
