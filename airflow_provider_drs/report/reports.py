@@ -270,7 +270,8 @@ def _read_item(fields: Mapping[str, Any]) -> dict[str, Any]:
         "problem": read_text(fields.get("problem")) or text.problem,
         "fix": read_text(fields.get("fix")) or text.fix,
         "link": check_link(fields.get("link")),
-        "accepted": read_text(fields.get("accepted")),
+        # None: the alarm failed the job. Empty: the report does not say, because version 0.x wrote it.
+        "accepted": (read_text(fields["accepted"]) or None) if "accepted" in fields else "",
         "waiver": {name: read_text(waiver.get(name)) for name in ("reason", "expires", "jobs")}
         if isinstance(waiver, dict)
         else None,

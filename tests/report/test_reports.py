@@ -111,6 +111,17 @@ def test_search_in_ids_items_and_reasons(text: str, found: list[str]) -> None:
     assert [job.job_id for job in report.select("all", text)] == found
 
 
+@pytest.mark.parametrize(
+    ("fields", "accepted"), [({"accepted": "allowed"}, "allowed"), ({"accepted": None}, None), ({}, "")]
+)
+def test_alarm_shows_whether_it_was_accepted(fields: dict[str, Any], accepted: str | None) -> None:
+    item = {"item": "binLog", "result": "ALARM", **fields}
+
+    (job,) = _read({"job_id": "a", "verdict": "passed", "items": [item]}).jobs
+
+    assert job.read_items()[0]["accepted"] == accepted
+
+
 def test_name_is_shown_and_searched() -> None:
     row = {**_row("a", ("x", "FAILED")), "name": "orders-db"}
     report = _read(row, _row("b"))

@@ -148,7 +148,7 @@ function showItem(item, fact) {
       line("How to fix", fact.fix, "to-do"),
       line("Waived", waiver),
       line("Accepted", item.accepted === "allowed" && "The task allows this alarm (alarms)"),
-      line("Not accepted", item.kind === "alarm" && !item.accepted && "This alarm failed the job"),
+      line("Not accepted", item.kind === "alarm" && item.accepted === null && "This alarm failed the job"),
     ),
     fact.link &&
       outLink(
