@@ -40,7 +40,8 @@ METRICS: dict[str, Metric] = {
     "drs.calls": Metric(
         "counter",
         ("operation", "outcome"),
-        "Requests to IAM and DRS. The outcome is ``ok``, an HTTP status, or why there was no response.",
+        "Requests to IAM and DRS, including retries. The outcome is ``ok``, an HTTP "
+        "status, or the reason for a missing response.",
     ),
     "drs.retries": Metric("counter", ("operation",), "Retried requests."),
     "drs.call.duration": Metric("timer", ("operation",), "From a request to the end of its response."),

@@ -50,8 +50,8 @@ def _keep() -> None:
     if all(file.exists() for file in files):
         figures = [Figure(**fields) for file in files for fields in json.loads(file.read_text())]
         where = (
-            f"Taken on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} and Airflow "
-            f"{version('apache-airflow')} on {os.cpu_count()} shared cores."
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} and Airflow "
+            f"{version('apache-airflow')} on {os.cpu_count()} shared CPU cores."
         )
         (ROOT / "benchmarks" / "results.rst").write_text(f"{where}\n\n{render_rst(figures)}")
 

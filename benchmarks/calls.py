@@ -160,7 +160,7 @@ def _measure_parsing() -> Figure:
         ours, amazons = (_import_cpu(imports) for imports in (OURS, AMAZONS))
         if turn:
             ratios.append(ours / amazons)
-    what = "CPU, our operators and sensors / Amazon's for DMS"
+    what = "CPU, operators and sensors of this provider / of the Amazon provider for DMS"
     return Figure("Import", what, statistics.median(ratios), 0.05)
 
 

@@ -13,8 +13,10 @@ from benchmarks.figures import Figure
 ROOT = Path(__file__).resolve().parent.parent
 SEQUENCES = 1000
 TESTS = {
-    "failed rows of the failure table, both hooks": "tests/hooks/test_failure_table.py",
-    "unhandled hostile responses, both transports": "tests/transport/test_hostile_answers.py",
+    "failed tests of the failure table, both hooks": "tests/hooks/test_failure_table.py",
+    "failed tests with malformed or malicious responses, both transports": (
+        "tests/transport/test_hostile_responses.py"
+    ),
     f"broken invariants in {SEQUENCES} random sequences of faults": "tests/faults",
 }
 

@@ -47,8 +47,8 @@ def render_line(figure: Figure) -> str:
 
 def render_rst(figures: Iterable[Figure]) -> str:
     """Return a table for the documentation."""
-    lines = [".. list-table::", "   :header-rows: 1", "", "   * - what", "     - measured", "     - at most"]
-    lines.append("     - ")
+    lines = [".. list-table::", "   :header-rows: 1", "", "   * - Benchmark", "     - Result", "     - Limit"]
+    lines.append("     - Verdict")
     for figure in figures:
         what, *rest = figure.cells
         lines.append(f"   * - {figure.group}: {what}")

@@ -69,7 +69,7 @@ def measure() -> Iterable[Figure]:
             ]
     _KEPT.write_text(_render(costs))
     alone, grouped, single = costs
-    yield Figure("Mapping", f"calls that begin checks or start jobs, {JOBS} in {grouped.what} / in one task",
+    yield Figure("Mapping", f"requests that start jobs or checks, {JOBS} in {grouped.what} / in one task",
                  grouped.writes / alone.writes, 1)  # fmt: skip
     yield Figure("Mapping", f"largest XCom, {JOBS} jobs in {grouped.what} / in one task",
                  grouped.largest_xcom / alone.largest_xcom, 0.3)  # fmt: skip
@@ -121,14 +121,14 @@ def _render(costs: Sequence[Cost]) -> str:
         ("", [cost.what for cost in costs]),
         ("task instances", [str(cost.tasks) for cost in costs]),
         ("CPU of Airflow, s", [f"{cost.cpu_s:.0f}" for cost in costs]),
-        (f"from first to last, s (of which {PRECHECK_S} are the pre-check)",
+        (f"Duration of the Dag run, s (including {PRECHECK_S} s for the pre-check)",
          [f"{cost.took_s:.0f}" for cost in costs]),
         ("XComs", [str(cost.xcoms) for cost in costs]),
         ("all XComs, KB", [f"{cost.xcom_bytes / 1000:.0f}" for cost in costs]),
         ("largest XCom, KB", [f"{cost.largest_xcom / 1000:.1f}" for cost in costs]),
-        ("calls that begin checks or start jobs", [str(cost.writes) for cost in costs]),
-        ("calls that read", [str(cost.reads) for cost in costs]),
-        ("tokens", [str(cost.tokens) for cost in costs]),
+        ("Requests that start pre-checks or jobs", [str(cost.writes) for cost in costs]),
+        ("Read requests", [str(cost.reads) for cost in costs]),
+        ("Token requests", [str(cost.tokens) for cost in costs]),
     ]  # fmt: skip
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for name, cells in rows:

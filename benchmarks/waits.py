@@ -52,8 +52,8 @@ def _measure_calls(service: CannedService) -> Iterable[Figure]:
             parts = [[job_id] for job_id in job_ids] if many else [job_ids]
             calls = asyncio.run(_count_calls(service, parts))
             shape = f"{count} triggers" if many else "one trigger"
-            what = f"calls an interval, {count} jobs in {shape}, 10 a call"
-            yield Figure("Calls", what, calls, math.ceil(count / 10) + 1)
+            what = f"per poll interval, {count:,} jobs in {shape}, 10 jobs per request"
+            yield Figure("Requests", what, calls, math.ceil(count / 10) + 1)
 
 
 async def _count_calls(service: CannedService, parts: Sequence[Sequence[str]]) -> float:
@@ -73,7 +73,7 @@ def _measure_cpu(service: CannedService) -> Iterable[Figure]:
             times.append(asyncio.run(_time_interval(_usual(service) if name == "usual" else _ours, job_ids)))
     for name, limit in (("ours, 10", 1 / 8), ("ours, 100", 1 / 30)):
         ratio = statistics.median(a / b for a, b in zip(cpu_s[name], cpu_s["usual"], strict=True))
-        what = f"CPU of 1,000 waits, {name.split()[1]} jobs a call / each its own loop"
+        what = f"1,000 deferred tasks, {name.split()[1]} jobs per request / one poll loop per trigger"
         yield Figure("CPU", what, ratio, limit)
     _connect(service, 10)
     each = {
@@ -82,7 +82,7 @@ def _measure_cpu(service: CannedService) -> Iterable[Figure]:
         )
         for count in (100, 5000)
     }
-    yield Figure("CPU", "CPU a wait, 5,000 waits / 100 waits", each[5000] / each[100], 1.2)
+    yield Figure("CPU", "CPU per deferred task, with 5,000 / with 100 tasks", each[5000] / each[100], 1.2)
 
 
 async def _time_interval(make: Make, job_ids: Sequence[str]) -> float:
@@ -100,7 +100,7 @@ def _measure_memory(service: CannedService) -> Iterable[Figure]:
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.waits", service.url, name]
         runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(ROUNDS)]
         kib[name] = statistics.median(float(run.stdout.splitlines()[-1]) for run in runs)
-    what = f"memory of a waiting trigger ({kib['ours']:.1f} KiB) / of one with its own loop"
+    what = f"a waiting trigger ({kib['ours']:.1f} KiB) / a trigger with its own poll loop"
     yield Figure("Memory", what, kib["ours"] / kib["usual"], 1 / 8)
 
 
@@ -125,9 +125,9 @@ def _resident_kib() -> float:
 def _measure_lag_and_delay(service: CannedService) -> Iterable[Figure]:
     _connect(service, 10)
     idle_s, busy_s, delays_s = asyncio.run(_fire(service, _job_ids(5000)))
-    what = "event loop's lag while 5,000 wait, above an idle loop's, p99"
+    what = "additional event loop delay with 5,000 deferred tasks, compared with an idle event loop, p99"
     yield Figure("Time", what, max(0.0, (_p99(busy_s) - _p99(idle_s)) * 1e3), 10, " ms")
-    what = f"from a verdict to its event, 5,000 waits, interval {INTERVAL_S:.0f} s, p99"
+    what = f"from a verdict to its event, 5,000 deferred tasks, interval {INTERVAL_S:.0f} s, p99"
     yield Figure("Time", what, _p99(delays_s), INTERVAL_S + 1, " s")
 
 

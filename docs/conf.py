@@ -48,11 +48,11 @@ def setup(app: Any) -> None:
     (_GENERATED / "rules.rst").write_text(_list_rules(), "utf-8")
     (_GENERATED / "commands.rst").write_text(_list_commands(), "utf-8")
     (_GENERATED / "exit_codes.rst").write_text(
-        _table(["code", "it means"], [[f"``{code}``", meaning] for code, meaning in EXIT_CODES.items()]),
+        _table(["Exit code", "Meaning"], [[f"``{code}``", meaning] for code, meaning in EXIT_CODES.items()]),
         "utf-8",
     )
     (_GENERATED / "variables.rst").write_text(
-        _table(["variable", "what it is"], [[f"``{name}``", text] for name, text in VARIABLES.items()]),
+        _table(["Variable", "Description"], [[f"``{name}``", text] for name, text in VARIABLES.items()]),
         "utf-8",
     )
     (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
@@ -91,13 +91,15 @@ def _table(headings: list[str], rows: list[list[str]]) -> str:
 
 def _list_statuses() -> str:
     rows = [[f"``{each.word}``", each.phase.value, each.meaning] for each in STATUSES.values()]
-    return _table(["status", "phase", "what it means"], rows)
+    return _table(["Status", "Phase", "Meaning"], rows)
 
 
 def _list_rules() -> str:
     rows = []
     for rule in RULES.values():
-        allowed = "any but the ended ones" if rule.allowed is None else ", ".join(sorted(rule.allowed))
+        allowed = (
+            "all except stopped and deleted jobs" if rule.allowed is None else ", ".join(sorted(rule.allowed))
+        )
         only = [*rule.uses, rule.engine, rule.direction and f"direction {rule.direction}"]
         parent = "yes" if rule.takes_parent else "no"
         rows.append(
@@ -110,7 +112,14 @@ def _list_rules() -> str:
                 rule.backward.value,
             ]
         )
-    headings = ["action", "operation", "statuses", "only for", "dual-active parent", "backward job"]
+    headings = [
+        "Action",
+        "Operation",
+        "Allowed statuses",
+        "Supported jobs",
+        "Dual-active parent allowed",
+        "Backward job",
+    ]
     return _table(headings, rows)
 
 
@@ -119,7 +128,7 @@ def _list_metrics() -> str:
         [f"``{name}``", each.kind, ", ".join(f"``{tag}``" for tag in each.tags) or "none", each.meaning]
         for name, each in METRICS.items()
     ]
-    return _table(["name", "kind", "tags", "what it counts or measures"], rows)
+    return _table(["Name", "Type", "Tags", "Description"], rows)
 
 
 def _list_commands() -> str:
@@ -128,7 +137,7 @@ def _list_commands() -> str:
         title = f"drs {command.name}"
         rows = [[f"``{argument}``", argument.help] for argument in command.arguments]
         text = f"{command.help[0].upper()}{command.help[1:]}."
-        parts += [title, "~" * len(title), "", text, "", _table(["argument", "what it does"], rows)]
+        parts += [title, "~" * len(title), "", text, "", _table(["Argument", "Description"], rows)]
     return "\n".join(parts)
 
 
@@ -143,6 +152,4 @@ def _list_coverage() -> str:
         ]
         for row in coverage_table.read_coverage()
     ]
-    return _table(
-        ["operation", "method of the hooks", "operator or sensor", "emulated", "vendor's SDK"], rows
-    )
+    return _table(["Operation", "Hook method", "Operator or sensor", "Emulated", "SDK method"], rows)

@@ -17,7 +17,7 @@ from airflow_provider_drs.provider_info import CONNECTION_FIELDS
 
 #: The exit codes, for scripts.
 EXIT_CODES = {
-    0: "done, and all jobs passed",
+    0: "success; no job failed or was refused",
     1: "a job failed its pre-check, or was refused",
     2: "invalid arguments, connection, credentials or permissions",
     3: "the service is unreachable, or the wait timed out",
@@ -92,14 +92,14 @@ _ALARMS = Argument(
     {"default": "allow", "metavar": "allow|fail|FILE"},
 )
 _WAITING = (
-    Argument(("--interval",), "between two polls; default: 10", {**_SECONDS, "default": 10.0}),
-    Argument(("--timeout",), "until the wait times out; default: 3600", {**_SECONDS, "default": 3600.0}),
+    Argument(("--interval",), "seconds between two polls; default: 10", {**_SECONDS, "default": 10.0}),
+    Argument(("--timeout",), "maximum seconds to wait; default: 3600", {**_SECONDS, "default": 3600.0}),
 )
 
 COMMANDS = (
     Command(
         "precheck",
-        "start pre-checks, and wait for their verdicts",
+        "start pre-checks; with --wait, also wait for their verdicts",
         (
             _JOBS,
             Argument(("--wait",), "wait until every job has its verdict", {"action": "store_true"}),
@@ -126,9 +126,7 @@ COMMANDS = (
         "start jobs that have passed their pre-check",
         (
             _JOBS,
-            Argument(
-                ("--at",), "start time: ISO 8601 with a time zone; default: now", {"metavar": "INSTANT"}
-            ),
+            Argument(("--at",), "start time: ISO 8601 with a time zone; default: now", {"metavar": "TIME"}),
             Argument(("--wait",), "wait until every job is running", {"action": "store_true"}),
             _ALARMS,
             *_WAITING,

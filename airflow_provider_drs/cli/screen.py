@@ -238,7 +238,7 @@ def describe_row(row: Mapping[str, Any]) -> str:
     if row.get("remaining_s"):
         parts.append(f"{row['remaining_s']} s left")
     if row.get("delay_s") is not None:
-        parts.append(f"{row['delay_s']} s behind")
+        parts.append(f"lag {row['delay_s']} s")
     return ", ".join(parts)
 
 

@@ -188,7 +188,7 @@ async def _serve(server: Server, options: argparse.Namespace) -> None:
     # Tasks run in other working directories.
     ca_file = str(Path(server.ca_file).resolve()) if server.ca_file else None
     connection = EmulatorClient(url, ca_file=ca_file).connection_json
-    print(f"DRS and IAM are emulated at {url}. Stop with Ctrl-C.")
+    print(f"Emulating DRS and IAM at {url}. Press Ctrl-C to stop.")
     if options.tls:
         print(f"Clients must trust {ca_file}; the connection below includes it.")
     if server.control_key and not options.control_key_file:

@@ -216,4 +216,4 @@ class EmulatorClient:
         document = response.json()
         if response.status_code != 200:
             raise EmulatorError(document.get("error"))
-        return document["answer"]
+        return document["result"]

@@ -82,7 +82,7 @@ class Finding:
     @property
     def is_network(self) -> bool:
         """Whether the check concerns the network and not the response of a service."""
-        return self.step.endswith(("name", "connection", "TLS"))
+        return self.step.endswith(("DNS", "connection", "TLS"))
 
     def __str__(self) -> str:
         """Return step, message and remedy as text."""
@@ -153,10 +153,10 @@ class _NetworkChecks:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             remedy = f"Check {'the proxy' if self._proxy else self._field}, and this machine's DNS."
-            return self._finding("name", State.FAIL, f"cannot resolve {whose} ({error}).", remedy)
+            return self._finding("DNS", State.FAIL, f"cannot resolve {whose} ({error}).", remedy)
         addresses = ", ".join(dict.fromkeys(str(address[4][0]) for address in found))
         return self._finding(
-            "name", State.OK, f"{'proxy' if self._proxy else 'host'} name resolves ({addresses})."
+            "DNS", State.OK, f"{'proxy' if self._proxy else 'host'} name resolves ({addresses})."
         )
 
     def _connect(self) -> Finding:

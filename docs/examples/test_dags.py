@@ -1,4 +1,4 @@
-"""Your DAGs against the emulator. Run it where ``dags/`` is, after ``airflow db migrate``."""
+"""Test your DAGs against the emulator: run pytest beside ``dags``, after ``airflow db migrate``."""
 
 import runpy
 
@@ -15,12 +15,12 @@ def dag(drs_emulator, monkeypatch):
     return runpy.run_path("dags/drs_batch_precheck.py")["dag"]
 
 
-def test_what_passed_is_started_once(dag, drs_emulator):
+def test_passed_jobs_are_started_once(dag, drs_emulator):
     assert dag.test().state == "success"
     assert [job["starts"] for job in drs_emulator.jobs] == [1] * 10
 
 
-def test_a_failed_check_starts_nothing(dag, drs_emulator):
+def test_failed_precheck_starts_no_job(dag, drs_emulator):
     drs_emulator.set_verdict(drs_emulator.job_ids[0], "fail", items=[BINLOG])
 
     assert dag.test().state == "failed"

@@ -283,7 +283,7 @@ def test_doctor_on_valid_connection(drs: Drs) -> None:
     done = drs("doctor")
 
     assert done.code == 0
-    assert "OK    IAM name: host name resolves (127.0.0.1)." in done.out
+    assert "OK    IAM DNS: host name resolves (127.0.0.1)." in done.out
     assert done.out.endswith("Connection 'drs_default' works.\n")
 
 

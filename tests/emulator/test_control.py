@@ -67,9 +67,9 @@ def test_tokens_are_revoked_and_accepted(emulator: Emulator, call: Caller) -> No
 def test_read_actions_accept_get(emulator: Emulator, call: Caller) -> None:
     call(READ, {"jobs": [emulator.job_ids[0]]})
 
-    assert _get(emulator, "/_emulator/health").json()["answer"]["status"] == "ok"
-    assert len(_get(emulator, "/_emulator/jobs").json()["answer"]) == 10
-    assert len(_get(emulator, f"/_emulator/journal?operation={READ}").json()["answer"]) == 1
+    assert _get(emulator, "/_emulator/health").json()["result"]["status"] == "ok"
+    assert len(_get(emulator, "/_emulator/jobs").json()["result"]) == 10
+    assert len(_get(emulator, f"/_emulator/journal?operation={READ}").json()["result"]) == 1
     assert _get(emulator, "/_emulator/reset").status_code == 405
     assert _get(emulator, "/_emulator/no/such/thing").status_code == 404
 

@@ -58,7 +58,7 @@ def test_valid_connection_is_ok(secure: Emulator) -> None:
     assert [(finding.step, finding.state) for finding in findings] == [
         (f"{service} {step}", State.OK)
         for service in ("IAM", "DRS")
-        for step in ("name", "connection", "TLS", "clock")
+        for step in ("DNS", "connection", "TLS", "clock")
     ] + [("DRS", State.OK)]
     asked = [entry["operation"] for entry in secure.journal() if entry["operation"]]
     assert asked == ["KeystoneCreateUserTokenByPassword", "BatchListJobStatus"]
@@ -72,7 +72,7 @@ def test_keys_and_tokens_skip_iam(emulator: Emulator) -> None:
 
     findings = diagnose(_settings(emulator, extra, **keys))
 
-    assert [finding.step for finding in findings] == ["DRS name", "DRS connection", "DRS clock", "DRS"]
+    assert [finding.step for finding in findings] == ["DRS DNS", "DRS connection", "DRS clock", "DRS"]
     assert findings[-1].message == "DRS accepts the credentials, and DRS responds."
     assert _diagnose(_settings(emulator, extra, **{**keys, "password": SECRET}))[0] == "DRS credentials"
 
@@ -86,8 +86,8 @@ def _project() -> str:
 @pytest.mark.parametrize(
     ("fields", "extra", "step", "message"),
     [
-        ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS name", "cannot resolve"),
-        ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM name", "extra.iam_endpoint"),
+        ({"host": "https://drs.no-such-host.invalid"}, {}, "DRS DNS", "cannot resolve"),
+        ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM DNS", "extra.iam_endpoint"),
         ({}, {"iam_endpoint": "DEAD"}, "IAM connection", "the firewall, and whether a proxy is required"),
         ({"host": "DEAD"}, {}, "DRS connection", "cannot connect to 127.0.0.1:"),
         ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
@@ -99,7 +99,7 @@ def _project() -> str:
         (
             {},
             {"proxy": "http://proxy.invalid:3128", "allow_http": True},
-            "IAM name",
+            "IAM DNS",
             "the proxy proxy.invalid",
         ),
     ],
@@ -162,7 +162,7 @@ def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certifica
 @pytest.mark.parametrize(
     ("names", "options", "trusted", "message"),
     [
-        ((), {}, False, "issuer OU=for this directory only,O=drs-emulator"),
+        ((), {}, False, "issuer OU=local CA,O=drs-emulator"),
         (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
         ((), {"lifetime": -datetime.timedelta(days=3)}, True, "the operator of the endpoint must renew it"),
     ],
@@ -243,7 +243,7 @@ def test_missing_date_skips_the_clock_check(date: str) -> None:
         )
         findings = diagnose(settings)
 
-    assert [finding.step for finding in findings] == ["DRS name", "DRS connection", "DRS"]
+    assert [finding.step for finding in findings] == ["DRS DNS", "DRS connection", "DRS"]
 
 
 def test_rejecting_proxy_is_named_without_password(secure: Emulator) -> None:

@@ -70,7 +70,7 @@ def make(
     :param names: the host names and addresses of the certificate.
     :param lifetime: from now; a negative one creates an expired certificate.
     """
-    authority = trustme.CA(organization_name="drs-emulator", organization_unit_name="for this directory only")
+    authority = trustme.CA(organization_name="drs-emulator", organization_unit_name="local CA")
     server = authority.issue_cert(*names, not_after=datetime.datetime.now(datetime.UTC) + lifetime)
     authority.cert_pem.write_to_path(into.ca_file)
     server.cert_chain_pems[0].write_to_path(into.certfile)

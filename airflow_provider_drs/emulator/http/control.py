@@ -54,7 +54,7 @@ class Control:
             return web.json_response({"error": text}, status=400)
         if name not in _READ_ONLY:
             self._service.save()
-        return web.json_response({"answer": answer})
+        return web.json_response({"result": answer})
 
     def do_health(self) -> dict[str, Any]:
         """Return the status and the time."""

@@ -12,11 +12,13 @@ The errors of this provider.
      │   └─ DrsJobStateError      the status of the job does not allow the action
      ├─ DrsThrottledError      too many requests; transient
      ├─ DrsUnavailableError    no valid response within the retry budget; transient
-     └─ DrsResponseError       a response that is not as documented
+     └─ DrsResponseError       the response is not as documented; transient
 
-A class exists where callers react differently; a new error code of the service is a new row in
-:data:`ERROR_CLASS_BY_CODE`. This module imports nothing else of the provider.
+Catch the class for which your code must react differently, or ``DrsError`` for all of them.
 """
+
+# A class exists where callers react differently. A new error code is a new row in ERROR_CLASS_BY_CODE.
+# This module imports nothing else of the provider.
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_test_button_of_airflow_3(visit: Visit) -> None:
 #: Invalid connections, and the message of the test.
 INVALID = [
     ({"extra": {"region": ""}}, "extra.region is missing. Set it"),
-    ({"host": "https://drs.eu-xx.invalid"}, "DRS name: cannot resolve.*extra.region"),
+    ({"host": "https://drs.eu-xx.invalid"}, "DRS DNS: cannot resolve.*extra.region"),
     ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
     (
         {"extra": {"proxy": PROXY}},
@@ -249,7 +249,7 @@ def test_untrusted_issuer(running: RunningAirflow, tmp_path: Path) -> None:
     with Emulator(tls=tmp_path) as secure:
         response = _test(running, host=secure.url)
 
-    assert response.startswith("DRS TLS: the certificate's issuer OU=for this directory only,O=drs-emulator")
+    assert response.startswith("DRS TLS: the certificate's issuer OU=local CA,O=drs-emulator")
     assert "Set extra.verify to the path of a CA bundle with this issuer" in response
 
 
