@@ -51,8 +51,8 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     :param allow_partial: start the jobs that can be started, and fail only if none runs. By default no job is
         started while one is refused.
     :param stop_on_kill: stop the jobs that this task has started when it is killed during the wait. By
-        default they keep running. In a deferred task it requires Airflow 3.3 or later; earlier versions
-        reject the argument when the DAG is parsed.
+        default they keep running. In deferred tasks, Airflow 3.0 to 3.2 do not support it and reject the
+        argument when the DAG is parsed.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is
@@ -99,10 +99,10 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self.require_passed_precheck = require_passed_precheck
         self.alarms = alarms
         self.allow_partial = allow_partial
-        if stop_on_kill and wait_for_start and self.deferrable and not _can_report_kills():
+        if stop_on_kill and wait_for_start and self.deferrable and not _can_detect_kills():
             raise ValueError(
-                "stop_on_kill=True needs Airflow 3.3 or later in a deferred task: this version does not "
-                "report killed tasks to triggers. Set deferrable=False or stop_on_kill=False."
+                "stop_on_kill=True is not supported in deferred tasks of Airflow 3.0 to 3.2, whose triggers "
+                "cannot determine whether a task was killed. Set deferrable=False or stop_on_kill=False."
             )
         self.stop_on_kill = stop_on_kill
         self._newly_started: list[str] = []
@@ -195,11 +195,12 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         return self._newly_started if self.stop_on_kill else ()
 
 
-def _can_report_kills() -> bool:
-    """Whether this Airflow reports to a trigger that a user has killed its task."""
+def _can_detect_kills() -> bool:
+    """Whether a trigger of this Airflow can determine that a user has killed its task."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
     from airflow.triggers.base import BaseTrigger
 
-    return hasattr(BaseTrigger, "on_kill")
+    return hasattr(BaseTrigger, "on_kill") or not AIRFLOW_V_3_0_PLUS
 
 
 def _is_new(answer: object) -> bool:

@@ -10,6 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_drs.hooks.drs import DrsAsyncHook
@@ -32,8 +33,8 @@ class DrsWatchTrigger(BaseTrigger):
     :param watch: a watch as plain JSON values.
     :param poke_interval: maximum seconds between two polls of a job. The first poll may come sooner.
     :param deadline: epoch seconds at which the wait times out. It survives restarts of the triggerer.
-    :param stop_on_kill: the jobs to stop when a user kills the deferred task (Airflow 3.3 and later): those
-        that the task itself has started.
+    :param stop_on_kill: the jobs to stop when a user kills the deferred task: those that the task itself has
+        started.
     """
 
     def __init__(
@@ -80,6 +81,11 @@ class DrsWatchTrigger(BaseTrigger):
                 )
             except DrsError as error:
                 reason = error
+            except asyncio.CancelledError:
+                # Airflow 3.3 and later call on_kill; 2.11 only cancels the trigger.
+                if self.stop_on_kill and not AIRFLOW_V_3_0_PLUS:
+                    await self._stop_if_killed()
+                raise
         yield TriggerEvent(_describe(watch, is_done, reason))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
@@ -87,6 +93,37 @@ class DrsWatchTrigger(BaseTrigger):
         if self.stop_on_kill:
             async with DrsAsyncHook(self.drs_conn_id) as hook:
                 await hook.stop_jobs(self.stop_on_kill)
+
+    async def _stop_if_killed(self) -> None:
+        if await asyncio.to_thread(_is_killed, self.task_instance):
+            await self.on_kill()
+
+
+def _is_killed(task_instance: Any) -> bool:
+    """Return whether a user has killed the task of a canceled trigger, from the database of Airflow 2.11."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    key = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    with create_session() as session:
+        row = session.query(TaskInstance.state, TaskInstance.next_method).filter_by(**key).one_or_none()
+    return row is not None and is_state_of_killed_task(row.state, can_resume=row.next_method is not None)
+
+
+def is_state_of_killed_task(state: str | None, *, can_resume: bool) -> bool:
+    """
+    Return whether the state of a task, whose trigger was canceled, is the result of a user's action.
+
+    A triggerer also cancels its triggers when it stops, or when another triggerer has taken them over and may
+    have resumed their tasks.
+
+    :param state: the state of the task instance.
+    :param can_resume: whether the task has a ``next_method``. A resumed task keeps it until it ends. Clearing
+        a task removes it; marking a task as failed or successful does not.
+    """
+    if state in ("success", "failed", "skipped"):
+        return can_resume
+    return not can_resume and state not in ("deferred", "up_for_retry", "upstream_failed", "removed")
 
 
 async def _load_poller() -> ModuleType:

@@ -65,7 +65,7 @@ class AirflowStack:
         #: Ends the processes of another session with this Airflow, even if this process is killed.
         self.adopt = self._processes.adopt
         #: Kills a component and its children, as a machine that fails would.
-        self.kill = self._processes.kill
+        self.kill, self.terminate = self._processes.kill, self._processes.terminate
 
     @property
     def url(self) -> str:

@@ -161,6 +161,12 @@ class Processes:
         kill({process.pid})
         process.wait()
 
+    def terminate(self, name: str) -> None:
+        """Ask a process to end, as an upgrade would, and wait for it."""
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait()
+
     def kill_all(self) -> None:
         """Kill all processes, including adopted ones."""
         kill(self._adopted)

@@ -26,10 +26,10 @@ class Stack:
     airflow: AirflowStack
     drs: Emulator
 
-    def run(self, dag_id: str, run_id: str, job_ids: Sequence[str]) -> Run:
+    def run(self, dag_id: str, run_id: str, job_ids: Sequence[str], **conf: str) -> Run:
         """Trigger a run of a DAG whose job IDs are a parameter."""
         self.airflow.unpause(dag_id)
-        self.airflow.trigger(dag_id, run_id, {"job_ids": list(job_ids)})
+        self.airflow.trigger(dag_id, run_id, {"job_ids": list(job_ids), **conf})
         return Run(self, dag_id, run_id, tuple(job_ids))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -78,6 +79,31 @@ def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
     assert run.starts == [1] * OURS
     adopted = airflow.xcom(run.dag_id, run.run_id, "start", "start_results")
     assert [row["adopted"] for row in adopted] == [True] * OURS
+
+
+def test_stop_on_kill_of_deferred_task(stack: Stack) -> None:
+    """Neither a stopped nor a killed triggerer stops the jobs; clearing the task does."""
+    job_ids = stack.drs.job_ids[:OURS]
+    start_time = datetime.now(UTC) + timedelta(days=1)
+    run = stack.run("drs_stopped_on_kill", "killed", job_ids, start_time=start_time.isoformat())
+    airflow = stack.airflow
+    airflow.wait_for_task(run.dag_id, run.run_id, "start", ["deferred"])
+
+    for stop in (airflow.terminate, airflow.kill):
+        _wait_for_status(run)
+        stop("triggerer")
+        airflow.start("triggerer")
+    _wait_for_status(run)
+    assert run.calls["BatchDeleteJobs"] == 0
+
+    airflow.clear(run.dag_id, run.run_id, "start")
+    airflow.until(lambda: run.calls["BatchDeleteJobs"] == 1, "the jobs were not stopped")
+    assert run.starts == [1] * OURS
+
+
+def _wait_for_status(run: Run) -> None:
+    polls = run.calls["BatchListJobStatus"]
+    run.stack.airflow.until(lambda: run.calls["BatchListJobStatus"] > polls, "the jobs were not polled")
 
 
 def test_database_and_logs_have_no_secret(begun: dict[str, Run]) -> None:

@@ -5,6 +5,7 @@ import datetime
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat import version_compat
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
@@ -12,6 +13,7 @@ from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsStartJobsOperator
+from airflow_provider_drs.triggers.drs import is_state_of_killed_task
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 
@@ -201,21 +203,51 @@ def test_stop_on_kill_in_the_worker(
     assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
 
 
-def test_stop_on_kill_of_deferred_task_requires_a_new_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("major", "is_allowed"), [(2, True), (3, False)])
+def test_stop_on_kill_of_deferred_task_requires_detectable_kills(
+    monkeypatch: pytest.MonkeyPatch, major: int, is_allowed: bool
+) -> None:
     monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
+    monkeypatch.setattr(version_compat, "AIRFLOW_V_3_0_PLUS", major == 3)
     options = {"wait_for_start": True, "stop_on_kill": True}
 
-    with pytest.raises(ValueError, match="stop_on_kill=True needs Airflow 3.3 or later"):
-        _operator("a", deferrable=True, **options)
+    if is_allowed:
+        assert _operator("a", deferrable=True, **options).stop_on_kill
+    else:
+        with pytest.raises(ValueError, match="not supported in deferred tasks of Airflow 3.0 to 3.2"):
+            _operator("a", deferrable=True, **options)
     assert _operator("a", deferrable=False, **options).stop_on_kill
+
+
+@pytest.mark.parametrize(
+    ("state", "can_resume", "is_killed"),
+    [
+        ("deferred", True, False),
+        # Resumed by another triggerer, in all its states until it ends.
+        ("scheduled", True, False),
+        ("queued", True, False),
+        ("running", True, False),
+        ("success", False, False),
+        ("failed", False, False),
+        ("up_for_retry", False, False),
+        # Cleared, and what follows.
+        (None, False, True),
+        ("scheduled", False, True),
+        ("queued", False, True),
+        ("running", False, True),
+        # Marked by a user.
+        ("failed", True, True),
+        ("success", True, True),
+    ],
+)
+def test_killed_tasks_are_detected(state: str | None, can_resume: bool, is_killed: bool) -> None:
+    assert is_state_of_killed_task(state, can_resume=can_resume) is is_killed
 
 
 @pytest.mark.parametrize("stop_on_kill", [False, True])
 def test_stop_on_kill_in_the_triggerer(
     emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
 ) -> None:
-    if stop_on_kill and not hasattr(BaseTrigger, "on_kill"):
-        pytest.skip("this Airflow does not report killed tasks to triggers")
     operator = _operator(passed, wait_for_start=True, deferrable=True, stop_on_kill=stop_on_kill)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)

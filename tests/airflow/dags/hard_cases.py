@@ -40,3 +40,14 @@ with DAG("drs_cleared", **DAG_OPTIONS):
     precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS)
     wait_until_passed = DrsPrecheckSensor(task_id="wait_until_passed", job_ids=precheck.output, **DEFERRED)
     start = DrsStartJobsOperator(task_id="start", job_ids=wait_until_passed.output)
+
+with DAG("drs_stopped_on_kill", **DAG_OPTIONS):
+    precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS, wait_for_completion=True)
+    start = DrsStartJobsOperator(
+        task_id="start",
+        job_ids=precheck.output,
+        start_time="{{ dag_run.conf['start_time'] }}",
+        wait_for_start=True,
+        stop_on_kill=True,
+        **DEFERRED,
+    )
