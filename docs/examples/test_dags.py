@@ -1,4 +1,4 @@
-"""Test your DAGs against the emulator: run pytest beside ``dags``, after ``airflow db migrate``."""
+"""Test your DAGs against the emulator: run pytest next to ``dags``, after ``airflow db migrate``."""
 
 import runpy
 

@@ -98,6 +98,8 @@ def test_stop_on_kill_of_deferred_task(stack: Stack) -> None:
 
     airflow.clear(run.dag_id, run.run_id, "start")
     airflow.until(lambda: run.calls["BatchDeleteJobs"] == 1, "the jobs were not stopped")
+    # Its next attempt cannot start stopped jobs.
+    assert run.wait() == "failed", run.log()
     assert run.starts == [1] * OURS
 
 
