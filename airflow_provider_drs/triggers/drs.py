@@ -102,22 +102,28 @@ class DrsWatchTrigger(BaseTrigger):
 def _is_killed(task_instance: Any) -> bool:
     """Return whether a user has killed the task of a canceled trigger, from the database of Airflow 2.11."""
     from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
     from airflow.utils.session import create_session
 
-    key = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+    attempt = {name: getattr(task_instance, name) for name in names}
     with create_session() as session:
-        row = session.query(TaskInstance.state, TaskInstance.next_method).filter_by(**key).one_or_none()
-    return row is not None and is_state_of_killed_task(row.state, can_resume=row.next_method is not None)
+        # The next attempt of a cleared task may have been deferred before the trigger is canceled.
+        for table in (TaskInstance, TaskInstanceHistory):
+            row = session.query(table.state, table.next_method).filter_by(**attempt).one_or_none()
+            if row is not None:
+                return is_state_of_killed_task(row.state, can_resume=row.next_method is not None)
+    return False
 
 
 def is_state_of_killed_task(state: str | None, *, can_resume: bool) -> bool:
     """
-    Return whether the state of a task, whose trigger was canceled, is the result of a user's action.
+    Return whether the state of an attempt, whose trigger was canceled, is the result of a user's action.
 
     A triggerer also cancels its triggers when it stops, or when another triggerer has taken them over and may
     have resumed their tasks.
 
-    :param state: the state of the task instance.
+    :param state: the state of the attempt. In the history, a cleared attempt is ``failed``.
     :param can_resume: whether the task has a ``next_method``. A resumed task keeps it until it ends. Clearing
         a task removes it; marking a task as failed or successful does not.
     """

@@ -28,6 +28,14 @@ STORIES = (
     "drs_mapped_groups",
 )
 REPLICATING = {"INCRE_TRANSFER_STARTED"}
+READS = {
+    "BatchListJobDetails",
+    "BatchListJobStatus",
+    "BatchListProgresses",
+    "BatchCheckResults",
+    "ShowJobList",
+    "KeystoneCreateUserTokenByPassword",
+}
 DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 
 
@@ -104,26 +112,103 @@ def test_example_dags_run_concurrently(fast: Stack) -> None:
     assert order == ["CreateCompareTask", "SwitchVip", "BatchDeleteJobs"]
     assert _status(fast, "shop-sync") == "RELEASE_RESOURCE_COMPLETE"
 
-    _rerun(fast, run_id, "drs_postgresql_sync", "orders.create", "billing.create")
-
     logs = [file.read_bytes() for file in (fast.airflow.home / "logs").rglob("*.log*")]
     assert not [text for text in [*logs, fast.airflow.dump()] if PASSWORD.encode() in text]
     assert PASSWORD not in str(fast.drs.journal())
 
 
-def _rerun(stack: Stack, run_id: str, dag_id: str, *task_ids: str) -> None:
-    """Clear a whole run: its jobs are adopted, and DRS gets no request that changes one."""
-    before = _calls(stack)
-    tries = stack.airflow.try_number(dag_id, run_id, task_ids[0])
-    stack.airflow.clear(dag_id, run_id, *task_ids)
-    stack.airflow.until(
-        lambda: stack.airflow.try_number(dag_id, run_id, task_ids[0]) > tries, f"{dag_id} does not run again"
-    )
-    _wait(stack, run_id, dag_id)
+def test_run_is_cleared_at_six_points(fast: Stack) -> None:
+    """A user clears a run from its first task: nothing is done twice, and nothing is skipped."""
+    life = Life(fast)
+    fast.airflow.unpause(life.dag_id)
+    fast.airflow.trigger(life.dag_id, life.run_id)
 
-    repeated = {operation for operation, count in _calls(stack).items() if count > before[operation]}
-    reads = {"BatchListJobDetails", "BatchListJobStatus", "BatchListProgresses", "BatchCheckResults"}
-    assert repeated <= reads | {"ShowJobList", "KeystoneCreateUserTokenByPassword"}
+    # Before the pre-check, and after it.
+    life.hold("BatchCheckJobs")
+    life.clear()
+    life.hold("BatchStartJobs")
+    life.clear()
+    life.hold("BatchStartJobs")
+    assert (life.applied["BatchCreateJobs"], life.applied["BatchCheckJobs"]) == (1, 2)
+
+    # Starting, and during the full copy.
+    fast.drs.set_speed(0)
+    fast.drs.clear_faults()
+    for status, task_id, seconds in (
+        ("STARTJOBING", "start", 5),
+        ("FULL_TRANSFER_STARTED", "full_copy", 60),
+    ):
+        life.wait_for(task_id, "deferred")
+        assert _status(fast, life.name) == status
+        life.clear()
+        life.wait_for(task_id, "deferred")
+        fast.drs.advance(seconds)
+
+    # Caught up.
+    fast.drs.set_speed(SPEED)
+    life.hold("BatchDeleteJobs")
+    life.clear()
+    life.hold("BatchDeleteJobs")
+    fast.drs.clear_faults()
+    assert fast.airflow.wait(life.dag_id, life.run_id) == "success", life.log()
+    assert _job(fast, life.name)["starts"] == 1
+    once = dict.fromkeys(("BatchCreateJobs", "BatchStartJobs", "BatchDeleteJobs"), 1)
+    assert {name: life.applied[name] for name in once} == once
+    # The tasks before the start ran again, but sent nothing to the started job.
+    assert (life.applied["BatchCheckJobs"], life.applied["BatchSetObjects"]) == (2, 3)
+
+    # Stopped.
+    before = life.applied
+    life.clear()
+    assert fast.airflow.wait(life.dag_id, life.run_id) == "failed", life.log()
+    assert life.name in fast.airflow.log(life.dag_id, life.run_id, "migration.create")
+    assert life.applied - before <= Counter({name: 1000 for name in READS})
+
+
+class Life:
+    """A run of a task group with one job."""
+
+    dag_id, run_id, name = "drs_cleared_life", "life", "cleared-life"
+    #: The tasks during which the run is cleared.
+    HELD = ("migration.precheck", "migration.start", "migration.stop")
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+
+    @property
+    def applied(self) -> Counter[str]:
+        """The requests that took effect, by operation."""
+        return Counter(entry["operation"] for entry in self.stack.drs.journal() if entry["applied"])
+
+    def hold(self, operation: str) -> None:
+        """Refuse this operation only, and return when the run has come to it."""
+        earlier = [fault["id"] for fault in self.stack.drs.faults]
+        self.stack.drs.inject("too_frequent", operation=operation, times=None)
+        for fault_id in earlier:
+            self.stack.drs.remove_fault(fault_id)
+        requests = len(self.stack.drs.journal(operation))
+        self.stack.airflow.until(
+            lambda: len(self.stack.drs.journal(operation)) > requests, f"{operation} was not sent"
+        )
+
+    def clear(self) -> None:
+        """Clear the run from its first task, and return when only that runs again."""
+        airflow, first = self.stack.airflow, "migration.create"
+        tries = airflow.try_number(self.dag_id, self.run_id, first)
+        airflow.clear(self.dag_id, self.run_id, first)
+
+        def is_cleared() -> bool:
+            states = airflow.task_states(self.dag_id, self.run_id)
+            is_new = airflow.try_number(self.dag_id, self.run_id, first) > tries
+            return is_new and not {"running", "restarting"} & {states[task_id] for task_id in self.HELD}
+
+        airflow.until(is_cleared, "the run was not cleared")
+
+    def wait_for(self, task_id: str, state: str) -> None:
+        self.stack.airflow.wait_for_task(self.dag_id, self.run_id, f"migration.{task_id}", [state])
+
+    def log(self) -> str:
+        return _explain(self.stack, self.dag_id, self.run_id)
 
 
 def test_migration_survives_lost_responses_and_killed_worker(fast: Stack) -> None:

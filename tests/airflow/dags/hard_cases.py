@@ -42,7 +42,9 @@ with DAG("drs_cleared", **DAG_OPTIONS):
     start = DrsStartJobsOperator(task_id="start", job_ids=wait_until_passed.output)
 
 with DAG("drs_stopped_on_kill", **DAG_OPTIONS):
-    precheck = DrsBatchPrecheckOperator(task_id="precheck", job_ids=JOB_IDS, wait_for_completion=True)
+    precheck = DrsBatchPrecheckOperator(
+        task_id="precheck", job_ids=JOB_IDS, wait_for_completion=True, poke_interval=5
+    )
     start = DrsStartJobsOperator(
         task_id="start",
         job_ids=precheck.output,
