@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +88,12 @@ class _Session:
         """The names by job ID of the jobs whose details were read."""
         return self._limits.names
 
+    def read_names(self, job_ids: Iterable[str]) -> None:
+        """Read the names of jobs, which most responses lack. Without them, the output has their IDs only."""
+        if to_read := [job_id for job_id in job_ids if job_id not in self.names]:
+            with suppress(DrsError):
+                self.run(conversations.get_job_details, to_read)
+
     def run(
         self, operation: Callable[Concatenate[Limits, P], Conversation[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
@@ -128,34 +135,37 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
             rows = {job_id: answer.to_dict() for job_id, answer in answers.items() if job_id in accepted}
             return _show_jobs(answers, rows, "PRE-CHECK", session.names)
         reports = {
-            job_id: JobReport(job_id, Verdict.FAILED, error=error, name=session.names.get(job_id, ""))
-            for job_id, error in refused.items()
+            job_id: JobReport(job_id, Verdict.FAILED, error=error) for job_id, error in refused.items()
         }
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
             session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
             watch.set_time(time.time())
             reports |= {report.job_id: report for report in watch.reports}
-    return _show_reports([reports[job_id] for job_id in answers], has_waited=True)
+        shown = _add_names([reports[job_id] for job_id in answers], session.names)
+    return _show_reports(shown, has_waited=True)
 
 
 def _results(arguments: argparse.Namespace, screen: Screen) -> Result:
     watch = PrecheckWatch(_read_jobs(arguments), _read_alarms(arguments, screen))
     with _Session(arguments, screen) as session:
         session.run(watch.poll)
-    watch.set_time(time.time())
-    return _show_reports(watch.reports, has_waited=False)
+        watch.set_time(time.time())
+        session.read_names(report.job_id for report in watch.reports if report.result)
+        return _show_reports(_add_names(watch.reports, session.names), has_waited=False)
 
 
 def _status(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_statuses, _read_jobs(arguments))
+        session.read_names(_rows(answers))
     return _show_jobs(answers, _rows(answers), "STATUS", session.names)
 
 
 def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
     with _Session(arguments, screen) as session:
         answers = session.run(conversations.get_job_progresses, _read_jobs(arguments))
+        session.read_names(_rows(answers))
     return _show_jobs(answers, _rows(answers), "STATUS", session.names)
 
 
@@ -287,6 +297,10 @@ def _name_state(row: Mapping[str, Any]) -> str:
 def _describe(row: Mapping[str, Any]) -> str:
     status = STATUSES.get(row["status"]) if "phase" in row else None
     return status.meaning if status else describe_row(row)
+
+
+def _add_names(reports: Iterable[JobReport], names: Mapping[str, str]) -> list[JobReport]:
+    return [replace(report, name=names.get(report.job_id, "")) for report in reports]
 
 
 def _show_reports(reports: Sequence[JobReport], *, has_waited: bool) -> Result:

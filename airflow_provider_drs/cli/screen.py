@@ -215,7 +215,7 @@ class TerminalScreen:
 
     def _show(self, report: JobReport) -> None:
         counts = ", ".join(f"{count} {name}" for name, count in count_items(report).items() if count)
-        self._console.print(_text(f"{report.job_id}  {report.verdict.value}  {counts}".rstrip()))
+        self._console.print(_text(f"{report.label}  {report.verdict.value}  {counts}".rstrip()))
         if report.error:
             self._console.print(_indent(4, _text(str(report.error))))
         for item in report.result.items if report.result else ():

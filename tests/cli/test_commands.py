@@ -94,9 +94,11 @@ def test_results_start_no_precheck(drs: Drs, emulator: Emulator) -> None:
     running = drs("results", emulator.job_ids[0], "--json")
     emulator.advance(3600)
     passed = drs("results", emulator.job_ids[0])
+    passed_json = drs("results", emulator.job_ids[0], "--json")
 
     assert (running.code, running.document["jobs"][0]["verdict"]) == (1, "pending")
     assert (passed.code, passed.out) == (0, "1 job: 1 passed\n")
+    assert passed_json.document["jobs"][0]["name"] == "orders-migration-01"
     assert len(emulator.journal("BatchCheckJobs")) == 1
 
 
@@ -106,9 +108,12 @@ def test_status_and_progress(drs: Drs, emulator: Emulator) -> None:
 
     status = drs("status", emulator.job_ids[0], UNKNOWN)
     progress = drs("progress", emulator.job_ids[0], "--json")
+    plain = drs("progress", emulator.job_ids[0])
 
     assert status.code == 1
     assert "FULL_TRANSFER_STARTED  full copy running" in status.out
+    assert f"orders-migration-01 ({emulator.job_ids[0]})" in status.out
+    assert f"orders-migration-01 ({emulator.job_ids[0]})" in plain.out
     assert f"{UNKNOWN}" in status.out
     assert "does not exist (DRS.M00289)" in status.out
     assert progress.document["jobs"][0]["percent"] >= 0

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_drs.protocol.prechecks.checks import CHECKS, MANUAL_URL, explain
+
+#: The check items that DRS documents, and their pages in the user manual; some have none.
+ITEMS = Path(__file__).parents[1] / "contract" / "check-items.csv"
+
+
+def test_catalog_has_every_documented_item_with_its_page() -> None:
+    chapter = "troubleshooting/solutions_to_failed_check_items/"
+    with ITEMS.open(newline="") as file:
+        documented = {row["item"]: row["doc_page"].removeprefix(chapter) for row in csv.DictReader(file)}
+
+    assert {item: text.page for item, text in CHECKS.items()} == documented
 
 
 @pytest.mark.parametrize("item", CHECKS)
