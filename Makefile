@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 	cluster services packaging oldest docs benchmark keystone env constraints clean
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(ENV) ## Run pre-checks in a real Airflow 3 against the emulator: all pass, then one fails
 	@$(BIN)/python -m dev.demos.demo
@@ -90,6 +90,12 @@ unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 
 oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
 	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
+
+python-%: $(ENV) ## Run the tests of both lines with another Python on the PATH, such as python-3.13
+	@test -x .venvs/python-$*/bin/python || .venvs/uv/bin/uv venv --quiet --no-python-downloads --python $* .venvs/python-$*
+	.venvs/uv/bin/uv pip install --quiet --python .venvs/python-$* -c .ci/constraints-airflow-3.txt \
+		"apache-airflow[statsd]" -e ".[test,openlineage]"
+	.venvs/python-$*/bin/pytest -q $(PARALLEL) --ignore tests/report/running $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report
