@@ -23,24 +23,33 @@ def begun(running_stack: Stack) -> dict[str, Run]:
     for job_id in long:
         drs.set_verdict(job_id, "pass", duration_s=3600)
     drs.set_verdict(softened[1], "fail", items=["srcBinlogFormatCheck"])
+    killed = [drs.seed_job() for _ in range(OURS)]
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     runs = (
         stack.run("drs_deferred_operators", "dead-triggerer", long),
         stack.run("drs_softened", "softened", softened),
         stack.run("drs_cleared", "cleared", cleared),
+        stack.run("drs_stopped_on_kill", "killed", killed, start_time=tomorrow),
     )
     return {run.run_id: run for run in runs}
 
 
-def test_wait_survives_killed_triggerer(begun: dict[str, Run]) -> None:
-    run = begun["dead-triggerer"]
+def test_wait_survives_stopped_and_killed_triggerer(begun: dict[str, Run]) -> None:
+    run, killed = begun["dead-triggerer"], begun["killed"]
     airflow = run.stack.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "precheck", ["deferred"])
+    airflow.wait_for_task(killed.dag_id, killed.run_id, "start", ["deferred"])
     run.wait_for_poll()
 
-    airflow.kill("triggerer")
-    airflow.start("triggerer")
+    for stop in (airflow.terminate, airflow.kill):
+        _wait_for_status(killed)
+        stop("triggerer")
+        airflow.start("triggerer")
+    _wait_for_status(killed)
     run.wait_for_poll()
     run.stack.drs.advance(3600)
+
+    assert killed.calls["BatchDeleteJobs"] == 0, "stop_on_kill is for killed tasks"
 
     assert run.wait() == "success", run.log()
     assert (run.calls["BatchCheckJobs"], run.calls["BatchStartJobs"]) == (1, 1)
@@ -81,20 +90,11 @@ def test_cleared_tasks_adopt_started_jobs(begun: dict[str, Run]) -> None:
     assert [row["adopted"] for row in adopted] == [True] * OURS
 
 
-def test_stop_on_kill_of_deferred_task(stack: Stack) -> None:
-    """Neither a stopped nor a killed triggerer stops the jobs; clearing the task does."""
-    job_ids = stack.drs.job_ids[:OURS]
-    start_time = datetime.now(UTC) + timedelta(days=1)
-    run = stack.run("drs_stopped_on_kill", "killed", job_ids, start_time=start_time.isoformat())
-    airflow = stack.airflow
+def test_clearing_a_deferred_task_stops_its_jobs(begun: dict[str, Run]) -> None:
+    run = begun["killed"]
+    airflow = run.stack.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "start", ["deferred"])
-
-    for stop in (airflow.terminate, airflow.kill):
-        _wait_for_status(run)
-        stop("triggerer")
-        airflow.start("triggerer")
     _wait_for_status(run)
-    assert run.calls["BatchDeleteJobs"] == 0
 
     airflow.clear(run.dag_id, run.run_id, "start")
     airflow.until(lambda: run.calls["BatchDeleteJobs"] == 1, "the jobs were not stopped")

@@ -70,7 +70,7 @@ def test_theme_switch_is_followed(visit: Visit) -> None:
     other.goto(f"{visit.running.url}/drs/static/icon.svg")
     other.evaluate("localStorage.setItem('theme', 'dark')")
 
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.locator("html[data-theme=dark]").wait_for()
 
 
 @ON_3
