@@ -91,7 +91,7 @@ unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
 	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
-python-%: $(ENV) ## Run the tests of both lines with another Python on the PATH, such as python-3.13
+python-%: $(ENV) ## Run the tests that import Airflow with another Python on the PATH, such as python-3.13
 	@test -x .venvs/python-$*/bin/python || .venvs/uv/bin/uv venv --quiet --no-python-downloads --python $* .venvs/python-$*
 	.venvs/uv/bin/uv pip install --quiet --python .venvs/python-$* -c .ci/constraints-airflow-3.txt \
 		"apache-airflow[statsd]" -e ".[test,openlineage]"

@@ -48,7 +48,7 @@ def render_line(figure: Figure) -> str:
 def render_rst(figures: Iterable[Figure]) -> str:
     """Return a table for the documentation."""
     lines = [".. list-table::", "   :header-rows: 1", "", "   * - Benchmark", "     - Result", "     - Limit"]
-    lines.append("     - Verdict")
+    lines.append("     - Status")
     for figure in figures:
         what, *rest = figure.cells
         lines.append(f"   * - {figure.group}: {what}")

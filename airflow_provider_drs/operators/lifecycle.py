@@ -50,9 +50,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         (templated)
     :param allow_partial: start the jobs that can be started, and fail only if none runs. By default no job is
         started while one is refused.
-    :param stop_on_kill: stop the jobs that this task has started when it is killed during the wait. By
-        default they keep running. In deferred tasks, Airflow 3.0 to 3.2 do not support it and reject the
-        argument when the DAG is parsed.
+    :param stop_on_kill: stop the jobs that this attempt of the task has started if it is killed during the
+        wait. By default they keep running. Rejected when the DAG is parsed if the task is deferrable and the
+        Airflow version is 3.0 to 3.2.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is

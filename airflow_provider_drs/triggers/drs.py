@@ -33,8 +33,8 @@ class DrsWatchTrigger(BaseTrigger):
     :param watch: a watch as plain JSON values.
     :param poke_interval: maximum seconds between two polls of a job. The first poll may come sooner.
     :param deadline: epoch seconds at which the wait times out. It survives restarts of the triggerer.
-    :param stop_on_kill: the jobs to stop when a user kills the deferred task: those that the task itself has
-        started.
+    :param stop_on_kill: the jobs to stop when a user kills the deferred task: those that its attempt
+        has started.
     """
 
     def __init__(

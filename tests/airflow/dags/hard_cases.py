@@ -1,4 +1,4 @@
-"""Waits whose triggerer is killed, verdicts with soft_fail, and tasks that are cleared."""
+"""Waits whose triggerer is stopped or killed, verdicts with soft_fail, and tasks that are cleared."""
 
 from __future__ import annotations
 
