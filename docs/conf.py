@@ -59,7 +59,7 @@ def setup(app: Any) -> None:
     (_GENERATED / "metrics.rst").write_text(_list_metrics(), "utf-8")
     app.connect("autodoc-process-docstring", _inherit_parameters)
     # Airflow's decorator hides the functions, and with them what they say and take.
-    for name in ("drs_migration", "drs_synchronization", "drs_disaster_recovery"):
+    for name in ("drs_migration", "drs_synchronization", "drs_disaster_recovery", "drs_edit_objects"):
         setattr(task_groups, name, getattr(task_groups, name).function)
 
 

@@ -157,7 +157,8 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them;
+        ``edit`` saves other objects for running synchronization jobs, see ``drs_edit_objects``.
     :param objects: names, such as ``"shop"`` for a database and ``"shop.orders"`` for a table; a mapping from
         names to names on the destination; or rows as the service accepts them. ``None`` selects everything.
         (templated)
@@ -190,7 +191,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
-        check_choice("if_started", if_started, ("adopt", "fail"))
+        check_choice("if_started", if_started, ("adopt", "fail", "edit"))
         self.if_started = if_started
         self.objects = objects
         self.sync_database = sync_database

@@ -108,13 +108,15 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         self._newly_started: list[str] = []
 
     def _perform(self, context: Context) -> list[str]:
+        from airflow_provider_drs.hooks.drs import parse_start_time
         from airflow_provider_drs.operators import arguments, results
 
         job_ids = arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty)
         alarms = arguments.read_alarms(self.alarms, self.log)
         policy = alarms.at(time.time()) if self.require_passed_precheck else None
         with self._open_hook() as hook:
-            answers = hook.admit_starts(job_ids, policy)
+            start_time_ms = parse_start_time(self.start_time, allow_past=True)
+            answers = hook.admit_starts(job_ids, policy, start_time_ms)
             to_start = [job_id for job_id in job_ids if job_id not in answers]
             if to_start and (self.allow_partial or not results.pick_errors(answers)):
                 self._newly_started = to_start
@@ -157,6 +159,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
             else:
                 row |= answer.to_dict()
                 self.log.info("%s %s", label, "was started before" if row["adopted"] else "started")
+                results.log_not_compared(label, row, self.log)
             rows.append(row)
         context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
         started = [job_id for job_id in job_ids if job_id in answers and job_id not in errors]
@@ -268,9 +271,10 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited.
+    :param is_sync_re_edit: ``True`` to restart running synchronization jobs whose objects were edited.
     :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
-    :param wait_for_completion: wait until every job is running.
+    :param wait_for_completion: wait until every job is running; with ``is_sync_re_edit``, until DRS has
+        copied the new objects.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait.
@@ -307,6 +311,11 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
             **kwargs,
         )
         self.is_sync_re_edit = is_sync_re_edit
+
+    def _create_watch(self, job_ids: Sequence[str]) -> Watch:
+        from airflow_provider_drs.protocol.watches import watch_action
+
+        return watch_action("restart_jobs" if self.is_sync_re_edit else self.hook_method, job_ids)
 
 
 class DrsStopJobsOperator(DrsWaitingJobsOperator):

@@ -17,6 +17,7 @@ from airflow_provider_drs.protocol.core.errors import (
     make_error,
 )
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
+from airflow_provider_drs.protocol.jobs.adoption import NOT_COMPARED
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
 from airflow_provider_drs.protocol.prechecks.report import (
     JobReport,
@@ -134,11 +135,19 @@ def publish_outcomes(
         status = f" ({row['status']})" if row.get("status") else ""
         label = label_job(job, names.get(job))
         log.info("%s %s%s%s", label, done, " before" if row.get("adopted") else "", status)
+        log_not_compared(label, row, log)
     context["ti"].xcom_push(key=key, value=rows)
     accepted = [job for job in answers if job not in errors]
     if errors and not (allow_partial and accepted):
         raise_for_jobs(f"Not {done}:", errors, len(answers), names)
     return accepted
+
+
+def log_not_compared(label: str, row: Mapping[str, Any], log: Log) -> None:
+    """Log what was requested for an adopted job that DRS does not return."""
+    if row.get(NOT_COMPARED):
+        fields = ", ".join(row[NOT_COMPARED])
+        log.warning("%s: adopted without comparing %s, which DRS does not return", label, fields)
 
 
 def publish_created_jobs(

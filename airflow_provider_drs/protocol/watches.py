@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_drs.protocol.comparisons.watch import ComparisonWatch
 from airflow_provider_drs.protocol.core.watch import Watch
 from airflow_provider_drs.protocol.jobs.delay_watch import DelayWatch
-from airflow_provider_drs.protocol.jobs.status_watch import StatusWatch, watch_action
+from airflow_provider_drs.protocol.jobs.status_watch import EditWatch, StatusWatch, watch_action
 from airflow_provider_drs.protocol.prechecks.watch import PrecheckWatch
 from airflow_provider_drs.protocol.switchovers.watch import SwitchOverWatch
 
@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 _WATCHES: dict[str, type[Watch]] = {
-    watch.kind: watch for watch in (PrecheckWatch, StatusWatch, DelayWatch, ComparisonWatch, SwitchOverWatch)
+    watch.kind: watch
+    for watch in (PrecheckWatch, StatusWatch, EditWatch, DelayWatch, ComparisonWatch, SwitchOverWatch)
 }
 
 

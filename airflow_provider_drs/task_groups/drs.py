@@ -19,6 +19,7 @@ from airflow_provider_drs.operators.drs import (
     DrsCreateJobsOperator,
     DrsDeleteJobsOperator,
     DrsModifyJobsOperator,
+    DrsRetryJobsOperator,
     DrsSelectObjectsOperator,
     DrsSetSyncPoliciesOperator,
     DrsStartJobsOperator,
@@ -36,7 +37,7 @@ from airflow_provider_drs.task_groups.layout import Part, Replacements, lay_out
 if TYPE_CHECKING:
     import datetime
 
-    from airflow_provider_drs.operators.jobs import ConnIds, Duration
+    from airflow_provider_drs.operators.jobs import ConnIds, Duration, JobIds
 
 #: The statuses that a job has after its full copy.
 COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
@@ -181,6 +182,59 @@ def drs_synchronization(
     optional = {"set_policies": policies, "transform": rules}
     left_out: dict[str, Part | None] = {name: None for name, value in optional.items() if not value}
     return lay_out(parts, jobs, replace={**left_out, **(replace or {})}, until=until)
+
+
+@task_group(group_id="edit_objects")
+def drs_edit_objects(
+    job_ids: JobIds,
+    *,
+    objects: Any,
+    drs_conn_id: str = "drs_default",
+    deferrable: bool = True,
+    poke_interval: Duration = 30,
+    timeout: Duration = 24 * 3600,
+    replace: Replacements | None = None,
+) -> Any:
+    """
+    Change the objects of running synchronization jobs, such as to add a table.
+
+    The parts are ``select_objects``, ``precheck``, ``wait_until_passed`` and ``restart``, which waits until
+    DRS has copied the new objects.
+
+    :param job_ids: DRS job IDs: one, a list, or the output of a task.
+    :param objects: all objects to replicate from now on, as in ``DrsSelectObjectsOperator``.
+    :param drs_conn_id: the Airflow connection of type ``drs``.
+    :param deferrable: wait in the triggerer.
+    :param poke_interval: seconds, or a ``timedelta``, between two polls.
+    :param timeout: seconds, or a ``timedelta``, to wait for the copy of the new objects.
+    :param replace: as in :func:`drs_migration`.
+    :raises ValueError: *replace* has an unknown part.
+    """
+    waits: dict[str, Any] = {
+        "drs_conn_id": drs_conn_id,
+        "deferrable": deferrable,
+        "poke_interval": poke_interval,
+    }
+    parts: dict[str, Part] = {
+        "select_objects": lambda ids: DrsSelectObjectsOperator(
+            task_id="select_objects", job_ids=ids, objects=objects, if_started="edit", drs_conn_id=drs_conn_id
+        ),
+        "precheck": lambda ids: DrsBatchPrecheckOperator(
+            task_id="precheck", job_ids=ids, precheck_mode="forRetryJob", drs_conn_id=drs_conn_id
+        ),
+        "wait_until_passed": lambda ids: DrsPrecheckSensor(
+            task_id="wait_until_passed", job_ids=ids, timeout=3600, **waits
+        ),
+        "restart": lambda ids: DrsRetryJobsOperator(
+            task_id="restart",
+            job_ids=ids,
+            is_sync_re_edit=True,
+            wait_for_completion=True,
+            timeout=timeout,
+            **waits,
+        ),
+    }
+    return lay_out(parts, job_ids, replace=replace, until="restart")
 
 
 @task_group(group_id="disaster_recovery")

@@ -9,7 +9,12 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_drs.operators.drs import DrsListJobsOperator
-from airflow_provider_drs.task_groups.drs import drs_disaster_recovery, drs_migration, drs_synchronization
+from airflow_provider_drs.task_groups.drs import (
+    drs_disaster_recovery,
+    drs_edit_objects,
+    drs_migration,
+    drs_synchronization,
+)
 
 JOB = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
@@ -52,6 +57,13 @@ def test_synchronization_has_policies_and_rules() -> None:
         "transform",
         *START,
     ]
+
+
+def test_edit_of_objects_can_omit_the_selection() -> None:
+    parts = ["select_objects", "precheck", "wait_until_passed", "restart"]
+
+    assert _lay_out(drs_edit_objects, ["a"], objects=["shop"]) == parts
+    assert _lay_out(drs_edit_objects, ["a"], objects=None, replace={"select_objects": None}) == parts[1:]
 
 
 def test_disaster_recovery_in_one_or_both_directions() -> None:

@@ -195,7 +195,8 @@ def test_databases_and_settings_are_saved(emulator: Emulator, hook: Any) -> None
 
 
 def test_running_job_can_be_renamed(emulator: Emulator, hook: Any) -> None:
-    job_id = emulator.seed_job(**REPLICATING)
+    ends = {"source": {"ip": SOURCE.ip, "db_port": SOURCE.db_port, "db_user": SOURCE.db_user}}
+    job_id = emulator.seed_job(**REPLICATING, ends=ends)
 
     assert hook.modify_jobs([job_id], {"name": "new-name"})[job_id].adopted is False
     assert hook.modify_jobs([job_id], source=SOURCE)[job_id].status == "INCRE_TRANSFER_STARTED"

@@ -19,6 +19,11 @@ pytestmark = pytest.mark.usefixtures("connect", "no_backoff", "databases")
 
 JOB = {"name": "orders", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
+#: The databases of ENDS.
+DATABASES = {
+    "source": {"ip": "192.0.2.1", "db_port": 3306, "db_user": "root"},
+    "target": {"ip": "192.0.2.1", "db_port": 3306, "db_user": "root", "inst_id": "in01", "region": "eu-de"},
+}
 #: The statuses of a job when its run is cleared.
 LIVES = [
     "STARTJOBING",
@@ -133,7 +138,7 @@ def test_cleared_run_of_a_stopped_job_changes_nothing(emulator: Emulator) -> Non
 def test_started_job_is_adopted_or_refused(
     emulator: Emulator, name: str, arguments: dict[str, Any], use: str, status: str
 ) -> None:
-    job_id = emulator.seed_job(status=status, db_use_type=use)
+    job_id = emulator.seed_job(status=status, db_use_type=use, ends=DATABASES)
 
     assert _execute(_make(name, job_ids=job_id, **arguments)) == [job_id]
     with pytest.raises(AirflowFailException, match=f"{status}.*Expected CONFIGURATION"):

@@ -179,7 +179,9 @@ HANDLERS: dict[str, Handler] = {
     "BatchCheckResults": read_prechecks,
     "BatchStartJobs": start_jobs,
     "BatchStopJobs": _for_each(lambda world, job_id, job: world.pause(job_id)),
-    "BatchRestoreTask": _for_each(lambda world, job_id, job: world.retry(job_id)),
+    "BatchRestoreTask": _for_each(
+        lambda world, job_id, job: world.retry(job_id, is_re_edit=job.get("is_sync_re_edit") is True)
+    ),
     "BatchDeleteJobs": delete_jobs,
     "BatchResetPassword": reset_passwords,
     "BatchListJobStatus": read_statuses,

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_drs.emulator.api.errors import ApiError
 from airflow_provider_drs.emulator.api.schemas import read_cluster_ends
 from airflow_provider_drs.emulator.world.jobs import Job
-from airflow_provider_drs.emulator.world.timeline import PAUSED
+from airflow_provider_drs.emulator.world.timeline import INCREMENTAL, PAUSED
 from airflow_provider_drs.emulator.world.world import CONFIGURING, ENDED, TRANSFERRING, World
 
 #: Statuses in which a password can be changed; the page spells one of them differently.
@@ -16,6 +16,8 @@ _PASSWORD_STATUSES = TRANSFERRING | {"STARTJOBING", "START_JOB_FAILED", "STARTJO
 _CHANGES = ("replace_definer", "is_target_readonly")
 _ALARM = ("delay_time", "rto_delay", "rpo_delay", "alarm_to_user")
 _WINDOW = ("begin", "end", "speed", "is_utc")
+_OBJECT = ("id", "parent_id", "object_type", "object_name", "object_alias_name", "select")
+_RULE = ("object_info", "transformation_info", "config_transformation")
 _POLICIES = ("conflict_policy", "filter_ddl_policy", "index_trans")
 
 
@@ -69,7 +71,10 @@ def _select_alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
 
 def set_objects(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     """Select the objects to replicate, after the endpoints were tested and saved."""
-    job = world.find_for(job_id, CONFIGURING, uses=("migration", "sync"))
+    job = world.find_for(job_id, CONFIGURING | {INCREMENTAL}, uses=("migration", "sync"))
+    is_edit = job.status(world.clock.now()) == INCREMENTAL
+    if is_edit and job.db_use_type != "sync":
+        raise ApiError("DRS.M00304")
     _require_endpoints(job)
     rows = request.get("job", [])
     ids = {row["id"] for row in rows}
@@ -79,6 +84,11 @@ def set_objects(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     for row in rows:
         if row.get("object_type") in ("table", "view") and row["parent_id"] not in known:
             raise ApiError("DRS.M00202", "job.parent_id")
+    selected = [_select(row, _OBJECT) for row in rows] if request.get("selected") else None
+    if is_edit:
+        job.edited, job.edited_s = selected or [], world.clock.now()
+        return
+    job.objects = selected
     job.settings["object_switch"] = bool(request.get("selected"))
     if "sync_database" in request:
         job.settings["sync_database"] = request["sync_database"]
@@ -137,6 +147,7 @@ def change_data(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     if tables & job.rules:
         raise ApiError("DRS.M07000")
     job.rules |= tables
+    job.transformations.append(_select(request, _RULE))
 
 
 #: Group, key, source value, destination value, range, whether a change requires a restart.

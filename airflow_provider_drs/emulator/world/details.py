@@ -10,6 +10,27 @@ from airflow_provider_drs.emulator.world.timeline import FAILURES
 END_POINTS = frozenset({"so", "ta"})
 _LARGEST_CLUSTER = 32
 
+#: The fields of an endpoint that the details of a job contain, which have no secrets.
+ENDPOINT = (
+    "db_type",
+    "az_code",
+    "region",
+    "inst_id",
+    "vpc_id",
+    "subnet_id",
+    "security_group_id",
+    "project_id",
+    "db_user",
+    "db_port",
+    "inst_name",
+    "ip",
+    "mongo_ha_mode",
+    "ssl_cert_check_sum",
+    "ssl_cert_name",
+    "ssl_link",
+    "cluster_mode",
+)
+
 #: Every detail with its type.
 DETAILS: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
@@ -24,6 +45,8 @@ DETAILS: Mapping[str, type | tuple[type, ...]] = {
     "is_tested": (list, tuple, set),
     "has_endpoints": bool,
     "echo_secrets": bool,
+    "ends": dict,
+    "shows_selection": bool,
     "unreachable": (list, tuple, set),
     "fails_in": (list, tuple, set),
     "delay": (list, tuple),
@@ -101,6 +124,15 @@ def _check_nodes(name: str, value: Any) -> int:
     return int(value)
 
 
+def _check_endpoints(name: str, value: Any) -> dict[str, dict[str, Any]]:
+    if not set(value) <= {"source", "target"} or not all(isinstance(end, dict) for end in value.values()):
+        raise ValueError(f"{name} must map source and target to their fields, not {value!r}")
+    for end in value.values():
+        if unknown := set(end).difference(ENDPOINT):
+            raise ValueError(f"unknown field {min(unknown)!r} of {name}; expected {', '.join(ENDPOINT)}")
+    return {end: dict(value.get(end, {})) for end in ("source", "target")}
+
+
 def _check_passwords(name: str, value: Any) -> dict[str, str]:
     if not set(value) <= END_POINTS or not _are_strings(value.values()):
         raise ValueError(f"{name} must map 'so' and 'ta' to strings")
@@ -124,4 +156,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "databases": _check_databases,
     "node_num": _check_nodes,
     "passwords": _check_passwords,
+    "ends": _check_endpoints,
 }

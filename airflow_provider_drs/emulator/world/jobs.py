@@ -10,6 +10,7 @@ from airflow_provider_drs.emulator.world.comparisons import Comparison
 from airflow_provider_drs.emulator.world.details import END_POINTS, check_details
 from airflow_provider_drs.emulator.world.prechecks import Precheck
 from airflow_provider_drs.emulator.world.timeline import (
+    CHANGING,
     COPIED,
     FAILURES,
     FULL,
@@ -19,6 +20,7 @@ from airflow_provider_drs.emulator.world.timeline import (
     Entry,
     find_spent,
     plan_creation,
+    plan_edit,
     plan_end,
     plan_start,
     plan_transfer,
@@ -27,9 +29,7 @@ from airflow_provider_drs.emulator.world.timeline import (
 #: Initial lag of an incremental phase, and how much it catches up per second.
 _FIRST_DELAY_S, _CATCH_UP_RATE = 30.0, 2.0
 #: Statuses that follow a full copy.
-_COPIED_IN = frozenset(
-    {COPIED, INCREMENTAL, FAILURES["incremental"], "CHANGE_JOB_STARTED", "CHANGE_JOB_FAILED"}
-)
+_COPIED_IN = frozenset({COPIED, INCREMENTAL, CHANGING, FAILURES["incremental"], FAILURES["edit"]})
 _ENDED = frozenset({"RELEASE_RESOURCE_STARTED", "RELEASE_RESOURCE_COMPLETE"})
 #: Epoch seconds have a precision of about seven decimal places.
 _ROUNDING = 1e-6
@@ -54,6 +54,11 @@ class Job:
     :param passwords: the database passwords (``so``, ``ta``): any other is rejected.
     :param verdict: the plan of its pre-checks: fields of :class:`~.prechecks.Plan`.
     :param settings: the settings made through the API, as the details show them.
+    :param objects: its selected objects; ``None`` for all.
+    :param edited: the objects that a restart will use; ``None`` if they were not edited.
+    :param edited_s: when they were edited.
+    :param transformations: its data processing rules.
+    :param shows_selection: its details contain objects and rules, which not every cloud documents.
     :param ends: its two endpoints as given, without secrets.
     :param leader: the parent whose status a cluster subtask follows.
     :param paused: what a paused job resumes with: its statuses, in seconds from the pause.
@@ -96,6 +101,11 @@ class Job:
     settings: dict[str, Any] = field(default_factory=dict)
     ends: dict[str, dict[str, Any]] = field(default_factory=lambda: {"source": {}, "target": {}})
     rules: set[str] = field(default_factory=set)
+    objects: list[dict[str, Any]] | None = None
+    edited: list[dict[str, Any]] | None = None
+    edited_s: float = 0.0
+    transformations: list[dict[str, Any]] = field(default_factory=list)
+    shows_selection: bool = True
     parameters: list[dict[str, Any]] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     switch: Entry | None = None
@@ -183,6 +193,13 @@ class Job:
             *((since_s - now_s, word) for since_s, word in self.timeline if since_s > now_s),
         ]
         self._replace_planned(now_s, [(now_s, PAUSED)])
+
+    def restart(self, now_s: float, *, is_at_once: bool) -> None:
+        """Restart it after an edit of its objects."""
+        self.objects, self.edited = self.edited, None
+        self.settings["object_switch"] = bool(self.objects)
+        self._replace_planned(now_s, plan_edit(now_s, self.fails_in, is_at_once=is_at_once))
+        self.fails_in = self.fails_in - {"edit"}
 
     def resume(self, now_s: float, *, is_at_once: bool) -> None:
         """Resume it after a pause, or retry it after a failure, which happens once."""

@@ -16,6 +16,7 @@ FULL = "FULL_TRANSFER_STARTED"
 COPIED = "FULL_TRANSFER_COMPLETE"
 INCREMENTAL = "INCRE_TRANSFER_STARTED"
 PAUSED = "PAUSING"
+CHANGING = "CHANGE_JOB_STARTED"
 
 #: The phases in which a job can be set to fail, and its status then.
 FAILURES = {
@@ -23,6 +24,7 @@ FAILURES = {
     "start": "START_JOB_FAILED",
     "full": "FULL_TRANSFER_FAILED",
     "incremental": "INCRE_TRANSFER_FAILED",
+    "edit": "CHANGE_JOB_FAILED",
     "stop": "RELEASE_RESOURCE_FAILED",
 }
 
@@ -89,6 +91,26 @@ def plan_transfer(
 def _plan_incremental(begin_s: float, fails_in: Collection[str], pace: float) -> list[Entry]:
     failed = [(begin_s + INCREMENTAL_FAILS_S * pace, FAILURES["incremental"])]
     return [(begin_s, INCREMENTAL), *(failed if "incremental" in fails_in else [])]
+
+
+def plan_edit(now_s: float, fails_in: Collection[str], *, is_at_once: bool) -> list[Entry]:
+    """Return the statuses of a job whose objects were edited."""
+    changed_s = now_s if is_at_once else now_s + START_S
+    return [(now_s, CHANGING), (changed_s, FAILURES["edit"] if "edit" in fails_in else INCREMENTAL)]
+
+
+def plan_copy(now_s: float, *, is_at_once: bool) -> list[Entry]:
+    """Return the statuses of the subtask that copies the new objects of an edited job."""
+    pace = 0.0 if is_at_once else 1.0
+    steps = {"STARTING": 0.0, "STARTED": START_S, "COMPLETE": START_S + FULL_TRANSFER_S}
+    copying = [(now_s + in_s * pace, f"CHILD_TRANSFER_{word}") for word, in_s in steps.items()]
+    copied_s = copying[-1][0] + START_S * pace
+    ended_s = copied_s + STOP_S * pace
+    return [
+        *copying,
+        (copied_s, "RELEASE_CHILD_TRANSFER_STARTED"),
+        (ended_s, "RELEASE_CHILD_TRANSFER_COMPLETE"),
+    ]
 
 
 def plan_end(now_s: float, fails_in: Collection[str], *, is_at_once: bool) -> list[Entry]:

@@ -59,7 +59,39 @@ def show_details(world: World, job_id: str) -> dict[str, Any]:
     copied_s = job.since("FULL_TRANSFER_COMPLETE")
     if copied_s is not None and copied_s <= now_s:
         details["full_transfer_complete_time"] = _ms(copied_s)
+    if job.shows_selection:
+        details |= _show_selection(job)
     return details | ({"parent_id": job.parent_id} if job.parent_id else {})
+
+
+def _show_selection(job: Job) -> dict[str, Any]:
+    """Return the selected objects and rules in the format of the vendor's SDK; OTC does not document them."""
+    shown: dict[str, Any] = {}
+    if job.objects:
+        shown["object_infos"] = [
+            {
+                "id": row["id"],
+                "parent_id": row.get("parent_id"),
+                "type": row.get("object_type"),
+                "name": row.get("object_name"),
+                "alias_name": row.get("object_alias_name"),
+            }
+            for row in job.objects
+        ]
+    if job.transformations:
+        shown["data_transformation"] = {
+            "total_count": len(job.transformations),
+            "filter_conditions": [
+                {
+                    **{key: value for key, value in rule.items() if key != "object_info"},
+                    "data_transformation_object_infos": [
+                        {"id": row.get("id")} for row in rule.get("object_info", ())
+                    ],
+                }
+                for rule in job.transformations
+            ],
+        }
+    return shown
 
 
 def _show_endpoint(job: Job, db_type: str) -> dict[str, Any]:

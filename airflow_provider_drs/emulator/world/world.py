@@ -7,10 +7,16 @@ from typing import Any
 
 from airflow_provider_drs.emulator.api.errors import ApiError
 from airflow_provider_drs.emulator.world.clock import Clock
-from airflow_provider_drs.emulator.world.details import END_POINTS, check_details
+from airflow_provider_drs.emulator.world.details import END_POINTS, ENDPOINT, check_details
 from airflow_provider_drs.emulator.world.jobs import Job, make_job_id
 from airflow_provider_drs.emulator.world.prechecks import Plan, Precheck
-from airflow_provider_drs.emulator.world.timeline import INCREMENTAL, PAUSED, plan_creation
+from airflow_provider_drs.emulator.world.timeline import (
+    FAILURES,
+    INCREMENTAL,
+    PAUSED,
+    plan_copy,
+    plan_creation,
+)
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 INSTANCE_ID = "e05a3679efe241d8b5dee80b17c1a863in01"
@@ -58,25 +64,6 @@ _OFFERED = {
 _MAX_FORWARD_LAG_S = 60.0
 #: Creation fields that the details return unchanged.
 _SHOWN = ("is_target_readonly", "node_num", "master_az", "slave_az")
-#: The endpoint fields that the details return, without secrets.
-_ENDPOINT = (
-    "db_type",
-    "az_code",
-    "region",
-    "inst_id",
-    "vpc_id",
-    "subnet_id",
-    "security_group_id",
-    "project_id",
-    "db_user",
-    "inst_name",
-    "ip",
-    "mongo_ha_mode",
-    "ssl_cert_check_sum",
-    "ssl_cert_name",
-    "ssl_link",
-    "cluster_mode",
-)
 _LARGEST_PORT = 65_535
 #: More digits than any valid time in milliseconds.
 _LARGEST_TIME_DIGITS = 15
@@ -296,7 +283,7 @@ class World:
 
     def save_endpoint(self, job: Job, end: str, endpoint: Mapping[str, Any]) -> None:
         """Store the known fields of an endpoint, without its secrets."""
-        known = {key: endpoint[key] for key in _ENDPOINT if key in endpoint}
+        known = {key: endpoint[key] for key in ENDPOINT if key in endpoint}
         if "db_port" in endpoint:
             # A modification can send it as a string.
             known["db_port"] = int(endpoint["db_port"])
@@ -389,9 +376,38 @@ class World:
         job = self.find_for(job_id, TRANSFERRING, uses=("migration", "sync"), allow_parent=True)
         job.pause(self.clock.now())
 
-    def retry(self, job_id: str) -> None:
-        """Resume a paused job, or retry a failed one."""
-        self.find_for(job_id, _RETRYABLE).resume(self.clock.now(), is_at_once=self.is_at_once)
+    def retry(self, job_id: str, *, is_re_edit: bool = False) -> None:
+        """Resume a paused job, retry a failed one, or restart one whose objects were edited."""
+        now_s = self.clock.now()
+        job = self.find_for(job_id)
+        if not (is_re_edit and job.db_use_type == "sync" and job.status(now_s) == INCREMENTAL):
+            self.find_for(job_id, _RETRYABLE).resume(now_s, is_at_once=self.is_at_once)
+            return
+        if job.edited is None:
+            raise ApiError("DRS.M00305", "the objects were not edited")
+        precheck = job.precheck
+        if precheck is None or precheck.started_s < job.edited_s or not precheck.has_passed(now_s):
+            raise ApiError("DRS.M00305", "the pre-check has not passed")
+        job.restart(now_s, is_at_once=self.is_at_once)
+        if job.status(now_s) != FAILURES["edit"] and job.since(FAILURES["edit"]) is None:
+            self._add_copy(job, now_s)
+
+    def _add_copy(self, job: Job, now_s: float) -> None:
+        """Add the subtask that copies the new objects of an edited job."""
+        number = self._count()
+        copy = Job(
+            id=make_job_id(number),
+            name=f"{job.name}-edit-{number}",
+            timeline=plan_copy(now_s, is_at_once=self.is_at_once),
+            engine_type=job.engine_type,
+            db_use_type=job.db_use_type,
+            task_type=job.task_type,
+            net_type=job.net_type,
+            parent_id=job.id,
+            created_s=now_s,
+            started_s=now_s,
+        )
+        self.jobs[copy.id] = copy
 
     def delete(self, job_id: str, delete_type: str) -> None:
         """Stop a job, or delete a stopped one; a parent includes its children."""

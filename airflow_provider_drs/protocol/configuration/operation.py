@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,19 +15,47 @@ from airflow_provider_drs.protocol.configuration.messages import (
     read_windows,
 )
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import EXISTING_RULE_CODE, DrsConfigError, has_code
+from airflow_provider_drs.protocol.core.errors import (
+    EXISTING_RULE_CODE,
+    DrsConfigError,
+    check_choice,
+    has_code,
+)
 from airflow_provider_drs.protocol.core.wire import Conversation, Document, Request, Response
 from airflow_provider_drs.protocol.jobs.actions import Row, act
+from airflow_provider_drs.protocol.jobs.adoption import (
+    Compare,
+    Comparison,
+    adopt,
+    compare_fields,
+    compare_names,
+    join,
+)
 from airflow_provider_drs.protocol.jobs.databases import (
     Endpoint,
     Endpoints,
     endpoint_of,
     to_cluster_property,
+    to_comparable,
     to_saved_endpoint,
     to_test_row,
 )
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
+from airflow_provider_drs.protocol.jobs.operation import get_job_details
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome, parse_outcomes
+from airflow_provider_drs.protocol.jobs.preconditions import IF_STARTED, RULES
+
+#: What to do with the objects of jobs that were started before.
+IF_STARTED_OBJECTS = (*IF_STARTED, "edit")
+#: How to change what a started job has.
+_DATABASES_REMEDY = (
+    "A started job keeps its databases. Use the Airflow connections of its databases, or create another "
+    "job. To give it new passwords, use DrsChangePasswordsOperator."
+)
+_OBJECTS_REMEDY = (
+    'To change the objects of a running synchronization, set if_started="edit" or use drs_edit_objects. '
+    "Other started jobs keep their objects."
+)
 
 
 def validate_connections(
@@ -41,8 +70,8 @@ def validate_connections(
     Test the connections from DRS to the databases of jobs, the sources first.
 
     The destination of a job is tested only if its source passed. A test can take up to 1 minute per job, and
-    the call returns when it has finished. Jobs that have already been started are adopted: they are not
-    tested.
+    the call returns when it has finished. Jobs that have already been started are adopted if they have these
+    databases: they are not tested.
 
     :param job_ids: one or more job IDs.
     :param source: the source database with its credentials, for all jobs or by job ID; ``None`` does not test
@@ -53,12 +82,32 @@ def validate_connections(
 
     Source: :drs:`public_api_management/testing_connections_in_batches`
     """
-    rows = [partial(_make_test_row, *given) for given in _given_ends(source, target).items()]
-    return (yield from act(limits, "test", job_ids, *rows, id_key="id", if_started=if_started))
+    given = _given_ends(source, target)
+    rows = [partial(_make_test_row, *end) for end in given.items()]
+    return (
+        yield from act(
+            limits,
+            "test",
+            job_ids,
+            *rows,
+            id_key="id",
+            if_started=if_started,
+            compare=partial(_compare_databases, given),
+            remedy=_DATABASES_REMEDY,
+        )
+    )
 
 
 def _make_test_row(end: str, endpoints: Endpoints, job: JobDetails) -> Mapping[str, Any]:
     return to_test_row(endpoint_of(endpoints, job.job_id), end, job)
+
+
+def _compare_databases(given: Mapping[str, Endpoints], job: JobDetails) -> Comparison:
+    ends = {end: endpoint_of(endpoints, job.job_id) for end, endpoints in given.items()}
+    return join(
+        compare_fields(to_comparable(endpoint, end, job), job.endpoint(end), f"{end}_endpoint.")
+        for end, endpoint in ends.items()
+    )
 
 
 def _given_ends(source: Endpoints | None, target: Endpoints | None) -> dict[str, Endpoints]:
@@ -98,7 +147,21 @@ def validate_cluster_connections(
         ends += [("shard", shard) for shard in shards]
         return {"action": "testConnection", "property": to_cluster_property(ends, job)}
 
-    return (yield from act(limits, "test_cluster", job_ids, make_row, if_started=if_started))
+    def compare(job: JobDetails) -> Comparison:
+        not_compared = Comparison(not_compared=("shards",) if shards else ())
+        return join((_compare_databases(given, job), not_compared))
+
+    return (
+        yield from act(
+            limits,
+            "test_cluster",
+            job_ids,
+            make_row,
+            if_started=if_started,
+            compare=compare,
+            remedy=_DATABASES_REMEDY,
+        )
+    )
 
 
 def modify_jobs(
@@ -113,8 +176,9 @@ def modify_jobs(
     """
     Modify jobs, or save their databases, which a pre-check requires.
 
-    Databases can be saved in status CONFIGURATION; jobs that have already been started are adopted: they are
-    not modified. Without databases, all jobs that are not stopped can be modified.
+    Databases can be saved in status CONFIGURATION; jobs that have already been started are adopted if they
+    have these databases and values: they are not modified. Without databases, all jobs that are not stopped
+    can be modified.
 
     :param job_ids: one or more job IDs.
     :param changes: the fields to change, named as in the API: ``name``, ``description``, ``alarm_notify``,
@@ -152,7 +216,21 @@ def modify_jobs(
 
     if not given:
         return (yield from act(limits, "modify", job_ids, make_row))
-    return (yield from act(limits, "configure", job_ids, make_row, if_started=if_started))
+
+    def compare(job: JobDetails) -> Comparison:
+        return join((_compare_databases(given, job), compare_fields(checked, job.raw)))
+
+    return (
+        yield from act(
+            limits,
+            "configure",
+            job_ids,
+            make_row,
+            if_started=if_started,
+            compare=compare,
+            remedy=f"{_DATABASES_REMEDY} To change other values, modify it without connections.",
+        )
+    )
 
 
 def select_objects(
@@ -164,16 +242,18 @@ def select_objects(
     if_started: str = "adopt",
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Select the objects that jobs replicate. Jobs that have already been started are adopted: they are not
-    changed.
+    Select the objects that jobs replicate. Jobs that have already been started are adopted if they replicate
+    these objects: they are not changed.
 
     :param job_ids: one or more job IDs.
     :param objects: names, such as ``"shop"`` for a database and ``"shop.orders"`` for a table; or a mapping
         of such names to their names in the destination, ``None`` for the same name; or rows as in the API,
         for views, schemas and names that contain a dot. ``None`` selects all objects.
     :param sync_database: whether synchronization jobs replicate whole databases.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
-    :raises DrsConfigError: objects is invalid; nothing was sent.
+    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them;
+        ``edit`` saves other objects for running synchronization jobs, which replicate them after a pre-check
+        with mode ``forRetryJob`` and :meth:`retry_jobs` with ``is_sync_re_edit``.
+    :raises DrsConfigError: objects or if_started is invalid; nothing was sent.
 
     Source: :drs:`public_api_management/selecting_database_objects_in_batches`
     """
@@ -181,7 +261,44 @@ def select_objects(
     row: dict[str, Any] = {"selected": bool(rows), "job": rows}
     if sync_database is not None:
         row["sync_database"] = sync_database
-    return (yield from act(limits, "select", job_ids, lambda job: row, if_started=if_started))
+    check_choice("if_started", if_started, IF_STARTED_OBJECTS)
+    if if_started == "edit":
+        return (yield from act(limits, "edit", job_ids, lambda job: row))
+
+    def compare(job: JobDetails) -> Comparison:
+        selection = {"object_switch": row["selected"], "sync_database": sync_database}
+        has_all = not rows and not job.raw.get("object_switch")
+        names = Comparison() if has_all else compare_names("objects", _names_of(rows), _selected_names(job))
+        return join((names, compare_fields(selection, job.raw)))
+
+    return (
+        yield from act(
+            limits,
+            "select",
+            job_ids,
+            lambda job: row,
+            if_started=if_started,
+            compare=compare,
+            remedy=_OBJECTS_REMEDY,
+        )
+    )
+
+
+def _selected_names(job: JobDetails) -> dict[str, object] | None:
+    infos = job.raw.get("object_infos")
+    return _names_of(infos) if isinstance(infos, Sequence) and infos else None
+
+
+def _names_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Return the selected objects by ID, with their names in the destination."""
+    parents = {row.get("parent_id") for row in rows}
+    names: dict[str, object] = {}
+    for row in rows:
+        if row.get("id") and row["id"] not in parents and str(row.get("select", "true")) != "false":
+            name = row.get("object_name") or row.get("name") or row["id"]
+            alias = row.get("object_alias_name") or row.get("alias_name")
+            names[str(row["id"]).replace("-*-*-", ".")] = alias or name
+    return names
 
 
 def set_definers(
@@ -198,7 +315,16 @@ def set_definers(
     Source: :drs:`public_api_management/setting_definers_in_batches`
     """
     row = {"replace_definer": bool(replace_definer)}
-    return (yield from act(limits, "set_definers", job_ids, lambda job: row, if_started=if_started))
+    return (
+        yield from act(
+            limits,
+            "set_definers",
+            job_ids,
+            lambda job: row,
+            if_started=if_started,
+            compare=lambda job: compare_fields(row, job.raw),
+        )
+    )
 
 
 def set_flow_control(
@@ -252,7 +378,16 @@ def set_sync_policies(
             "slot_name": slot_name,
         }
     )
-    return (yield from act(limits, "set_policies", job_ids, lambda job: policies, if_started=if_started))
+    return (
+        yield from act(
+            limits,
+            "set_policies",
+            job_ids,
+            lambda job: policies,
+            if_started=if_started,
+            compare=lambda job: compare_fields(policies, job.raw),
+        )
+    )
 
 
 def transform_data(
@@ -261,7 +396,8 @@ def transform_data(
     """
     Add data processing rules to synchronization jobs, with one call per rule.
 
-    A rule that already exists is adopted: it is not added again. A table can have one rule.
+    A rule that already exists is adopted: it is not added again. A table can have one rule; another rule is
+    an error, if DRS returns the rules of the job.
 
     :param job_ids: one or more job IDs.
     :param rules: mappings with ``tables`` and ``where``, an SQL condition that selects the rows to replicate;
@@ -271,21 +407,67 @@ def transform_data(
 
     Source: :drs:`real-time_synchronization_management/processing_data_in_batches`
     """
-    rows = [_make_constant_row(row) for row in read_transformations(rules)]
-    return (
-        yield from act(
-            limits, "transform", job_ids, *rows, if_started=if_started, parse=_parse_transformations
-        )
+    checked = read_transformations(rules)
+    existing: set[str] = set()
+    answers = yield from act(
+        limits,
+        "transform",
+        job_ids,
+        *map(_make_constant_row, checked),
+        if_started=if_started,
+        compare=_compare_rules(checked),
+        parse=partial(_parse_transformations, existing),
     )
+    if existing:
+        details = yield from get_job_details(limits, existing)
+        compare = _compare_rules(checked)
+        for job_id, job in details.items():
+            answer = answers[job_id]
+            if isinstance(job, JobDetails) and isinstance(answer, JobOutcome):
+                found = adopt(RULES["transform"], job, compare, "Remove the other rule in the DRS console.")
+                # One rule existed, another one may be new.
+                answers[job_id] = (
+                    replace(found, adopted=answer.adopted) if isinstance(found, JobOutcome) else found
+                )
+    return answers
+
+
+def _compare_rules(rows: Sequence[Mapping[str, Any]]) -> Compare:
+    requested = {name: condition for row in rows for name, condition in _conditions_of(row)}
+
+    def compare(job: JobDetails) -> Comparison:
+        found = job.raw.get("data_transformation")
+        listed = found.get("filter_conditions") if isinstance(found, Mapping) else None
+        if not isinstance(listed, Sequence):
+            return Comparison(not_compared=("rules",))
+        actual = {name: condition for row in listed for name, condition in _conditions_of(row)}
+        # Other tables can have rules that were added before.
+        return compare_names("rules", requested, {name: actual[name] for name in actual if name in requested})
+
+    return compare
+
+
+def _conditions_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the tables of a rule, each with its condition."""
+    config = row.get("config_transformation")
+    if config:
+        return [(str(config.get("db_table_name")), str(config.get("values")))]
+    tables = row.get("object_info") or row.get("data_transformation_object_infos") or ()
+    condition = str((row.get("transformation_info") or {}).get("value"))
+    return [(".".join(str(table.get("id")).split("-*-*-")[:2]), condition) for table in tables]
 
 
 def _make_constant_row(row: Mapping[str, Any]) -> Row:
     return lambda job: row
 
 
-def _parse_transformations(request: Request, document: Document, response: Response) -> Answers[JobOutcome]:
+def _parse_transformations(
+    existing: set[str], request: Request, document: Document, response: Response
+) -> Answers[JobOutcome]:
+    """Read the outcomes, and collect the jobs that have a rule for one of the tables."""
     answers = parse_outcomes(request, document, response)
     for job_id, answer in answers.items():
         if has_code(answer, EXISTING_RULE_CODE):
+            existing.add(job_id)
             answers[job_id] = JobOutcome(job_id, adopted=True)
     return answers

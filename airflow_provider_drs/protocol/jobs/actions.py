@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import (
     Answers,
-    Build,
     Limits,
     Parse,
     Settle,
@@ -25,10 +25,11 @@ from airflow_provider_drs.protocol.core.errors import (
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.operations import OPERATIONS, build
 from airflow_provider_drs.protocol.core.wire import Conversation, Request
+from airflow_provider_drs.protocol.jobs.adoption import Compare, Comparison, adopt
 from airflow_provider_drs.protocol.jobs.messages import JobDetails, JobStatus
 from airflow_provider_drs.protocol.jobs.operation import get_job_details, get_job_statuses
 from airflow_provider_drs.protocol.jobs.outcome import GONE, JobOutcome, parse_outcomes
-from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Rule, find_rule
+from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Rule, find_rule, is_done
 from airflow_provider_drs.protocol.jobs.review import review_details
 from airflow_provider_drs.protocol.jobs.states import describe_status
 
@@ -47,22 +48,29 @@ def act(
     id_key: str = "job_id",
     check: bool = True,
     if_started: str = "adopt",
+    compare: Compare | None = None,
+    remedy: str = "",
     parse: Parse[JobOutcome] = parse_outcomes,
 ) -> Conversation[Answers[JobOutcome]]:
     """
     Perform an action for jobs, with one row per job in the requests.
 
-    A job for which it was performed before, as its status shows, is adopted. A job that does not allow it has
-    the error as its value, and is not in any request; other jobs are not affected.
+    A job for which it was performed before, as its status shows, is adopted if it has what is requested. A
+    job that differs, or does not allow the action, has the error as its value, and is not in any request;
+    other jobs are not affected.
 
     :param action: the precondition rule of the action.
     :param rows: the rows of a job. Several rows are sent in several rounds, because a request can contain a
         job once; a rejected job is not in the next round.
     :param check: read and review the jobs first; otherwise DRS decides.
     :param if_started: see :func:`~airflow_provider_drs.protocol.jobs.preconditions.find_rule`.
+    :param compare: compares what is requested with an adopted job.
+    :param remedy: how to change a job that was adopted if it differed, for the error.
     """
     rule = find_rule(action, if_started)
-    details, answers = yield from review_for(limits, rule, job_ids, check=check)
+    details, answers = yield from review_for(
+        limits, rule, job_ids, check=check, compare=compare, remedy=remedy
+    )
     pending = [job_id for job_id in details if job_id not in answers]
     # Build all rows first: an invalid argument is reported before anything is sent.
     rounds = [{job_id: {id_key: job_id, **row(details[job_id])} for job_id in pending} for row in rows]
@@ -72,20 +80,20 @@ def act(
             return build(rule.operation, {list_key: [rows[job_id] for job_id in batch]}, batch)
 
         if pending:
-            answers |= yield from send(limits, rule, pending, build_rows, parse)
+            settle = settle_by_state(limits, rule, details, compare, remedy)
+            answers |= yield from write(limits, pending, build_rows, parse, settle)
             pending = [job_id for job_id in pending if not isinstance(answers[job_id], DrsError)]
     return {job_id: answers[job_id] for job_id in details}
 
 
-def send(
-    limits: Limits, rule: Rule, job_ids: Sequence[str], build_request: Build, parse: Parse[JobOutcome]
-) -> Conversation[Answers[JobOutcome]]:
-    """Send the reviewed jobs in batches."""
-    return (yield from write(limits, job_ids, build_request, parse, settle_by_state(limits, rule)))
-
-
 def review_for(
-    limits: Limits, rule: Rule, job_ids: Iterable[str], *, check: bool = True
+    limits: Limits,
+    rule: Rule,
+    job_ids: Iterable[str],
+    *,
+    check: bool = True,
+    compare: Compare | None = None,
+    remedy: str = "",
 ) -> Conversation[tuple[dict[str, JobDetails], Answers[JobOutcome]]]:
     """
     Return the details of the jobs in the order given, and the results of those for which nothing is sent.
@@ -103,7 +111,7 @@ def review_for(
         if isinstance(found, DrsError):
             answers[job_id] = _adopt_gone(rule, job_id, found)
         elif found.readiness is not Readiness.READY:
-            answers[job_id] = JobOutcome(job_id, adopted=True, status=found.status)
+            answers[job_id] = adopt(rule, jobs[job_id], compare, remedy)
     return jobs, answers
 
 
@@ -117,7 +125,9 @@ def _adopt_gone(rule: Rule, job_id: str, error: DrsError) -> JobOutcome | DrsErr
     return error
 
 
-def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
+def settle_by_state(
+    limits: Limits, rule: Rule, details: Mapping[str, JobDetails], compare: Compare | None, remedy: str
+) -> Settle[JobOutcome]:
     """
     Return the function that reads the states of jobs whose outcome is not known, or that were rejected
     because of their status.
@@ -139,22 +149,42 @@ def settle_by_state(limits: Limits, rule: Rule) -> Settle[JobOutcome]:
         if doubtful:
             statuses = yield from get_job_statuses(limits, doubtful)
             for job_id, status in statuses.items():
-                found = _settle_one(rule, job_id, status, is_refused=job_id in settled)
+                found = _settle_one(rule, details[job_id], status, is_refused=job_id in settled)
                 settled |= {job_id: found} if found else {}
+            to_compare = _find_uncertain(settled, doubtful, compare) if compare else []
+            if compare and to_compare:
+                current = yield from get_job_details(limits, to_compare)
+                settled |= {
+                    job_id: adopt(rule, job, compare, remedy) if isinstance(job, JobDetails) else job
+                    for job_id, job in current.items()
+                }
         return settled
 
     return settle
 
 
+def _find_uncertain(settled: Answers[JobOutcome], job_ids: Iterable[str], compare: Compare) -> list[str]:
+    """Return the jobs adopted by their status that may differ from what is requested."""
+    return [
+        job_id
+        for job_id in job_ids
+        if isinstance(answer := settled.get(job_id), JobOutcome)
+        and answer.adopted
+        and answer.status != GONE
+        # A start without a time, for example, can be compared with the status alone.
+        and compare(replace(_unread(job_id), status=answer.status or "")) != Comparison()
+    ]
+
+
 def _settle_one(
-    rule: Rule, job_id: str, status: JobStatus | DrsError, *, is_refused: bool
+    rule: Rule, job: JobDetails, status: JobStatus | DrsError, *, is_refused: bool
 ) -> JobOutcome | DrsError | None:
     """Return the result that a job's status shows, or ``None`` if the action must be sent again."""
     if isinstance(status, JobStatus):
-        if status.status in rule.done:
-            return JobOutcome(job_id, adopted=True, status=status.status)
+        if is_done(rule, job, status.status):
+            return JobOutcome(job.job_id, adopted=True, status=status.status)
         return _wrong_state_error(rule, status) if is_refused else None
-    answer = _adopt_gone(rule, job_id, status)
+    answer = _adopt_gone(rule, job.job_id, status)
     return None if isinstance(answer, DrsError) and is_transient(answer) else answer
 
 

@@ -201,6 +201,19 @@ def to_saved_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str
     return _without_blanks(row)
 
 
+def to_comparable(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]:
+    """Return the fields of an endpoint that the details of a job can have; they have no passwords."""
+    full = complete(endpoint, end, job)
+    row: dict[str, Any] = {
+        **{key: getattr(full, key) for key in (*_PLACE, "ip", "db_user", "cluster_mode")},
+        "db_port": full.db_port or None,
+        "mongo_ha_mode": full.mongo_ha_mode,
+        "db_name": full.db_name if full.db_type == _MONGODB else "",
+        "ssl_link": _uses_tls(full),
+    }
+    return _without_blanks(row)
+
+
 def to_created_endpoint(endpoint: Endpoint, db_type: str) -> dict[str, Any]:
     """
     Return an endpoint as the operation that creates a job expects it (drs_03_0104): location without

@@ -73,6 +73,17 @@ class JobDetails:
         """The network type: ``eip``, ``vpn`` or ``vpc``; empty if the details have none."""
         return str(self.raw.get("net_type") or "")
 
+    @property
+    def scheduled_ms(self) -> int | None:
+        """The start time that was requested, in epoch milliseconds; ``None`` if the details have none."""
+        instance = self.raw.get("inst_info")
+        return _read_ms(instance.get("start_time")) if isinstance(instance, Mapping) else None
+
+    @property
+    def started_ms(self) -> int | None:
+        """When the job was started, in epoch milliseconds; ``None`` if the details have no time."""
+        return _read_ms(self.raw.get("actual_start_time"))
+
     def endpoint(self, end: str) -> Mapping[str, Any]:
         """
         Return what the details contain about the ``source`` or ``target`` database, with secrets masked.
@@ -203,6 +214,11 @@ def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
         remaining_s=_read_seconds(row.get("remaining_time")),
         phases=_read_phases(row.get("progress_map")),
     )
+
+
+def _read_ms(value: object) -> int | None:
+    # "0" means that there is no time.
+    return int(str(value)) or None if str(value).isdigit() else None
 
 
 def _read_seconds(value: object) -> int | None:

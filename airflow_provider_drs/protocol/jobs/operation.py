@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits, read
+from airflow_provider_drs.protocol.core.errors import DrsUnavailableError, make_error
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
@@ -28,6 +29,10 @@ from airflow_provider_drs.protocol.jobs.messages import (
     parse_job_progresses,
     parse_job_statuses,
 )
+from airflow_provider_drs.protocol.jobs.states import Phase, phase_of
+
+#: How the statuses of the subtasks of an edited job begin.
+_EDITING = ("CHILD_TRANSFER_", "RELEASE_CHILD_TRANSFER_")
 
 
 def get_job_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobStatus]]:
@@ -125,6 +130,34 @@ def _list_kind(limits: Limits, filters: Mapping[str, Any]) -> Conversation[dict[
         page, listed = page + 1, listed + len(answer.jobs)
         if not answer.jobs or listed >= answer.total:
             return found
+
+
+def get_edit_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobStatus]]:
+    """
+    Read the statuses of edited synchronization jobs: those of the subtasks that copy their new objects.
+
+    :param job_ids: any number of job IDs. A job without a running or failed subtask has its own status.
+
+    Source: :drs:`public_api_management/querying_tasks_of_a_tenant`
+    """
+    listed = {job.job_id: job for job in (yield from list_jobs(limits, "sync"))}
+    return {
+        job_id: JobStatus(job_id, _find_edit_status(listed[job_id]))
+        if job_id in listed
+        else make_error(
+            f"{job_id}: DRS does not list the job",
+            operation="ShowJobList",
+            job_ids=(job_id,),
+            error_class=DrsUnavailableError,
+        )
+        for job_id in job_ids
+    }
+
+
+def _find_edit_status(job: ListedJob) -> str:
+    statuses = (child.status for child in job.children)
+    editing = (word for word in statuses if word.startswith(_EDITING) and phase_of(word) is not Phase.ENDED)
+    return next(editing, job.status)
 
 
 def get_forward_jobs(limits: Limits, parent_ids: Iterable[str]) -> Conversation[dict[str, JobStatus]]:

@@ -75,6 +75,7 @@ class Rule:
     :param page: the page with the preconditions.
     :param allowed: the statuses that allow it; ``None`` for all except the ended ones.
     :param done: the statuses that show that it was performed before.
+    :param again: those of the statuses that do not show it for synchronization jobs.
     :param uses: the kinds of jobs (``db_use_type``) that support it; empty for all.
     :param engine: a word that the engine's name must contain.
     :param direction: the only ``job_direction`` that supports it.
@@ -91,6 +92,7 @@ class Rule:
     page: str
     allowed: frozenset[str] | None = None
     done: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
     uses: tuple[str, ...] = ()
     engine: str = ""
     direction: str = ""
@@ -139,6 +141,10 @@ _TABLE = (
     Rule("modify", "BatchUpdateJob", "modified", "drs_03_0107"),
     Rule("select", "BatchSetObjects", "given its objects", "drs_03_0109", _CONFIGURING, _STARTED,
          uses=(MIGRATION, SYNC)),
+    # The page has the selection before the start only. The objects of a running synchronization can be
+    # edited, according to the user guide (drs_10_0009) and the restart with is_sync_re_edit.
+    Rule("edit", "BatchSetObjects", "given other objects", "drs_03_0109",
+         frozenset({CONFIGURATION, INCRE_TRANSFER_STARTED}), uses=(SYNC,)),
     Rule("set_definers", "BatchSetDefiner", "given its definers", "drs_03_0135", _CONFIGURING, _STARTED,
          engine="mysql"),
     Rule("set_flow_control", "BatchSetSpeed", "limited in speed", "drs_03_0130", not_task_type="INCR_TRANS"),
@@ -156,6 +162,10 @@ _TABLE = (
          takes_parent=True),
     # The page lists failed jobs; the user manual and newer pages also paused ones.
     Rule("retry", "BatchRestoreTask", "resumed or retried", "drs_03_0132", _RETRYABLE | _PAUSED, _RUNNING),
+    # The restart after the objects of a running synchronization were edited.
+    Rule("restart", "BatchRestoreTask", "restarted after an edit of its objects", "drs_03_0132",
+         _RETRYABLE | _PAUSED | {INCRE_TRANSFER_STARTED}, _RUNNING,
+         again=frozenset({INCRE_TRANSFER_STARTED})),
     Rule("stop", "BatchDeleteJobs", "stopped", "drs_03_0113", None, _ENDED, takes_parent=True),
     Rule("delete", "BatchDeleteJobs", "deleted", "drs_03_0113",
          frozenset({"CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"}),
@@ -202,6 +212,11 @@ def needs_forward(rule: Rule, job: JobDetails) -> bool:
     return job.is_dual_active_backward and rule.backward is not Backward.NONE
 
 
+def is_done(rule: Rule, job: JobDetails, status: str) -> bool:
+    """Whether a job's status shows that the action was performed before."""
+    return status in rule.done and not (status in rule.again and job.db_use_type == SYNC)
+
+
 def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Readiness | DrsError:
     """
     Return whether an action can be performed for a job.
@@ -213,7 +228,7 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Readi
     """
     found = _check_kind(rule, job)
     if found is None:
-        if job.status in rule.done:
+        if is_done(rule, job, job.status):
             return Readiness.DONE
         is_replicating = forward is not None and forward.status == INCRE_TRANSFER_STARTED
         if job.is_dual_active_backward and is_replicating and rule.backward is Backward.NOT_NEEDED:

@@ -10,6 +10,7 @@ from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
 CONFIGURATION = "CONFIGURATION"
 INCRE_TRANSFER_STARTED = "INCRE_TRANSFER_STARTED"
+WAITING_FOR_START = "WAITING_FOR_START"
 
 
 class Phase(Enum):
@@ -40,7 +41,7 @@ _TABLE = (
     Status("CREATE_FAILED", Phase.FAILED, "creation failed"),
     Status(CONFIGURATION, Phase.CONFIGURING, "created, not started"),
     Status("STARTJOBING", Phase.STARTING, "start in progress"),
-    Status("WAITING_FOR_START", Phase.STARTING, "start scheduled"),
+    Status(WAITING_FOR_START, Phase.STARTING, "start scheduled"),
     Status("START_JOB_FAILED", Phase.FAILED, "start failed"),
     # The spelling of the page on passwords (drs_03_0134).
     Status("STARTJOB_FAILED", Phase.FAILED, "start failed"),
@@ -87,8 +88,8 @@ STOPPED_PHASES = frozenset({Phase.STOPPING, Phase.ENDED})
 #: documentation. No decision depends on it.
 NEXT: dict[str, tuple[str, ...]] = {
     "CREATING": (CONFIGURATION, "CREATE_FAILED"),
-    CONFIGURATION: ("STARTJOBING", "WAITING_FOR_START"),
-    "WAITING_FOR_START": ("STARTJOBING",),
+    CONFIGURATION: ("STARTJOBING", WAITING_FOR_START),
+    WAITING_FOR_START: ("STARTJOBING",),
     "STARTJOBING": ("FULL_TRANSFER_STARTED", INCRE_TRANSFER_STARTED, "START_JOB_FAILED"),
     "START_JOB_FAILED": ("STARTJOBING",),
     "FULL_TRANSFER_STARTED": ("FULL_TRANSFER_COMPLETE", "FULL_TRANSFER_FAILED", "PAUSING"),

@@ -24,8 +24,13 @@ from airflow_provider_drs.protocol.core.watch import (
     errors_to_dict,
 )
 from airflow_provider_drs.protocol.jobs.messages import JobProgress, JobStatus
-from airflow_provider_drs.protocol.jobs.operation import get_job_progresses, get_job_statuses
+from airflow_provider_drs.protocol.jobs.operation import (
+    get_edit_statuses,
+    get_job_progresses,
+    get_job_statuses,
+)
 from airflow_provider_drs.protocol.jobs.states import (
+    INCRE_TRANSFER_STARTED,
     STATUSES,
     Phase,
     describe_status,
@@ -181,6 +186,27 @@ class StatusWatch(Watch):
         return "deleted" if self._has_target(job_id) else f"no status: {answer}"
 
 
+class EditWatch(StatusWatch):
+    """
+    Watches synchronization jobs whose objects were edited, until DRS has copied the new objects.
+
+    A subtask copies them while its job replicates. DRS lists it with its job, and removes it at the end.
+    """
+
+    kind = "edit"
+
+    def update(self, answers: Answers[JobStatus]) -> Updating:
+        """Store the statuses; while a subtask of a job is running, or has failed, that of the subtask."""
+        replicating = tuple(
+            job_id
+            for job_id, answer in answers.items()
+            if isinstance(answer, JobStatus) and answer.status in self.targets
+        )
+        if replicating:
+            answers = {**answers, **(yield FollowUpRead(get_edit_statuses, replicating))}
+        return (yield from super().update(answers))
+
+
 def _dead_ends(targets: frozenset[str]) -> frozenset[str]:
     """Return the statuses from which a job cannot reach a target without intervention."""
     return words_of(Phase.FAILED) | (_FINAL if targets.isdisjoint(_FINAL) else NOTHING)
@@ -240,6 +266,7 @@ _GOALS = {
         failed=frozenset({"RELEASE_RESOURCE_FAILED"}),
         patience=3,
     ),
+    "restart_jobs": _Goal("replicating its new objects", frozenset({INCRE_TRANSFER_STARTED}), patience=3),
     "delete_jobs": _Goal("deleted", frozenset({_DELETED}), failed=NOTHING),
 }
 
@@ -251,4 +278,5 @@ def watch_action(method: str, job_ids: Sequence[str]) -> StatusWatch:
     :param method: the hook method that performed it.
     """
     goal = _GOALS[method]
-    return StatusWatch(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)
+    watch_class = EditWatch if method == "restart_jobs" else StatusWatch
+    return watch_class(job_ids, goal.targets, goal.failed, goal=goal.name, patience=goal.patience)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice
-from airflow_provider_drs.protocol.core.wire import Conversation
+from airflow_provider_drs.protocol.core.wire import Conversation, Pause
 from airflow_provider_drs.protocol.jobs.actions import act
+from airflow_provider_drs.protocol.jobs.adoption import (
+    Compare,
+    Comparison,
+    describe_difference,
+    describe_instant,
+)
 from airflow_provider_drs.protocol.jobs.databases import ENDS
-from airflow_provider_drs.protocol.jobs.messages import JobDetails
+from airflow_provider_drs.protocol.jobs.messages import JobDetails, JobStatus
+from airflow_provider_drs.protocol.jobs.operation import get_job_statuses
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
+from airflow_provider_drs.protocol.jobs.states import INCRE_TRANSFER_STARTED, WAITING_FOR_START
 
 PAUSE_MODES = ("target", "all")
+#: How long to wait until DRS returns that it changes a job, in seconds.
+SETTLE_S = 20.0
+#: How to change the start of a scheduled or started job.
+START_REMEDY = (
+    "DRS cannot reschedule a job. Request the job's start time, or start it in the DRS console if it must "
+    "start earlier."
+)
+#: DRS may round a start time; a job starts some time after it.
+_ROUNDING_MS = 60_000
 
 
 def start_jobs(
@@ -25,21 +42,59 @@ def start_jobs(
     check_preconditions: bool = True,
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Start jobs, now or later. Idempotent: a job that was started before is adopted.
+    Start jobs, now or later. Idempotent: a job that was started before is adopted, unless it is scheduled for
+    another time.
 
     :param start_time_ms: epoch milliseconds; ``None`` starts now.
     :param check_preconditions: read the jobs first, and reject what DRS would reject.
     """
     # Epoch milliseconds as a string; without it DRS starts the job immediately.
     when = {} if start_time_ms is None else {"start_time": str(start_time_ms)}
-    return (yield from act(limits, "start", job_ids, lambda job: when, check=check_preconditions))
+    return (
+        yield from act(
+            limits,
+            "start",
+            job_ids,
+            lambda job: when,
+            check=check_preconditions,
+            compare=compare_start(start_time_ms),
+            remedy=START_REMEDY,
+        )
+    )
+
+
+def compare_start(start_time_ms: int | None) -> Compare:
+    """
+    Return the function that compares a requested start with that of a started job.
+
+    :param start_time_ms: epoch milliseconds; ``None`` for now.
+    """
+
+    def compare(job: JobDetails) -> Comparison:
+        is_scheduled = job.status == WAITING_FOR_START
+        if start_time_ms is None:
+            if not is_scheduled:
+                return Comparison()
+            actual = describe_instant(job.scheduled_ms) if job.scheduled_ms else "a later time"
+            return Comparison((describe_difference("start_time", "now", actual),))
+        actual_ms = job.scheduled_ms if is_scheduled else job.started_ms
+        if actual_ms is None:
+            return Comparison(not_compared=("start_time",))
+        late_ms = actual_ms - start_time_ms
+        # A rerun can find a started job, which began at the requested time or later.
+        if late_ms >= -_ROUNDING_MS and (late_ms <= _ROUNDING_MS or not is_scheduled):
+            return Comparison()
+        requested, actual = describe_instant(start_time_ms), describe_instant(actual_ms)
+        return Comparison((describe_difference("start_time", requested, actual),))
+
+    return compare
 
 
 def pause_jobs(
     limits: Limits, job_ids: Iterable[str], pause_mode: str = "target"
 ) -> Conversation[Answers[JobOutcome]]:
     """
-    Pause jobs. Idempotent: a paused job is adopted.
+    Pause jobs. Idempotent: a paused job is adopted. DRS does not return in which mode it was paused.
 
     DRS has one status, PAUSING, for a job that is being paused and for one that is paused. DRS recommends to
     resume a job within 24 hours, while the source still has its logs.
@@ -52,7 +107,9 @@ def pause_jobs(
     Source: :drs:`public_api_management/pausing_tasks_in_batches`
     """
     check_choice("pause_mode", pause_mode, PAUSE_MODES)
-    return (yield from act(limits, "pause", job_ids, lambda job: {"pause_mode": pause_mode}))
+    how = {"pause_mode": pause_mode}
+    found = Comparison(not_compared=() if pause_mode == PAUSE_MODES[0] else ("pause_mode",))
+    return (yield from act(limits, "pause", job_ids, lambda job: how, compare=lambda job: found))
 
 
 def retry_jobs(
@@ -61,6 +118,9 @@ def retry_jobs(
     """
     Resume paused jobs and retry failed ones. Idempotent: a running job is adopted.
 
+    With *is_sync_re_edit*, restart running synchronization jobs whose objects were edited. A job whose
+    objects are being changed is adopted.
+
     :param job_ids: any number of job IDs, at least one.
     :param is_sync_re_edit: ``True`` to restart a synchronization job after its objects were edited; ``None``
         does not send it, as in the documentation's example.
@@ -68,7 +128,33 @@ def retry_jobs(
     Source: :drs:`public_api_management/resuming_or_retrying_tasks_in_batches`
     """
     how = {} if is_sync_re_edit is None else {"is_sync_re_edit": is_sync_re_edit}
-    return (yield from act(limits, "retry", job_ids, lambda job: how))
+    answers = yield from act(limits, "restart" if is_sync_re_edit else "retry", job_ids, lambda job: how)
+    if is_sync_re_edit:
+        yield from _wait_for_change(
+            limits,
+            [
+                job_id
+                for job_id, answer in answers.items()
+                if isinstance(answer, JobOutcome) and not answer.adopted
+            ],
+        )
+    return answers
+
+
+def _wait_for_change(limits: Limits, job_ids: Sequence[str]) -> Conversation[None]:
+    """Wait until DRS changes the jobs: directly after the restart it may still return the status before."""
+    left_s, pause_s = SETTLE_S, 1.0
+    while job_ids:
+        statuses = yield from get_job_statuses(limits, job_ids)
+        job_ids = [
+            job_id
+            for job_id, answer in statuses.items()
+            if isinstance(answer, JobStatus) and answer.status == INCRE_TRANSFER_STARTED
+        ]
+        if not job_ids or left_s <= 0:
+            return
+        observation = yield Pause(min(pause_s, left_s))
+        left_s, pause_s = left_s - (observation.now_s - observation.started_s), pause_s * 2
 
 
 def stop_jobs(

@@ -11,6 +11,7 @@ from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import read_flag, row_error
 from airflow_provider_drs.protocol.core.wire import Conversation, Document, Request, Response
 from airflow_provider_drs.protocol.jobs.actions import review_for
+from airflow_provider_drs.protocol.jobs.adoption import Comparison
 from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
 from airflow_provider_drs.protocol.jobs.preconditions import find_rule
 from airflow_provider_drs.protocol.parameters.messages import (
@@ -72,7 +73,10 @@ def modify_parameters(
         raise DrsConfigError(
             "values is empty: expected the new values of one or more parameters by their names."
         )
-    details, answers = yield from review_for(limits, find_rule("modify_parameters", if_started), job_ids)
+    # DRS returns the parameters of a job before its start only.
+    found = Comparison(not_compared=tuple(values))
+    rule = find_rule("modify_parameters", if_started)
+    details, answers = yield from review_for(limits, rule, job_ids, compare=lambda job: found)
     for job_id in details:
         if job_id not in answers:
             answers[job_id] = yield from _modify(limits, job_id, values)
