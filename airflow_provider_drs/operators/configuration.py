@@ -5,11 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_drs.operators.jobs import ConnIds, DrsJobsOperator, JobIds, check_choice
+from airflow_provider_drs.operators.jobs import (
+    ConnIds,
+    DrsJobsOperator,
+    JobIds,
+    check_choice,
+    check_flag,
+    check_literal,
+)
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+
+# Literal arguments are checked when the DAG is parsed, empty ones when the task runs. The modules that read
+# them are imported only if there is something to check.
+
+
+def _read_objects(objects: object) -> None:
+    from airflow_provider_drs.protocol.configuration.messages import read_objects
+
+    read_objects(objects)
+
+
+def _read_rules(rules: object) -> None:
+    from airflow_provider_drs.protocol.configuration.messages import read_transformations
+
+    read_transformations(rules)
+
+
+def _read_windows(windows: object) -> None:
+    from airflow_provider_drs.protocol.configuration.messages import read_windows
+
+    read_windows(windows)
+
+
+def _read_changes(changes: object) -> None:
+    from airflow_provider_drs.protocol.configuration.messages import read_changes
+
+    read_changes(changes)
 
 
 class _DrsDatabasesOperator(DrsJobsOperator):
@@ -148,6 +183,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
+        check_literal(changes or None, _read_changes)
         self.changes = changes
 
 
@@ -193,6 +229,8 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         )
         check_choice("if_started", if_started, ("adopt", "fail", "edit"))
         self.if_started = if_started
+        check_literal(objects or None, _read_objects)
+        check_flag("sync_database", sync_database)
         self.objects = objects
         self.sync_database = sync_database
 
@@ -253,8 +291,10 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
-        check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"))
-        check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",))
+        check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"), optional=True)
+        check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",), optional=True)
+        check_flag("ddl_trans", ddl_trans)
+        check_flag("index_trans", index_trans)
         self.conflict_policy = conflict_policy
         self.filter_ddl_policy = filter_ddl_policy
         self.ddl_trans = ddl_trans
@@ -296,6 +336,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
+        check_literal(rules or None, _read_rules)
         self.rules = rules
 
 
@@ -329,6 +370,7 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_literal(windows or None, _read_windows)
         self.windows = windows
 
 
@@ -365,6 +407,7 @@ class DrsSetDefinersOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
+        check_flag("replace_definer", replace_definer)
         self.replace_definer = replace_definer
 
 
@@ -407,8 +450,8 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
-        if on_difference not in ("report", "fail"):
-            raise ValueError(f"on_difference must be 'report' or 'fail', not {on_difference!r}")
+        check_choice("on_difference", on_difference, ("report", "fail"))
+        check_flag("refresh", refresh)
         self.refresh = refresh
         self.on_difference = on_difference
         self.ignore = ignore

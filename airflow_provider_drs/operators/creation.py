@@ -12,6 +12,7 @@ from airflow_provider_drs.operators.jobs import (
     DrsWaitingOperator,
     Duration,
     check_choice,
+    check_literal,
     check_statuses,
 )
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_drs.protocol.watches import Watch
+
+
+def _check_specs(jobs: object) -> None:
+    from airflow_provider_drs.operators.arguments import read_objects
+    from airflow_provider_drs.protocol.creation.messages import read_fields
+
+    # An empty list is evaluated when the task runs.
+    for job in read_objects(jobs, "jobs") if jobs else ():
+        read_fields(job)
 
 
 class DrsCreateJobsOperator(DrsWaitingOperator):
@@ -69,6 +79,7 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_literal(jobs, _check_specs)
         self.jobs = jobs
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id

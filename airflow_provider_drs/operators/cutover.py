@@ -84,7 +84,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
-        check_choice("data", data, ("lines", "contents"))
+        check_choice("data", data, ("lines", "contents"), optional=True)
         check_choice("conflict_policy", conflict_policy, ("keep", "cancel"))
         check_start_time(start_time)
         self.objects = objects

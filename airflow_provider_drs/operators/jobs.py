@@ -67,15 +67,41 @@ def _is_literal(value: object) -> bool:
     return value is None or isinstance(value, int | float | datetime.date)
 
 
-def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
+def check_choice(argument: str, value: object, choices: Sequence[str], *, optional: bool = False) -> None:
     """
     Check a literal argument that has one of few values.
 
+    :param optional: accept ``None``.
     :raises DrsConfigError: it has another value.
     """
     from airflow_provider_drs.protocol.core.errors import check_choice
 
-    check_literal(value, lambda literal: check_choice(argument, literal, choices))
+    if _is_literal(value) and not (optional and value is None):
+        check_choice(argument, value, choices)
+
+
+def check_flag(argument: str, value: object) -> None:
+    """
+    Check an argument that is ``True``, ``False`` or ``None``.
+
+    :raises ValueError: it is something else.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{argument} is {value!r}: expected True or False.")
+
+
+def check_ids(job_ids: object) -> None:
+    """
+    Check literal job IDs. An empty list is evaluated when the task runs.
+
+    :raises DrsConfigError: an ID is invalid.
+    """
+    if _is_literal(job_ids):
+        from airflow_provider_drs.protocol.core.job_ids import check_job_ids, read_job_ids
+
+        listed = read_job_ids(job_ids)
+        if listed:
+            check_job_ids(dict.fromkeys(listed))
 
 
 def check_alarms(alarms: object) -> None:
@@ -331,6 +357,7 @@ class DrsJobsOperator(DrsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty

@@ -17,6 +17,8 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_flag,
+    check_ids,
     check_start_time,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
@@ -89,6 +91,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
@@ -310,6 +313,7 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_flag("is_sync_re_edit", is_sync_re_edit)
         self.is_sync_re_edit = is_sync_re_edit
 
     def _create_watch(self, job_ids: Sequence[str]) -> Watch:
@@ -364,6 +368,7 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_flag("force", force)
         self.force = force
 
 

@@ -14,6 +14,7 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_ids,
     read_duration,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
@@ -89,6 +90,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty

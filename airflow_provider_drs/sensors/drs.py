@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,10 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_ids,
+    check_literal,
     check_statuses,
+    read_duration,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
 
@@ -281,6 +285,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
@@ -352,10 +357,11 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
-        check_statuses("target_statuses", target_statuses)
+        check_statuses("target_statuses", () if target_statuses is None else target_statuses)
         check_statuses("failed_statuses", failed_statuses)
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
@@ -381,6 +387,13 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         return job_ids
 
 
+def _check_lag(value: Duration | str) -> None:
+    from airflow_provider_drs.operators.arguments import read_number
+
+    lag = read_number(value, "max_delay_s") if isinstance(value, str) else value
+    read_duration("max_delay_s", lag, allow_zero=True)
+
+
 class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     """
     Wait until the lag of all jobs has been small for some consecutive polls, and return the jobs' IDs.
@@ -390,7 +403,7 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param max_delay_s: maximum lag in seconds. (templated)
+    :param max_delay_s: maximum lag in seconds, or as a ``timedelta``. (templated)
     :param consecutive: number of consecutive polls.
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
@@ -409,7 +422,7 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
-        max_delay_s: float | str,
+        max_delay_s: Duration | str,
         consecutive: int = 3,
         allow_partial: bool = False,
         on_failure: str = "fail",
@@ -428,9 +441,15 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_ids(job_ids)
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
+        check_literal(max_delay_s, _check_lag)
+        if isinstance(max_delay_s, datetime.timedelta):
+            max_delay_s = max_delay_s.total_seconds()
+        if isinstance(consecutive, bool) or not isinstance(consecutive, int) or consecutive < 1:
+            raise ValueError(f"consecutive is {consecutive!r}: expected a number of polls, at least 1.")
         self.max_delay_s = max_delay_s
         self.consecutive = consecutive
 

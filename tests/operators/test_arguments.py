@@ -20,6 +20,7 @@ from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.sensors import drs as sensors
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -90,8 +91,12 @@ def test_typed_job_ids_are_split(text: str, emulator: Emulator, context: dict[st
     ],
 )
 def test_invalid_job_id_is_named(value: Any, place: str, context: dict[str, Any]) -> None:
+    with pytest.raises(DrsConfigError, match=place):
+        _make("DrsBatchPrecheckOperator", job_ids=value)
+    task = _make("DrsBatchPrecheckOperator", job_ids="{{ params.job_ids }}")
+    task.job_ids = value
     with pytest.raises(AirflowFailException, match=place) as caught:
-        _make("DrsBatchPrecheckOperator", job_ids=value).execute(context)
+        task.execute(context)
 
     assert len(str(caught.value)) < 300
 
@@ -148,6 +153,7 @@ def test_execution_timeout_ends_a_deferred_wait(
     [
         ("DrsJobStatusSensor", {"target_statuses": ["INCREMENTAL"]}),
         ("DrsJobStatusSensor", {"failed_statuses": "INCREMENTAL"}),
+        ("DrsJobStatusSensor", {"target_statuses": None}),
         ("DrsPrecheckSensor", {"alarms": "everything"}),
         ("DrsPrecheckSensor", {"alarms": [{"item": "binLog"}]}),
         ("DrsPrecheckSensor", {"on_failure": "ignore"}),
@@ -165,10 +171,32 @@ def test_execution_timeout_ends_a_deferred_wait(
         ("DrsListJobsOperator", {"db_use_type": "backup"}),
         ("DrsListJobsOperator", {"status": "INCREMENTAL"}),
         ("DrsCompareParametersOperator", {"on_difference": "warn"}),
+        ("DrsCompareParametersOperator", {"refresh": "no"}),
+        ("DrsBatchPrecheckOperator", {"recheck": None}),
+        ("DrsBatchPrecheckOperator", {"job_ids": None}),
+        ("DrsPrecheckSensor", {"job_ids": 5}),
+        ("DrsStartJobsOperator", {"job_ids": ["a b"]}),
+        ("DrsPauseJobsOperator", {"job_ids": "so bad!"}),
+        ("DrsReplicationDelaySensor", {"max_delay_s": -5}),
+        ("DrsReplicationDelaySensor", {"max_delay_s": float("nan")}),
+        ("DrsReplicationDelaySensor", {"consecutive": 0, "max_delay_s": 5}),
+        ("DrsReplicationDelaySensor", {"consecutive": "3", "max_delay_s": 5}),
+        ("DrsSetSyncPoliciesOperator", {"ddl_trans": "yes"}),
+        ("DrsSetSyncPoliciesOperator", {"index_trans": "on"}),
+        ("DrsSetDefinersOperator", {"replace_definer": "no"}),
+        ("DrsSelectObjectsOperator", {"objects": ["shop."]}),
+        ("DrsSelectObjectsOperator", {"sync_database": "no"}),
+        ("DrsModifyJobsOperator", {"changes": {"descr": "x"}}),
+        ("DrsTransformDataOperator", {"rules": [{"table": ["shop.orders"], "where": "id > 5"}]}),
+        ("DrsSetFlowControlOperator", {"windows": [{"begin": "08:00", "end": "17:00", "speed": 5}]}),
+        ("DrsStopJobsOperator", {"force": "yes"}),
+        ("DrsRetryJobsOperator", {"is_sync_re_edit": "yes"}),
+        ("DrsCreateJobsOperator", {"jobs": {"name": "orders", "engin_type": "mysql"}}),
+        ("DrsCreateJobsOperator", {"jobs": "orders"}),
     ],
 )
 def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: dict[str, Any]) -> None:
-    jobs = {"job_ids": "a"} if name in WITH_JOB_IDS else {}
+    jobs = {"job_ids": "a"} if name in WITH_JOB_IDS and "job_ids" not in arguments else {}
     with pytest.raises(Exception, match=next(iter(arguments))):
         _make(name, **jobs, **arguments)
 
@@ -181,6 +209,10 @@ def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: d
         ("DrsPrecheckSensor", {"alarms": ["binLog", "{{ params.item }}"]}),
         ("DrsStartJobsOperator", {"start_time": "{{ data_interval_end }}"}),
         ("DrsStartJobsOperator", {"start_time": "2020-01-01T00:00:00Z"}),
+        ("DrsReplicationDelaySensor", {"max_delay_s": "{{ params.lag }}"}),
+        ("DrsReplicationDelaySensor", {"max_delay_s": datetime.timedelta(seconds=10)}),
+        ("DrsSelectObjectsOperator", {"objects": "{{ params.objects }}"}),
+        ("DrsTransformDataOperator", {"rules": [{"tables": ["{{ params.table }}"], "where": "id > 5"}]}),
     ],
 )
 def test_templates_are_checked_when_the_task_runs(name: str, arguments: dict[str, Any]) -> None:

@@ -62,8 +62,10 @@ def test_duplicates_are_ignored_with_a_warning(
 def test_invalid_job_ids_fail_without_request(
     emulator: Emulator, context: dict[str, Any], bad: object
 ) -> None:
+    task = _operator("{{ params.job_ids }}")
+    task.job_ids = bad
     with pytest.raises(AirflowFailException, match="job_ids"):
-        _operator(bad).execute(context)
+        task.execute(context)
 
     assert emulator.journal() == []
 

@@ -313,7 +313,8 @@ def check_choice(argument: str, value: object, choices: Collection[str]) -> None
     :raises DrsConfigError: it does not.
     """
     if value not in choices:
-        raise DrsConfigError(f"{argument} {quote(value)} is invalid: expected one of {', '.join(choices)}.")
+        known = ", ".join(choice or "''" for choice in choices)
+        raise DrsConfigError(f"{argument} {quote(value)} is invalid: expected one of {known}.")
 
 
 def quote(value: object) -> str:

@@ -65,9 +65,9 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], object], str]] = {
 }  # fmt: skip
 
 
-def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | None = None) -> dict[str, Any]:
+def read_fields(spec: object) -> dict[str, Any]:
     """
-    Return the request row of a job of ``create_jobs`` (drs_03_0104).
+    Return the fields of a job with their defaults, without those that depend on its databases.
 
     :raises DrsConfigError: a field is missing, unknown or invalid; the message names it.
     """
@@ -76,8 +76,18 @@ def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | N
     row = {**_DEFAULTS, **{key: value for key, value in spec.items() if value is not None}}
     if "subnet_id" in row:
         row["customize_sutnet_id"] = row.pop("subnet_id")
-    name = str(row.get("name", "(unnamed)"))
-    _check_fields(name, row)
+    _check_fields(str(row.get("name", "(unnamed)")), row)
+    return row
+
+
+def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | None = None) -> dict[str, Any]:
+    """
+    Return the request row of a job of ``create_jobs`` (drs_03_0104).
+
+    :raises DrsConfigError: a field is missing, unknown or invalid; the message names it.
+    """
+    row = read_fields(spec)
+    name = str(row["name"])
     if row["net_type"] == "eip":
         row.setdefault("bind_eip", True)
     if row["db_use_type"] == DISASTER_RECOVERY:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from difflib import get_close_matches
 from enum import Enum
 from typing import NamedTuple
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 
 CONFIGURATION = "CONFIGURATION"
 INCRE_TRANSFER_STARTED = "INCRE_TRANSFER_STARTED"
@@ -136,6 +137,12 @@ def check_statuses(name: str, words: object) -> frozenset[str]:
     listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
     unknown = [str(word) for word in listed if word not in STATUSES]
     if unknown or not listed:
-        what = f"unknown status {', '.join(unknown)}" if unknown else "no status given"
-        raise DrsConfigError(f"{name}: {what}. Use {', '.join(STATUSES)}.")
+        if not unknown:
+            raise DrsConfigError(f"{name}: no status given.")
+        similar = get_close_matches(unknown[0].upper(), STATUSES, n=3, cutoff=0.4)
+        hint = f"Similar statuses: {', '.join(similar)}. " if similar else ""
+        raise DrsConfigError(
+            f'{name}: unknown status {", ".join(map(quote, unknown))}. {hint}The page "Job statuses" of the '
+            "documentation lists all of them."
+        )
     return frozenset(str(word) for word in listed)
