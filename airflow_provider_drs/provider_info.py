@@ -48,7 +48,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "auth": _choice(
         _ACCOUNT,
         "Authentication",
-        "The kind of credentials in login and password. Keys and tokens also require the project ID.",
+        "The kind of credentials in login and password. A token also requires the project ID.",
         {
             "password": "password: IAM user and password",
             "aksk": "aksk: access key and secret key",
@@ -76,8 +76,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "Project name",
         "The project of the jobs, for example eu-de_shop. Default: the region.",
     ),
-    "project_id": _text(
-        _ACCOUNT, "Project ID", "Alternative to the project name. Required with keys or a token."
+    "project_id": _text(_ACCOUNT, "Project ID", "Alternative to the project name. Required with a token."),
+    "security_token": _text(
+        _ACCOUNT,
+        "Security token",
+        "Belongs to a temporary access key and secret key (aksk only).",
+        format="password",
     ),
     "iam_endpoint": _text(_NETWORK, "IAM endpoint", "Base URL of IAM. Default: from cloud and region."),
     "console_url": _text(
@@ -148,6 +152,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
         "domain_id": "alternative to the account name",
         "project_name": "default: the region",
         "project_id": "alternative to the project name",
+        "security_token": "only with a temporary access key",
         "iam_endpoint": "default: from cloud and region",
         "console_url": "default: from the cloud",
         "proxy": "default: from the environment",

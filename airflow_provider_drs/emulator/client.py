@@ -70,6 +70,17 @@ class EmulatorClient:
         extra = {"auth": "aksk", "region": iam.PROJECT, "project_id": PROJECT_ID}
         return self._describe(iam.ACCESS_KEY, iam.SECRET_KEY, extra)
 
+    def connect_with_temporary_keys(self, lifetime_s: float = 3600.0) -> dict[str, Any]:
+        """
+        Issue temporary keys, and return the fields of an Airflow connection that uses them.
+
+        :param lifetime_s: seconds until they expire.
+        """
+        keys = self._call("issue_keys", lifetime_s=lifetime_s)
+        extra = {"auth": "aksk", "region": iam.PROJECT, "security_token": keys["security_token"]}
+        extra["iam_endpoint"] = self.url
+        return self._describe(keys["access_key"], keys["secret_key"], extra)
+
     def _describe(self, login: str, password: str, extra: dict[str, Any]) -> dict[str, Any]:
         if self._ca_file:
             extra["verify"] = self._ca_file

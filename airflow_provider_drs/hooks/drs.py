@@ -68,6 +68,8 @@ class _DrsHookBase(BaseHook):
             overrides=self._overrides,
             schema=connection.schema,
         )
+        for text in settings.unknown_fields:
+            self.log.warning("connection %r: %s", self.drs_conn_id, text)
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
         self._console = (settings.console_url, settings.region)
         return settings

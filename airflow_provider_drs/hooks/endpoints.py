@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -10,6 +11,8 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_drs.protocol.connection.settings import read_extra
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
+
+_LARGEST_CERTIFICATE = 1_000_000
 
 #: Fields that the extra of a database connection may have for DRS; other fields are ignored.
 EXTRA_FIELDS = (
@@ -37,9 +40,12 @@ def read_endpoint(conn_id: str) -> Endpoint:
     Return the database that an Airflow connection of any type describes.
 
     Host, port, login, password and schema have their usual meaning; ``extra`` adds :data:`EXTRA_FIELDS`:
-    ``inst_id`` and ``region`` of a cloud instance, ``ssl_cert`` with a CA certificate in PEM format, ...
+    ``inst_id`` and ``region`` of a cloud instance, ``vpc_id`` and ``subnet_id`` of the network of a
+    self-managed database, ``ssl_cert`` with a CA certificate, ... The certificate is PEM text, base64 of a
+    binary file such as ``.p12``, or the path of a file on the worker, which starts with ``/``.
 
-    :raises DrsConfigError: extra is not a JSON object, or one of these fields has the wrong type.
+    :raises DrsConfigError: extra is not a JSON object, one of these fields has the wrong type, or the
+        certificate cannot be read.
     """
     connection = BaseHook.get_connection(conn_id)
     name = f"connection {conn_id!r}"
@@ -63,7 +69,26 @@ def _check(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         elif field == "ssl_link" or not isinstance(value, str):
             expected = "true or false" if field == "ssl_link" else "a text"
             raise DrsConfigError(f"{name}: extra.{field} must be {expected}.")
+    if str(checked.get("ssl_cert", "")).startswith("/"):
+        checked["ssl_cert"] = _read_file(name, Path(checked["ssl_cert"]))
+        checked.setdefault("ssl_cert_name", Path(fields["ssl_cert"]).name)
     return checked
+
+
+def _read_file(name: str, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_CERTIFICATE + 1)
+    except OSError as error:
+        raise DrsConfigError(
+            f"{name}: cannot read extra.ssl_cert {str(path)!r} ({error.strerror}). The file must exist on "
+            "every worker."
+        ) from None
+    if not 0 < len(content) <= _LARGEST_CERTIFICATE:
+        raise DrsConfigError(
+            f"{name}: extra.ssl_cert {str(path)!r} is empty or larger than {_LARGEST_CERTIFICATE} bytes."
+        )
+    return content
 
 
 def read_endpoints(

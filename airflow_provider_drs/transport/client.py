@@ -18,6 +18,7 @@ from airflow_provider_drs.protocol.connection.auth import (
     Grant,
     Outgoing,
     authorize,
+    find_project,
     get_grant,
     own_grant,
     rejected_credentials_error,
@@ -131,8 +132,9 @@ class Client:
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
 
     def _grant(self) -> Effects[Grant]:
-        """Return the token of this identity, which one client at a time renews."""
-        if self._settings.auth is not Auth.PASSWORD:
+        """Return the token or project of this identity, which one client at a time requests."""
+        finds_project = self._settings.auth is Auth.AKSK and not self._settings.project_id
+        if self._settings.auth is not Auth.PASSWORD and not finds_project:
             return own_grant(self._settings)
         if grant := self._slot.current():
             return grant
@@ -140,7 +142,8 @@ class Client:
         try:
             grant = self._slot.current()
             if grant is None:
-                grant = yield from self._translate(get_grant(self._settings))
+                obtain = find_project if finds_project else get_grant
+                grant = yield from self._translate(obtain(self._settings))
                 self._slot.store(grant)
             return grant
         finally:

@@ -42,7 +42,7 @@ from airflow_provider_drs.transport.tokens import TokenCache
 
 # A job ID that does not exist: DRS answers a request about it only if the connection works.
 _CANARY_JOB_ID = "00000000-0000-0000-0000-000000000000"
-_TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
+_IAM_OPERATIONS = ("KeystoneCreateUserTokenByPassword", "KeystoneListProjects")
 #: A user waits for the result.
 _MAX_WAIT_S = 15.0
 # The gateway rejects signatures that are 15 minutes off.
@@ -82,7 +82,7 @@ class Finding:
     @property
     def is_network(self) -> bool:
         """Whether the check concerns the network and not the response of a service."""
-        return self.step.endswith(("DNS", "connection", "TLS"))
+        return self.step.endswith((" DNS", " connection", " TLS"))
 
     def __str__(self) -> str:
         """Return step, message and remedy as text."""
@@ -112,6 +112,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _run_checks(settings: Settings) -> Iterator[Finding]:
+    for text in settings.unknown_fields:
+        yield Finding("connection", State.WARN, text)
     for name, url in (("IAM", settings.iam_url), ("DRS", settings.drs_url)):
         if url:
             yield from _NetworkChecks(settings, name, url).run()
@@ -289,14 +291,16 @@ def _check_access(settings: Settings) -> Finding:
     if not isinstance(answer, DrsError) or isinstance(answer, DrsJobNotFoundError):
         who = "IAM" if settings.auth is Auth.PASSWORD else "DRS"
         return Finding("DRS", State.OK, f"{who} accepts the credentials, and DRS responds.")
-    if answer.operation == _TOKEN_OPERATION:
+    if isinstance(answer, DrsConfigError):
+        return Finding("IAM project", State.FAIL, str(answer))
+    if answer.operation in _IAM_OPERATIONS:
         return _explain_iam(settings, answer)
     return _explain_drs(settings, answer)
 
 
 def _explain_iam(settings: Settings, error: DrsError) -> Finding:
     if isinstance(error, DrsAuthError):
-        projects = _list_projects(settings)
+        projects = _list_projects(settings) if settings.auth is Auth.PASSWORD else None
         if projects is None:
             return Finding("IAM credentials", State.FAIL, str(error))
         wanted = settings.project_id or settings.project_name

@@ -164,6 +164,9 @@ def test_invalid_options_are_rejected(options: dict[str, Any]) -> None:
 def test_connection_per_login_method(emulator: Emulator) -> None:
     assert json.loads(emulator.connection_json) == emulator.connection
     assert emulator.connection_with_keys["extra"]["auth"] == "aksk"
+    assert emulator.connect_with_temporary_keys()["extra"]["security_token"]
+    with pytest.raises(EmulatorError, match="lifetime_s"):
+        emulator.connect_with_temporary_keys(0)
 
 
 def test_request_log_line(emulator: Emulator, call: Caller) -> None:

@@ -75,6 +75,40 @@ def test_certificate_has_a_checksum() -> None:
         to_test_row(replace(SOURCE, ssl_link=True), "source", JOB)
 
 
+def test_binary_certificate_is_bytes_or_base64() -> None:
+    content = b"\x30\x82\x00\xff binary"
+    encoded = base64.b64encode(content).decode()
+    for certificate in (content, encoded, f"{encoded[:8]}\n{encoded[8:]}\n"):
+        endpoint = replace(SOURCE, ssl_cert=certificate, ssl_cert_password=SECRET)
+        row = to_test_row(endpoint, "source", JOB)
+
+        assert base64.b64decode(row["ssl_cert_key"]) == content
+        assert row["ssl_cert_check_sum"] == hashlib.sha256(content).hexdigest()
+        assert (row["ssl_cert_name"], row["ssl_cert_password"]) == ("ca.p12", SECRET)
+        assert SECRET not in repr(endpoint)
+
+
+def test_network_of_a_self_managed_database_is_sent() -> None:
+    job = replace(JOB, raw={**JOB.raw, "net_type": "vpc"})
+    network = {"vpc_id": "v", "subnet_id": "s", "region": "eu-de", "project_id": "p"}
+
+    row = to_test_row(replace(SOURCE, **network), "source", job)
+
+    assert network.items() <= row.items()
+    assert "inst_id" not in row
+    with pytest.raises(DrsConfigError, match=r"extra\.vpc_id, extra\.subnet_id missing"):
+        to_test_row(SOURCE, "source", job)
+
+
+def test_cluster_property_has_the_place() -> None:
+    place = {"vpc_id": "v", "subnet_id": "s", "region": "eu-de", "project_id": "p", "inst_id": "i"}
+
+    (entry,) = json.loads(to_cluster_property([("source", replace(SOURCE, **place))], JOB))
+
+    sent = {"vpcId": "v", "subnetId": "s", "region": "eu-de", "projectId": "p", "instid": "i", "dbName": ""}
+    assert sent.items() <= entry.items()
+
+
 def test_cluster_property_is_json_in_a_string() -> None:
     job = replace(JOB, raw={"inst_info": {"engine_type": "mongodb"}})
     ends = [("source", replace(SOURCE, ip="a:1", ssl_cert="pem")), ("shard", replace(SOURCE, ip="b:1"))]

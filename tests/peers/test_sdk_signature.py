@@ -9,7 +9,10 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_drs.protocol.connection.auth import authorize, own_grant
+from airflow_provider_drs.protocol.connection.settings import read_settings
 from airflow_provider_drs.protocol.connection.signing import sign
+from airflow_provider_drs.protocol.jobs.messages import build_job_statuses
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=20)
 SEGMENT = TEXT.filter(lambda text: "/" not in text)
@@ -67,3 +70,43 @@ def test_signature_equals_the_sdk(
     assert signed["Authorization"] == expected.header_params["Authorization"]
     assert signed["X-Sdk-Date"] == expected.header_params["X-Sdk-Date"]
     assert signed["Host"] == expected.header_params["Host"]
+
+
+@given(
+    keys=st.tuples(
+        st.from_regex(r"[A-Z0-9]{20}", fullmatch=True), st.from_regex(r"[A-Za-z0-9]{40}", fullmatch=True)
+    ),
+    security_token=st.from_regex(r"[A-Za-z0-9+/=_-]{1,200}", fullmatch=True),
+    at=st.datetimes(datetime.datetime(2020, 1, 1), datetime.datetime(2040, 1, 1)),
+    job_ids=st.lists(st.from_regex(r"[a-z0-9-]{1,40}", fullmatch=True), min_size=1, max_size=3),
+)
+def test_request_with_temporary_keys_equals_the_sdk(
+    keys: tuple[str, str], security_token: str, at: datetime.datetime, job_ids: list[str]
+) -> None:
+    settings = read_settings(
+        "drs_default",
+        host=None,
+        port=None,
+        login=keys[0],
+        password=keys[1],
+        extra={"auth": "aksk", "region": "eu-de", "project_id": "project", "security_token": security_token},
+    )
+    request = build_job_statuses(job_ids)
+    outgoing = authorize(settings, own_grant(settings), request, at.replace(tzinfo=datetime.UTC))
+    names = ("Content-Type", "Accept", "Accept-Encoding", "X-Language")
+    expected = SdkRequest(
+        method=request.method,
+        schema="https",
+        host="drs.eu-de.otc.t-systems.com",
+        resource_path=request.path.replace("{project_id}", "project"),
+        query_params=[],
+        header_params={name: outgoing.headers[name] for name in names}
+        | {"X-Sdk-Date": at.strftime("%Y%m%dT%H%M%SZ")},
+        body=outgoing.body,
+    )
+
+    credentials = BasicCredentials(*keys, "project").with_security_token(security_token)
+    signed = credentials.sign_request(expected)
+
+    assert outgoing.headers["X-Security-Token"] == security_token
+    assert outgoing.headers["Authorization"] == signed.header_params["Authorization"]

@@ -163,7 +163,7 @@ def _drs_target(project_id: str, job_id: str = JOB, prefix: str = "") -> bytes:
 def test_project_id_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     if _send(run, cloud, lambda: cloud.read(auth="token", project_id=text)):
         _check(cloud.drs.received[0], cloud.drs, _drs_target(text.strip()), _OF_DRS)
-    if _send(run, cloud, lambda: cloud.read(auth="aksk", project_id=text)):
+    if text.strip() and _send(run, cloud, lambda: cloud.read(auth="aksk", project_id=text)):
         _check(cloud.drs.received[0], cloud.drs, _drs_target(text.strip()), _OF_SIGNED)
         assert cloud.drs.received[0].header(b"x-project-id") == text.strip().encode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -140,6 +141,10 @@ class Control:
         self._service.iam.accept(token, expires_at)
 
     do_tokens = do_accept_token
+
+    def do_issue_keys(self, lifetime_s: float = 3600.0) -> dict[str, Any]:
+        """Issue temporary keys and return them; they expire after ``lifetime_s`` seconds."""
+        return asdict(self._service.iam.issue_keys(lifetime_s))
 
     def do_set_iam(self, **details: Any) -> None:
         """Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -44,6 +46,16 @@ class IamError(Exception):
         }
 
 
+@dataclass(frozen=True)
+class Keys:
+    """An access key with its secret key; temporary ones have a security token and expire."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+    expires_s: float = math.inf
+
+
 class Iam:
     """
     Issues tokens and authenticates callers.
@@ -59,6 +71,27 @@ class Iam:
         self.lifetime_s = lifetime_s
         self.token_bytes = token_bytes
         self.password = PASSWORD
+        self._temporary_keys: dict[str, Keys] = {}
+
+    def issue_keys(self, lifetime_s: float = 3600.0) -> Keys:
+        """
+        Issue temporary keys, which require their security token.
+
+        :raises ValueError: the lifetime is invalid.
+        """
+        if isinstance(lifetime_s, bool) or not isinstance(lifetime_s, int | float) or lifetime_s <= 0:
+            raise ValueError(f"lifetime_s must be a number above 0, not {lifetime_s!r}")
+        access_key = f"EMULATEDTEMPORARY{len(self._temporary_keys):03}"
+        keys = Keys(access_key, secrets.token_hex(20), secrets.token_hex(200), self._clock.now() + lifetime_s)
+        self._temporary_keys[access_key] = keys
+        return keys
+
+    def find_keys(self, access_key: str, security_token: str | None) -> Keys | None:
+        """Return the keys of a signed request, unless they have expired or the security token is wrong."""
+        permanent = Keys(ACCESS_KEY, SECRET_KEY)
+        keys = permanent if access_key == ACCESS_KEY else self._temporary_keys.get(access_key)
+        is_valid = keys and keys.security_token == security_token and self._clock.now() < keys.expires_s
+        return keys if is_valid else None
 
     def change(self, **details: Any) -> None:
         """
@@ -132,10 +165,13 @@ class Iam:
         return {"token": token}
 
 
-def check_signature(method: str, target: str, headers: Mapping[str, str], body: bytes, now_s: float) -> None:
+def check_signature(
+    iam: Iam, method: str, target: str, headers: Mapping[str, str], body: bytes, now_s: float
+) -> None:
     """
     Check a request signed with the emulator's keys.
 
+    :param iam: knows the keys.
     :param target: path and query as sent.
     :param headers: by lowercase name.
     :param now_s: real epoch seconds, because a signature contains the caller's time.
@@ -144,7 +180,9 @@ def check_signature(method: str, target: str, headers: Mapping[str, str], body: 
     parts = _parse_authorization(headers.get("authorization", ""))
     date = headers.get("x-sdk-date", "")
     names = parts.get("SignedHeaders", "").split(";")
-    if parts.get("Access") != ACCESS_KEY or "x-sdk-date" not in names:
+    keys = iam.find_keys(parts.get("Access", ""), headers.get("x-security-token"))
+    is_complete = "x-sdk-date" in names and ("x-security-token" in names or "x-security-token" not in headers)
+    if keys is None or not is_complete:
         raise ApiError(
             "APIGW.0301", message="Incorrect IAM authentication information: verify aksk signature fail"
         )
@@ -163,7 +201,7 @@ def check_signature(method: str, target: str, headers: Mapping[str, str], body: 
         ]
     )
     to_sign = "\n".join([_ALGORITHM, date, hashlib.sha256(canonical.encode()).hexdigest()])
-    expected = hmac.new(SECRET_KEY.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    expected = hmac.new(keys.secret_key.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, parts.get("Signature", "")) or not _is_recent(date, now_s):
         raise ApiError(
             "APIGW.0301", message="Incorrect IAM authentication information: verify aksk signature fail"

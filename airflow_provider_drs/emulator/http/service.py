@@ -131,12 +131,19 @@ class Service:
     def _list_projects(self, call: Call) -> Answer:
         headers = {name.lower(): value for name, value in call.request.headers.items()}
         if "authorization" in headers:
-            check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
+            check_signature(
+                self.iam, call.request.method, call.request.raw_path, headers, call.raw, time.time()
+            )
         elif not self.iam.accepts(headers.get("x-auth-token", "")):
             raise IamError(401, "The request you have made requires authentication.")
         call.entry["applied"] = True
         projects = self.iam.list_projects(call.request.query.get("name"))
         return Answer(200, {"projects": projects, "links": {"self": str(call.request.url)}})
+
+    def _check_signature(self, call: Call, headers: Mapping[str, str]) -> None:
+        # The caller's clock is the real one.
+        now_s, request = time.time(), call.request
+        check_signature(self.iam, request.method, request.raw_path, headers, call.raw, now_s)
 
     async def _authorize(self, call: Call) -> str | None:
         """Return the project that the caller can access."""
@@ -146,7 +153,9 @@ class Service:
         if headers.get("x-language", "en-us") not in ("en-us", "zh-cn"):
             raise ApiError("DRS.M00202", "X-Language")
         if "authorization" in headers:
-            check_signature(call.request.method, call.request.raw_path, headers, call.raw, time.time())
+            check_signature(
+                self.iam, call.request.method, call.request.raw_path, headers, call.raw, time.time()
+            )
             return PROJECT_ID
         token = headers.get("x-auth-token", "")
         if self.iam.accepts(token):

@@ -26,7 +26,7 @@ _CONFIG_KEYS = ("db_name", "table_name", "col_names", "prim_key_or_index", "inde
 #: What can be modified in addition to the endpoints (drs_03_0107).
 _CHANGES = (
     "name", "description", "alarm_notify", "task_type", "is_recreate", "is_target_readonly",
-    "replace_definer", "store_db_info", "tags", "node_type",
+    "replace_definer", "store_db_info", "tags", "node_type", "job_direction", "db_use_type",
 )  # fmt: skip
 
 

@@ -205,8 +205,10 @@ def modify_jobs(
         # Required after a connection test; the values are those of the job.
         known = {
             "name": job.name,
-            "node_type": "high",
+            "node_type": job.node_type or "high",
             "engine_type": job.engine_type,
+            "job_direction": job.job_direction or "",
+            "db_use_type": job.db_use_type or "",
             "net_type": job.net_type,
             "store_db_info": True,
         }

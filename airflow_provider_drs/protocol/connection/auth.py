@@ -9,10 +9,11 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from airflow_provider_drs.protocol.connection.settings import WORD, Auth, Settings
 from airflow_provider_drs.protocol.connection.signing import sign
-from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsConfigError, DrsError, DrsResponseError
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.wire import Conversation, Request, Response, Service, encode_body
 
@@ -66,18 +67,20 @@ def authorize(settings: Settings, grant: Grant | None, request: Request, at: dat
     """
     Return *request* with URL, body and credentials.
 
-    :param grant: the token and project; ``None`` for IAM, which gets the credentials in the body.
+    :param grant: the token and project; ``None`` for IAM, which gets a password in the body.
     :param at: the current time, which a signature covers.
     """
     body = encode_body(request.body)
     if grant is None:
-        return Outgoing(request.method, settings.iam_url + request.path, _JSON_HEADERS, body)
-    url = settings.drs_url + request.path.replace("{project_id}", grant.project_id)
-    # Content-Type is required on every DRS call, also without a body.
-    headers = _JSON_HEADERS | {"X-Language": settings.language}
+        url, headers = settings.iam_url + request.path, dict(_JSON_HEADERS)
+    else:
+        url = settings.drs_url + request.path.replace("{project_id}", grant.project_id)
+        # Content-Type is required on every DRS call, also without a body.
+        headers = _JSON_HEADERS | {"X-Language": settings.language}
     if settings.auth is Auth.AKSK:
         # The vendor's SDK also sends and signs the project.
-        headers["X-Project-Id"] = grant.project_id
+        headers |= {"X-Project-Id": grant.project_id} if grant else {}
+        headers |= {"X-Security-Token": settings.security_token} if settings.security_token else {}
         headers |= sign(
             method=request.method,
             url=url,
@@ -87,7 +90,7 @@ def authorize(settings: Settings, grant: Grant | None, request: Request, at: dat
             secret_key=settings.secret,
             at=at,
         )
-    else:
+    elif grant is not None:
         headers["X-Auth-Token"] = grant.token
     return Outgoing(request.method, url, headers, body)
 
@@ -98,7 +101,8 @@ def rejected_credentials_error(settings: Settings, operation: str) -> DrsAuthErr
     """
     what = "access key or its signature" if settings.auth is Auth.AKSK else "token"
     remedy = (
-        "Check login (access key), password (secret key), extra.project_id and this machine's clock"
+        "Check login (access key), password (secret key), extra.security_token (required by temporary keys, "
+        "which expire), extra.project_id and this machine's clock"
         if settings.auth is Auth.AKSK
         else "Set password to a new token, or use extra.auth=password, which renews tokens"
     )
@@ -106,6 +110,45 @@ def rejected_credentials_error(settings: Settings, operation: str) -> DrsAuthErr
         f"{operation}: DRS rejected the {what} of connection {settings.conn_id!r}. {remedy}.",
         operation=operation,
     )
+
+
+def find_project(settings: Settings) -> Conversation[Grant]:
+    """
+    Find the project of access keys by its name, which is the region's by default, as the vendor's SDK does.
+
+    :raises DrsAuthError: IAM rejected the keys.
+    :raises DrsConfigError: IAM lists no such project for the keys.
+    :raises DrsUnavailableError: no valid response of IAM within ``retry_timeout``.
+    """
+    path = f"/v3/projects?name={quote(settings.project_name, safe='')}"
+    request = Request("KeystoneListProjects", "GET", path, None, repeatable=True, service=Service.IAM)
+    try:
+        return (
+            yield from exchange_repeatable(
+                request,
+                Budget(settings.retry_timeout_s),
+                lambda document, response: _parse_projects(document, settings),
+            )
+        )
+    except DrsAuthError as error:
+        raise rejected_credentials_error(settings, request.operation) from error
+
+
+def _parse_projects(document: Mapping[str, Any], settings: Settings) -> Grant:
+    rows = document.get("projects")
+    if not isinstance(rows, list):
+        raise DrsResponseError("the response of IAM has no projects")
+    ids = [
+        str(row.get("id"))
+        for row in rows
+        if isinstance(row, Mapping) and row.get("name") == settings.project_name
+    ]
+    if not ids or not WORD.fullmatch(ids[0]):
+        raise DrsConfigError(
+            f"connection {settings.conn_id!r}: IAM lists no project {settings.project_name!r} for the access "
+            "key. Check extra.region or extra.project_name, or set extra.project_id."
+        )
+    return Grant("", ids[0], None)
 
 
 def build_token(settings: Settings) -> Request:

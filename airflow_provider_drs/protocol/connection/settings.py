@@ -8,11 +8,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 
 E = TypeVar("E", bound=Enum)
 
@@ -23,6 +24,13 @@ DEFAULT_POLL_BATCH_SIZE = 50
 LARGEST_BATCH = 100
 
 LANGUAGES = ("en-us", "zh-cn")
+
+#: The fields of the connection's extra.
+EXTRA_FIELDS = (
+    "auth", "cloud", "region", "iam_endpoint", "domain_name", "domain_id", "project_id", "project_name",
+    "security_token", "language", "verify", "proxy", "allow_http", "console_url", "connect_timeout",
+    "read_timeout", "retry_timeout", "batch_size", "poll_batch_size",
+)  # fmt: skip
 
 #: Parts of host names and paths are restricted to letters that every URL parser reads in the same way:
 #: otherwise a library could send a token to another host than the validated one.
@@ -64,8 +72,9 @@ class Settings:
     """
     A validated connection. Times are in seconds.
 
-    ``secret`` is the password, secret key or token, depending on ``auth``. Without ``project_id``
-    (``auth=password`` only) the project of the token is used.
+    ``secret`` is the password, secret key or token, depending on ``auth``; ``security_token`` belongs to
+    temporary keys. Without ``project_id`` the project of the token is used, or with keys the one that IAM
+    lists under ``project_name``.
     """
 
     conn_id: str
@@ -88,6 +97,8 @@ class Settings:
     batch_size: int = DEFAULT_BATCH_SIZE
     poll_batch_size: int = DEFAULT_POLL_BATCH_SIZE
     console_url: str = Cloud.OTC.console_url
+    security_token: str = field(default="", repr=False)
+    unknown_fields: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -97,7 +108,7 @@ class Settings:
         A changed password is another identity, which does not use tokens of the old one.
         """
         parts = (self.iam_url, self.auth.value, self.login, self.secret, self.domain_name, self.domain_id)
-        scope = (self.project_id, self.project_name, str(self.verify), str(self.proxy))
+        scope = (self.project_id, self.project_name, str(self.verify), str(self.proxy), self.security_token)
         return hashlib.sha256(json.dumps([*parts, *scope]).encode()).hexdigest()
 
 
@@ -148,6 +159,18 @@ def read_extra(conn_id: str, extra: object, *, what: str = "extra") -> dict[str,
     return dict(found)
 
 
+def _describe_unknown(extra: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a text for each field that has no meaning, with the most similar known field."""
+    texts = []
+    for name in extra:
+        # Airflow 2 stores fields of its form with a prefix, and the whole extra again.
+        if name not in EXTRA_FIELDS and not name.startswith(("extra__", "__")):
+            similar = get_close_matches(name.lower(), EXTRA_FIELDS, n=1)
+            hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or check its spelling."
+            texts.append(f"extra.{quote(name)[1:-1]} is unknown and ignored. {hint}")
+    return tuple(texts)
+
+
 class _Reader:
     """Reads one connection. Every error names the connection and the field, and never a secret value."""
 
@@ -165,13 +188,14 @@ class _Reader:
         cloud = self._choice("cloud", Cloud, Cloud.OTC)
         region = self._word("region", self._overrides.region)
         project_id = self._word("project_id", self._overrides.project_id)
-        self._check_credentials(auth, login, password, project_id)
+        self._check_credentials(auth, login, password)
         domain_name, domain_id = self._text("domain_name"), self._text("domain_id")
         project_name = self._text("project_name") or region
-        iam_url = ""
+        self._check_project(auth, project_id, project_name)
         if auth is Auth.PASSWORD:
-            self._check_scope(domain_name, domain_id, project_id or project_name)
-            iam_url = self._iam_url(cloud, region)
+            self._check_domain(domain_name, domain_id)
+        needs_iam = auth is Auth.PASSWORD or not project_id
+        iam_url = self._iam_url(cloud, region) if needs_iam else ""
         drs_url = self._drs_url(host, port, schema, cloud, region)
         return Settings(
             conn_id=self._conn_id,
@@ -194,6 +218,8 @@ class _Reader:
             batch_size=self._batch("batch_size", DEFAULT_BATCH_SIZE),
             poll_batch_size=self._batch("poll_batch_size", DEFAULT_POLL_BATCH_SIZE),
             console_url=self._console_url(cloud),
+            security_token=self._security_token(auth),
+            unknown_fields=_describe_unknown(self._extra),
         )
 
     def _error(self, text: str) -> DrsConfigError:
@@ -223,9 +249,18 @@ class _Reader:
             known = ", ".join(member.value for member in kind)
             raise self._error(f"extra.{name} {word!r} is unknown. Use one of {known}.") from None
 
-    def _check_credentials(
-        self, auth: Auth, login: str | None, password: str | None, project_id: str
-    ) -> None:
+    def _security_token(self, auth: Auth) -> str:
+        token = self._text("security_token")
+        if token and auth is not Auth.AKSK:
+            raise self._error(
+                f"extra.security_token requires extra.auth={Auth.AKSK.value}, not {auth.value}. It belongs to "
+                "a temporary access key and secret key."
+            )
+        if token and not _is_header_text(token):
+            raise self._error("extra.security_token has a character that is not allowed in a header.")
+        return token
+
+    def _check_credentials(self, auth: Auth, login: str | None, password: str | None) -> None:
         wants = {
             Auth.PASSWORD: ("the IAM user name", "the IAM user's password"),
             Auth.AKSK: ("the access key", "the secret key"),
@@ -241,16 +276,18 @@ class _Reader:
                 "login or password has a line break or another character that is not allowed in a header, "
                 "or begins or ends with a space. Remove it."
             )
-        if auth is not Auth.PASSWORD and not project_id:
-            raise self._error(f"extra.project_id is missing. It is required with extra.auth={auth.value}.")
 
-    def _check_scope(self, domain_name: str, domain_id: str, project: str) -> None:
+    def _check_project(self, auth: Auth, project_id: str, project_name: str) -> None:
+        if auth is Auth.TOKEN and not project_id:
+            raise self._error(f"extra.project_id is missing. It is required with extra.auth={auth.value}.")
+        if not project_id and not project_name:
+            raise self._error("extra.region is missing. Set it, extra.project_name or extra.project_id.")
+
+    def _check_domain(self, domain_name: str, domain_id: str) -> None:
         if not domain_name and not domain_id:
             raise self._error("extra.domain_name is missing. Set it, or domain_id, to the user's account.")
         if domain_name and domain_id:
             raise self._error("extra.domain_name and extra.domain_id are both set. Remove one of them.")
-        if not project:
-            raise self._error("extra.region is missing. Set it, extra.project_name or extra.project_id.")
 
     def _drs_url(
         self, host: str | None, port: int | None, schema: str | None, cloud: Cloud, region: str

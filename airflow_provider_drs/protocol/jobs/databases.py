@@ -7,6 +7,7 @@ The values contain secrets. They are created right before they are sent, and the
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,9 @@ _DB_TYPES = {
     "postgresql": ("postgresql", "postgresql"),
 }
 _MONGODB = "mongodb"
-#: The location of a cloud instance. Not used without an instance.
+#: How a certificate in text form begins.
+_PEM = b"-----BEGIN"
+#: The location of a cloud instance, or the network of a self-managed database.
 _PLACE = (
     "region",
     "inst_id",
@@ -44,6 +47,18 @@ _PLACE = (
 )
 
 
+#: Its fields in a connection test (drs_03_0105).
+_TEST_PLACE = ("inst_id", "region", "project_id", "vpc_id", "subnet_id")
+#: Their names in the property of a test in cluster mode, which the page's example has (drs_03_0106).
+_CLUSTER_PLACE = {
+    "region": "region",
+    "project_id": "projectId",
+    "inst_id": "instid",
+    "vpc_id": "vpcId",
+    "subnet_id": "subnetId",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """
@@ -54,8 +69,9 @@ class Endpoint:
     :param db_name: for MongoDB, the database that authenticates the user.
     :param db_type: ``mysql``, ``mongodb``, ``taurus`` or ``postgresql``; default: from the job's engine.
     :param region: with ``inst_id``, ``project_id``, ``vpc_id``, ``subnet_id``, ...: the location of a cloud
-        instance.
-    :param ssl_cert: a CA certificate in PEM format; enables TLS.
+        instance; without ``inst_id``, the network of a self-managed database.
+    :param ssl_cert: a CA certificate; enables TLS. Text in PEM format, or a binary one such as ``.p12``: its
+        bytes, or their base64.
     :param name: its name in errors, such as the ID of an Airflow connection.
     """
 
@@ -76,7 +92,7 @@ class Endpoint:
     mongo_ha_mode: str = ""
     cluster_mode: str = ""
     ssl_link: bool | None = None
-    ssl_cert: str = field(default="", repr=False)
+    ssl_cert: str | bytes = field(default="", repr=False)
     ssl_cert_name: str = ""
     ssl_cert_password: str = field(default="", repr=False)
     name: str = "endpoint"
@@ -130,6 +146,9 @@ def check_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
     if full.inst_id:
         # "the database is a cloud instance" (drs_03_0105).
         needed |= {"extra.region": full.region}
+    elif job.net_type == "vpc":
+        # DRS places its replication instance in the network of a self-managed database.
+        needed |= {"extra.vpc_id": full.vpc_id, "extra.subnet_id": full.subnet_id}
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise DrsConfigError(
@@ -153,10 +172,10 @@ def to_test_row(endpoint: Endpoint, end: str, job: JobDetails) -> dict[str, Any]
         "db_password": full.db_password,
         "db_name": full.db_name,
         "ssl_link": _uses_tls(full),
+        "ssl_cert_password": full.ssl_cert_password,
         **_certificate(full),
+        **{key: getattr(full, key) for key in _TEST_PLACE},
     }
-    place = ("inst_id", "region", "project_id", "vpc_id", "subnet_id") if full.inst_id else ()
-    row |= {key: getattr(full, key) for key in place}
     return _without_blanks(row)
 
 
@@ -172,10 +191,12 @@ def to_cluster_property(ends: Sequence[tuple[str, Endpoint]], job: JobDetails) -
             "nettype": job.net_type or "eip",
             "endpointtype": ENDS.get(end, _SHARD),
             "ip": full.ip,
-            "dbName": full.db_name or "admin",
+            # Required. Only MongoDB authenticates its users in a database.
+            "dbName": full.db_name or ("admin" if full.db_type == _MONGODB else ""),
             "dbuser": full.db_user,
             "dbpassword": full.db_password,
         }
+        entry |= {name: getattr(full, key) for key, name in _CLUSTER_PLACE.items() if getattr(full, key)}
         entry |= {key.replace("_", ""): value for key, value in _certificate(full).items()}
         entries.append(entry)
     return json.dumps(entries)
@@ -234,11 +255,23 @@ def _certificate(endpoint: Endpoint) -> dict[str, Any]:
         raise DrsConfigError(
             f"{endpoint.name}: ssl_link is set without ssl_cert. Set ssl_cert to the CA certificate (PEM)."
         )
+    content = _read_certificate(endpoint.ssl_cert)
     return {
-        "ssl_cert_key": base64.b64encode(endpoint.ssl_cert.encode()).decode(),
-        "ssl_cert_name": endpoint.ssl_cert_name or "ca.pem",
-        "ssl_cert_check_sum": hashlib.sha256(endpoint.ssl_cert.encode()).hexdigest(),
+        "ssl_cert_key": base64.b64encode(content).decode(),
+        "ssl_cert_name": endpoint.ssl_cert_name or ("ca.pem" if _PEM in content else "ca.p12"),
+        "ssl_cert_check_sum": hashlib.sha256(content).hexdigest(),
     }
+
+
+def _read_certificate(certificate: str | bytes) -> bytes:
+    """Return the content of a certificate; text that is not PEM is base64 of a binary one."""
+    if isinstance(certificate, bytes):
+        return certificate
+    content = certificate.encode()
+    if _PEM not in content:
+        with contextlib.suppress(ValueError):
+            return base64.b64decode("".join(certificate.split()), validate=True)
+    return content
 
 
 def _without_blanks(row: Mapping[str, Any]) -> dict[str, Any]:

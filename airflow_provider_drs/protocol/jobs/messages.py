@@ -69,6 +69,12 @@ class JobDetails:
         return str(instance.get("engine_type") or "") if isinstance(instance, Mapping) else ""
 
     @property
+    def node_type(self) -> str:
+        """The size of the replication instance, such as ``high``; empty if the details have none."""
+        instance = self.raw.get("inst_info")
+        return str(instance.get("inst_type") or "") if isinstance(instance, Mapping) else ""
+
+    @property
     def net_type(self) -> str:
         """The network type: ``eip``, ``vpn`` or ``vpc``; empty if the details have none."""
         return str(self.raw.get("net_type") or "")
