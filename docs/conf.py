@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ sys.path.insert(0, str(ROOT))
 from airflow_provider_drs import __version__
 from airflow_provider_drs.cli.commands import COMMANDS, COMPLETION, EXIT_CODES, VARIABLES
 from airflow_provider_drs.metrics import METRICS
+from airflow_provider_drs.protocol.connection.permissions import permissions_by_face
+from airflow_provider_drs.protocol.connection.settings import Cloud
 from airflow_provider_drs.protocol.jobs.preconditions import RULES
 from airflow_provider_drs.protocol.jobs.states import STATUSES
 from airflow_provider_drs.task_groups import drs as task_groups
@@ -56,6 +59,7 @@ def setup(app: Any) -> None:
         "utf-8",
     )
     (_GENERATED / "coverage.rst").write_text(_list_coverage(), "utf-8")
+    (_GENERATED / "permissions.rst").write_text(_list_permissions(), "utf-8")
     (_GENERATED / "metrics.rst").write_text(_list_metrics(), "utf-8")
     app.connect("autodoc-process-docstring", _inherit_parameters)
     # Airflow's decorator hides the functions, and with them what they say and take.
@@ -139,6 +143,16 @@ def _list_commands() -> str:
         text = f"{command.help[0].upper()}{command.help[1:]}."
         parts += [title, "~" * len(title), "", text, "", _table(["Argument", "Description"], rows)]
     return "\n".join(parts)
+
+
+def _list_permissions() -> str:
+    otc, huaweicloud = (permissions_by_face(cloud) for cloud in (Cloud.OTC, Cloud.HUAWEI))
+    rows = [[f"``{face}``", _list_literals(otc[face]), _list_literals(huaweicloud[face])] for face in otc]
+    return _table(["Operator or sensor", "Open Telekom Cloud", "Huawei Cloud"], rows)
+
+
+def _list_literals(words: Iterable[str]) -> str:
+    return ", ".join(f"``{word}``" for word in words)
 
 
 def _list_coverage() -> str:

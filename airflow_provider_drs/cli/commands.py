@@ -136,7 +136,14 @@ COMMANDS = (
     Command(
         "doctor",
         "check name resolution, proxy, TLS, clock, credentials, project and permission",
-        _COMMON,
+        (
+            Argument(
+                ("--permissions",),
+                "also list the permissions that each operator and sensor requires",
+                {"action": "store_true"},
+            ),
+            *_COMMON,
+        ),
     ),
 )
 #: For ``drs`` only; Airflow completes its own commands.

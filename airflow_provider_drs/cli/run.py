@@ -203,6 +203,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 
 def _doctor(arguments: argparse.Namespace, screen: Screen) -> Result:
+    from airflow_provider_drs.protocol.connection.permissions import permissions_by_face
     from airflow_provider_drs.transport.diagnosis import State, examine
 
     settings = find_settings(arguments.conn_id)
@@ -213,7 +214,13 @@ def _doctor(arguments: argparse.Namespace, screen: Screen) -> Result:
     failure = findings[-1] if findings[-1].state is State.FAIL else None
     text = f"Fix this first: {failure}" if failure else f"Connection {settings.conn_id!r} works."
     code = PASSED if failure is None else UNREACHABLE if failure.is_network else WRONG_USE
-    return Result(code, {"findings": [finding.to_dict() for finding in findings]}, text=text)
+    fields: dict[str, Any] = {"findings": [finding.to_dict() for finding in findings]}
+    rows: list[tuple[str, ...]] = []
+    if arguments.permissions:
+        found = permissions_by_face(settings.cloud)
+        fields["permissions"] = {face: list(permissions) for face, permissions in found.items()}
+        rows = [(face, ", ".join(permissions)) for face, permissions in found.items()]
+    return Result(code, fields, headings=("Operator or sensor", "Permissions"), rows=rows, text=text)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], Result]] = {

@@ -1,4 +1,4 @@
-"""Operators that create and list jobs."""
+"""Operators that create, list and read jobs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_drs.operators.jobs import (
     DEFERRABLE,
     ConnIds,
+    DrsJobsOperator,
     DrsOperator,
     DrsWaitingOperator,
     Duration,
+    JobIds,
     check_choice,
+    check_flag,
     check_literal,
     check_statuses,
 )
@@ -108,6 +111,56 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         from airflow_provider_drs.operators import results
 
         return results.finish_wait(watch, context, self.log, what="Not created:")
+
+
+class DrsGetJobsOperator(DrsJobsOperator):
+    """
+    Read the details and the progress of jobs, and return their IDs.
+
+    The XCom ``job_details`` has the details of each job as DRS returns them, with secrets masked; the XCom
+    ``job_progress`` has status, percent, lag, remaining time and parts of each job.
+
+    :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
+    :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
+    :param progress: also read the progress.
+    :param allow_partial: succeed with the jobs that can be read; fail only if there are none.
+    :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
+    """
+
+    hook_method = "get_job_details"
+    past_participle = "read"
+
+    def __init__(
+        self,
+        *,
+        job_ids: JobIds,
+        on_empty: str = "fail",
+        progress: bool = True,
+        allow_partial: bool = False,
+        drs_conn_id: str = "drs_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
+        )
+        check_flag("progress", progress)
+        self.progress = progress
+
+    def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
+        from airflow_provider_drs.operators import results
+
+        found = [job_id for job_id, answer in answers.items() if not isinstance(answer, Exception)]
+        names = {job_id: answers[job_id].name for job_id in found}
+        if self.progress and found:
+            with self._open_hook() as hook:
+                progresses = hook.get_job_progresses(found)
+            results.publish_progress(progresses, context, self.log, names=names)
+        details = [answers[job_id].to_dict() for job_id in found]
+        context["ti"].xcom_push(key=results.DETAILS_KEY, value=details)
+        errors = results.pick_errors(answers)
+        if errors and not (self.allow_partial and found):
+            results.raise_for_jobs("Not read:", errors, len(answers), names)
+        return found
 
 
 class DrsListJobsOperator(DrsOperator):

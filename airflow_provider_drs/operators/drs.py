@@ -11,7 +11,11 @@ from airflow_provider_drs.operators.configuration import (
     DrsTestConnectionsOperator,
     DrsTransformDataOperator,
 )
-from airflow_provider_drs.operators.creation import DrsCreateJobsOperator, DrsListJobsOperator
+from airflow_provider_drs.operators.creation import (
+    DrsCreateJobsOperator,
+    DrsGetJobsOperator,
+    DrsListJobsOperator,
+)
 from airflow_provider_drs.operators.cutover import DrsCompareDataOperator, DrsSwitchOverOperator
 from airflow_provider_drs.operators.lifecycle import (
     DrsChangePasswordsOperator,
@@ -30,6 +34,7 @@ __all__ = [
     "DrsCompareParametersOperator",
     "DrsCreateJobsOperator",
     "DrsDeleteJobsOperator",
+    "DrsGetJobsOperator",
     "DrsListJobsOperator",
     "DrsModifyJobsOperator",
     "DrsModifyParametersOperator",

@@ -18,6 +18,9 @@ from airflow_provider_drs.protocol.core.errors import (
 )
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
 from airflow_provider_drs.protocol.jobs.adoption import NOT_COMPARED
+from airflow_provider_drs.protocol.jobs.messages import JobProgress
+from airflow_provider_drs.protocol.jobs.states import describe_status
+from airflow_provider_drs.protocol.jobs.status_watch import describe_progress
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
 from airflow_provider_drs.protocol.prechecks.report import (
     JobReport,
@@ -46,6 +49,8 @@ PARAMETERS_KEY = "parameter_report"
 COMPARISONS_KEY = "comparisons"
 COMPARISON_REPORT_KEY = "comparison_report"
 JOBS_KEY = "jobs"
+DETAILS_KEY = "job_details"
+PROGRESS_KEY = "job_progress"
 
 
 def publish_prechecks(
@@ -141,6 +146,23 @@ def publish_outcomes(
     if errors and not (allow_partial and accepted):
         raise_for_jobs(f"Not {done}:", errors, len(answers), names)
     return accepted
+
+
+def publish_progress(
+    answers: Mapping[str, JobProgress | DrsError], context: Context, log: Log, *, names: Mapping[str, str]
+) -> None:
+    """Publish and log the progress of jobs. A job whose progress cannot be read has the error."""
+    rows = []
+    for job_id, answer in answers.items():
+        row: dict[str, Any] = {"job_id": job_id, "name": names.get(job_id)}
+        label = label_job(job_id, names.get(job_id))
+        if isinstance(answer, DrsError):
+            rows.append({**row, "error": answer.to_dict()})
+            log.warning("%s: no progress: %s", label, answer)
+        else:
+            rows.append({**row, **answer.to_dict(), "error": None})
+            log.info("%s: %s, %s", label, describe_status(answer.status), describe_progress(answer))
+    context["ti"].xcom_push(key=PROGRESS_KEY, value=rows)
 
 
 def log_not_compared(label: str, row: Mapping[str, Any], log: Log) -> None:

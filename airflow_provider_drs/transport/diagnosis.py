@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from airflow_provider_drs.protocol.connection.auth import Outgoing, build_unscoped_token
+from airflow_provider_drs.protocol.connection.permissions import permissions_of
 from airflow_provider_drs.protocol.connection.settings import Auth, Settings
 from airflow_provider_drs.protocol.conversations import get_job_statuses
 from airflow_provider_drs.protocol.core.batches import Limits
@@ -48,7 +49,6 @@ _MAX_WAIT_S = 15.0
 # The gateway rejects signatures that are 15 minutes off.
 _SIGNATURE_SKEW_S = 900.0
 _NOTABLE_SKEW_S = 60.0
-_PERMISSIONS = "drs:migrationJob:get, drs:migrationJob:action and drs:precheckJob:get"
 _WRONG_PROJECT = "DRS.M00261"
 # The HTTP statuses of a server that is not IAM or DRS.
 _NOT_THERE = (404, 405)
@@ -347,7 +347,11 @@ def _explain_drs(settings: Settings, error: DrsError) -> Finding:
         return Finding("DRS project", State.FAIL, str(error))
     if isinstance(error, DrsPermissionError):
         who = f"user {settings.login!r}" if settings.login else "owner of the token"
-        remedy = f"Ask the account's administrator to grant the DRS permissions {_PERMISSIONS}."
+        needed = ", ".join(permissions_of("BatchListJobStatus", settings.cloud))
+        remedy = (
+            f"Ask the account's administrator to grant {needed}, and the permissions of the operators that "
+            "you use (drs doctor --permissions lists them)."
+        )
         return Finding("DRS permission", State.FAIL, f"DRS rejects the {who} ({error}).", remedy)
     if isinstance(error, DrsAuthError):
         return Finding("DRS credentials", State.FAIL, str(error))

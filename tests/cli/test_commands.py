@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,14 @@ def test_doctor_on_valid_connection(drs: Drs) -> None:
     assert done.code == 0
     assert "OK    IAM DNS: host name resolves (127.0.0.1)." in done.out
     assert done.out.endswith("Connection 'drs_default' works.\n")
+
+
+def test_doctor_lists_permissions(drs: Drs) -> None:
+    done = drs("doctor", "--permissions", "--json")
+
+    permissions = json.loads(done.out)["permissions"]
+    assert "drs:migrationJob:create" in permissions["DrsCreateJobsOperator"]
+    assert "DrsStartJobsOperator" in drs("doctor", "--permissions").out
 
 
 def test_doctor_names_the_first_thing_to_fix(drs: Drs, connect: Any) -> None:

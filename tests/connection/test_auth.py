@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_drs.protocol.connection.auth import (
     Grant,
+    _parse_projects,
     authorize,
     build_token,
     get_grant,
@@ -142,3 +143,11 @@ def test_rejected_credentials_have_a_remedy(auth: str, text: str) -> None:
 
     assert text in str(error)
     assert "'c'" in str(error)
+
+
+def test_response_without_projects_is_an_error() -> None:
+    settings = _settings({"auth": "aksk"})
+
+    with pytest.raises(DrsResponseError, match="no projects"):
+        _parse_projects({}, settings)
+    assert _parse_projects({"projects": [{"name": "eu-de", "id": "p"}]}, settings).project_id == "p"

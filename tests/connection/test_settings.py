@@ -34,10 +34,10 @@ def test_defaults_from_region() -> None:
 
 
 def test_huawei_cloud_endpoints() -> None:
-    settings = _read({"cloud": "huaweicloud", "region": "eu-west-101"})
+    settings = _read({"cloud": "huaweicloud", "region": "cn-north-4"})
 
-    assert settings.drs_url == "https://drs.eu-west-101.myhuaweicloud.com"
-    assert settings.iam_url == "https://iam.eu-west-101.myhuaweicloud.com"
+    assert settings.drs_url == "https://drs.cn-north-4.myhuaweicloud.com"
+    assert settings.iam_url == "https://iam.cn-north-4.myhuaweicloud.com"
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,38 @@ def test_identity_depends_on_credentials_and_hides_them() -> None:
 
 def test_settings_repr_has_no_secret() -> None:
     assert SECRET not in repr(_read({"proxy": f"http://user:{SECRET}@proxy:3128"}))
+
+
+@pytest.mark.parametrize(
+    ("extra", "drs_url", "iam_url"),
+    [
+        ({"region": "eu-nl"}, "https://drs.eu-nl.otc.t-systems.com", "https://iam.eu-nl.otc.t-systems.com"),
+        ({"region": "EU-DE"}, "https://drs.eu-de.otc.t-systems.com", "https://iam.eu-de.otc.t-systems.com"),
+        (
+            {"region": "eu-ch2"},
+            "https://drs.eu-ch2.sc.otc.t-systems.com",
+            "https://iam-pub.eu-ch2.sc.otc.t-systems.com",
+        ),
+        (
+            {"cloud": "huaweicloud", "region": "eu-west-101"},
+            "https://drs.eu-west-101.myhuaweicloud.eu",
+            "https://iam.eu-west-101.myhuaweicloud.eu",
+        ),
+    ],
+)
+def test_endpoints_by_region(extra: dict[str, str], drs_url: str, iam_url: str) -> None:
+    settings = _read(extra)
+
+    assert (settings.drs_url, settings.iam_url) == (drs_url, iam_url)
+
+
+@pytest.mark.parametrize(
+    ("zone", "region"), [("eu-de-01", "eu-de"), ("EU-NL-03", "eu-nl"), ("cn-north-4a", "cn-north-4")]
+)
+def test_availability_zone_is_named(zone: str, region: str) -> None:
+    with pytest.raises(DrsConfigError, match=f"is an availability zone. Set it to the region, {region}"):
+        _read({"region": zone})
+
+
+def test_version_at_the_end_of_the_host_is_ignored() -> None:
+    assert _read({}, host="https://drs.example/base/v3/").drs_url == "https://drs.example/base"

@@ -82,11 +82,11 @@ def test_temporary_keys_require_their_security_token(
 def test_unknown_field_is_a_warning_with_the_closest_field(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _connect(monkeypatch, emulator.connection, regoin="eu-nl", xyz=43)
+    _connect(monkeypatch, emulator.connection, regions="eu-nl", xyz=43)
     texts = DrsHook().get_settings().unknown_fields
 
     assert texts == (
-        "extra.regoin is unknown and ignored. Did you mean region?",
+        "extra.regions is unknown and ignored. Did you mean region?",
         "extra.xyz is unknown and ignored. Remove it, or check its spelling.",
     )
     works, message = DrsHook().test_connection()

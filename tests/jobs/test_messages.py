@@ -228,10 +228,11 @@ def test_non_json_body_is_an_error(raw: bytes) -> None:
 
 
 def test_results_are_json() -> None:
-    assert JobOutcome("a", adopted=True, status="STARTJOBING").to_dict() == {
+    assert JobOutcome("a", adopted=True, status="STARTJOBING", request_id="r").to_dict() == {
         "job_id": "a",
         "adopted": True,
         "status": "STARTJOBING",
+        "request_id": "r",
     }
     assert list(split([1, 2, 3], 2)) == [[1, 2], [3]]
 

@@ -162,6 +162,16 @@ def test_another_rule_of_a_table_is_an_error_before_the_start(emulator: Emulator
         _execute("DrsTransformDataOperator", job_ids=job_id, rules=[{**rule, "where": "id > 6"}])
 
 
+def test_error_of_a_later_rule_is_not_hidden_by_an_existing_rule(emulator: Emulator) -> None:
+    job_id = emulator.seed_job(db_use_type="sync", name="orders")
+    rules = [{"tables": [f"shop.{table}"], "where": "id > 5"} for table in ("orders", "customers")]
+    _execute("DrsTransformDataOperator", job_ids=job_id, rules=rules[:1])
+    emulator.inject("job_error", operation="BatchChangeData", job_id=job_id, code="DRS.M00200", after=1)
+
+    with pytest.raises(AirflowFailException, match=r"DRS\.M00200"):
+        _execute("DrsTransformDataOperator", job_ids=job_id, rules=rules)
+
+
 @pytest.mark.parametrize(("name", "first"), [(name, first) for name, first, _, _ in CONFIGURED[::6]])
 def test_what_drs_does_not_return_is_reported(
     emulator: Emulator, log_lines: Callable[[], list[str]], name: str, first: dict[str, Any]

@@ -25,6 +25,7 @@ def test_returns_accepted_jobs_and_publishes_submissions(emulator: Emulator, con
     rows = context["ti"].xcoms["precheck_submissions"]
     assert accepted == list(emulator.job_ids)
     assert [row["job_id"] for row in rows] == accepted
+    assert rows[0].pop("request_id").startswith("emulated-")
     assert rows[0] == {
         "job_id": accepted[0],
         "name": "orders-migration-01",

@@ -433,3 +433,65 @@ def test_password_change_requires_passwords(
     assert done == [job_id]
     with pytest.raises(AirflowFailException, match="has no password"):
         _run(_make("DrsChangePasswordsOperator", job_ids=job_id, source_conn_id="bare"), context)
+
+
+# Reads.
+
+
+def test_details_and_progress_are_xcoms(
+    emulator: Emulator, context: dict[str, Any], log_lines: Callable[[], list[str]]
+) -> None:
+    job_id = emulator.seed_job(status="FULL_TRANSFER_STARTED", name="orders", echo_secrets=True)
+    emulator.advance(6)
+
+    assert _run(_make("DrsGetJobsOperator", job_ids=job_id), context) == [job_id]
+
+    (details,) = context["ti"].xcoms["job_details"]
+    (progress,) = context["ti"].xcoms["job_progress"]
+    assert (details["name"], details["source_endpoint"]["ip"]) == ("orders", "192.0.2.10")
+    assert "emulated-db-password" not in json.dumps(details)
+    assert (progress["name"], progress["status"]) == ("orders", "FULL_TRANSFER_STARTED")
+    assert {"process_time_ms", "phases_remaining_s", "delay_ms", "apply_rates"} <= progress.keys()
+    assert any(line.startswith(f"orders ({job_id}): FULL_TRANSFER_STARTED") for line in log_lines())
+
+
+def test_unknown_job_is_an_error_or_omitted(emulator: Emulator, context: dict[str, Any]) -> None:
+    job_ids = [emulator.job_ids[0], "ffffffff-d0c5-4a11-8a11-fffffffjb999"]
+
+    with pytest.raises(AirflowFailException, match="Not read: 1 of 2 jobs"):
+        _run(_make("DrsGetJobsOperator", job_ids=job_ids), context)
+    partial = _make("DrsGetJobsOperator", job_ids=job_ids, allow_partial=True, progress=False)
+    context["ti"].xcoms.clear()
+    assert _run(partial, context) == job_ids[:1]
+    assert set(context["ti"].xcoms) >= {"job_details"}
+    assert "job_progress" not in context["ti"].xcoms
+
+
+def test_error_of_a_progress_does_not_fail_the_task(emulator: Emulator, context: dict[str, Any]) -> None:
+    job_id = emulator.job_ids[0]
+    emulator.inject("job_error", operation="BatchListProgresses", job_id=job_id, code="DRS.M00200")
+
+    assert _run(_make("DrsGetJobsOperator", job_ids=job_id), context) == [job_id]
+    assert context["ti"].xcoms["job_progress"][0]["error"]["error_code"] == "DRS.M00200"
+
+
+def test_results_have_the_request_id(emulator: Emulator, context: dict[str, Any]) -> None:
+    job_id = emulator.seed_job(status="INCRE_TRANSFER_STARTED")
+    _run(_make("DrsPauseJobsOperator", job_ids=job_id), context)
+    _run(_make("DrsBatchPrecheckOperator", job_ids=emulator.job_ids[0]), context)
+
+    assert context["ti"].xcoms["job_results"][0]["request_id"]
+    assert context["ti"].xcoms["precheck_submissions"][0]["request_id"]
+
+
+def test_list_honors_tags_enterprise_project_and_id(emulator: Emulator, context: dict[str, Any]) -> None:
+    tags = [{"key": "team", "value": "shop"}]
+    tagged = emulator.seed_job(tags=[*tags, {"key": "wave", "value": "1"}])
+    owned = emulator.seed_job(enterprise_project_id="ep-1")
+
+    def list_ids(**filters: Any) -> list[str]:
+        return list(_run(_make("DrsListJobsOperator", **filters), context))
+
+    assert list_ids(tags=tags) == [tagged]
+    assert list_ids(enterprise_project_id="ep-1") == [owned]
+    assert list_ids(name=owned) == [owned]

@@ -123,7 +123,7 @@ def test_first_failure_is_named(
 @pytest.mark.parametrize(
     ("fault", "options", "step", "message"),
     [
-        ("no_permission", {}, "DRS permission", "drs:precheckJob:get"),
+        ("no_permission", {}, "DRS permission", "drs:migrationJob:get"),
         ("expire_token", {}, "DRS credentials", ""),
         ("html", {}, "DRS", "is not DRS"),
         ("status", {"status": 503}, "DRS", ""),

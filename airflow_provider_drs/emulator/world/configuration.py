@@ -52,6 +52,7 @@ def modify(world: World, job_id: str, request: Mapping[str, Any]) -> None:
     job.description = request.get("description", job.description)
     job.task_type = request.get("task_type", job.task_type)
     job.settings |= _select(request, _CHANGES)
+    job.tags = list(request.get("tags", job.tags))
     if "alarm_notify" in request:
         job.settings["alarm_notify"] = _select_alarm(request["alarm_notify"])
 

@@ -46,6 +46,8 @@ DETAILS: Mapping[str, type | tuple[type, ...]] = {
     "has_endpoints": bool,
     "echo_secrets": bool,
     "ends": dict,
+    "tags": list,
+    "enterprise_project_id": str,
     "shows_selection": bool,
     "unreachable": (list, tuple, set),
     "fails_in": (list, tuple, set),

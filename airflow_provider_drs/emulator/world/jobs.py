@@ -54,6 +54,8 @@ class Job:
     :param passwords: the database passwords (``so``, ``ta``): any other is rejected.
     :param verdict: the plan of its pre-checks: fields of :class:`~.prechecks.Plan`.
     :param settings: the settings made through the API, as the details show them.
+    :param tags: its tags, each with ``key`` and ``value``.
+    :param enterprise_project_id: its enterprise project.
     :param objects: its selected objects; ``None`` for all.
     :param edited: the objects that a restart will use; ``None`` if they were not edited.
     :param edited_s: when they were edited.
@@ -101,6 +103,8 @@ class Job:
     settings: dict[str, Any] = field(default_factory=dict)
     ends: dict[str, dict[str, Any]] = field(default_factory=lambda: {"source": {}, "target": {}})
     rules: set[str] = field(default_factory=set)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    enterprise_project_id: str = ""
     objects: list[dict[str, Any]] | None = None
     edited: list[dict[str, Any]] | None = None
     edited_s: float = 0.0

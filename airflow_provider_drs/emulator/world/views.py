@@ -152,9 +152,13 @@ def _fits(job: Job, body: Mapping[str, Any], now_s: float) -> bool:
         "engine_type": job.engine_type,
         "net_type": job.net_type,
         "status": job.status(now_s),
+        "enterprise_project_id": job.enterprise_project_id,
     }
     fits = all(not body.get(key) or body[key] == value for key, value in wanted.items())
-    return fits and body.get("name", "") in job.name
+    has_tags = all(tag in job.tags for tag in body.get("tags", ()))
+    # "Name or ID".
+    name = body.get("name", "")
+    return fits and has_tags and (name in job.name or name == job.id)
 
 
 def _show_row(job: Job, now_s: float) -> dict[str, Any]:

@@ -250,6 +250,8 @@ class World:
                 "description": body.get("description", ""),
                 "created_s": now_s,
                 "node_num": int(body.get("node_num", 0)),
+                "tags": list(body.get("tags", ())),
+                "enterprise_project_id": _find_enterprise_project(body),
                 **details,
             },
         )
@@ -462,6 +464,11 @@ class World:
             return None
         siblings = (other for other in self.jobs.values() if other.parent_id == job.parent_id)
         return next((sibling for sibling in siblings if sibling.job_direction == "up"), None)
+
+
+def _find_enterprise_project(body: Mapping[str, Any]) -> str:
+    tags = body.get("sys_tags", ())
+    return next((tag.get("value", "") for tag in tags if tag.get("key") == "_sys_enterprise_project_id"), "")
 
 
 def check_pace(pace: str | int) -> str | int:

@@ -237,10 +237,15 @@ def get_grant(settings: Settings) -> Conversation[Grant]:
 def _explain_refusal(error: DrsError, settings: Settings) -> DrsAuthError:
     who = f"user {settings.login!r} of domain {settings.domain_name or settings.domain_id!r}"
     where = settings.project_id or settings.project_name
+    hint = (
+        " The password begins or ends with a space or line break, as mounted secrets often do: remove it."
+        if settings.has_padded_secret
+        else ""
+    )
     return DrsAuthError(
         f"IAM at {settings.iam_url} rejected {who} for project {where!r} (HTTP {error.http_status}). Check "
         f"login, password, domain_name and project_name or region of connection {settings.conn_id!r}; "
-        "the user must have programmatic access.",
+        f"the user must have programmatic access.{hint}",
         operation=error.operation,
         http_status=error.http_status,
         error_code=error.error_code,

@@ -58,13 +58,37 @@ class Cloud(Enum):
 
     def endpoint(self, service: str, region: str) -> str:
         """Return the URL of a service in a region."""
-        suffix = "otc.t-systems.com" if self is Cloud.OTC else "myhuaweicloud.com"
-        return f"https://{service}.{region}.{suffix}"
+        place = PLACES.get((self.value, region)) or PLACES[self.value, ""]
+        return f"https://{place.names.get(service, service)}.{region}.{place.domain}"
 
     @property
     def console_url(self) -> str:
         """Return the base URL of the console."""
         return "https://console.otc.t-systems.com" if self is Cloud.OTC else "https://console.huaweicloud.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where the services of a cloud or region are.
+
+    :param domain: the end of their host names.
+    :param names: the host names of services that differ from the service's name.
+    """
+
+    domain: str
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+#: The endpoints by cloud and region; an empty region stands for all other regions of the cloud.
+PLACES: Mapping[tuple[str, str], Place] = {
+    ("otc", ""): Place("otc.t-systems.com"),
+    ("otc", "eu-ch2"): Place("sc.otc.t-systems.com", {"iam": "iam-pub"}),
+    ("huaweicloud", ""): Place("myhuaweicloud.com"),
+    ("huaweicloud", "eu-west-101"): Place("myhuaweicloud.eu"),
+}
+#: Availability zones: eu-de-01 of region eu-de, cn-north-4a of region cn-north-4.
+_ZONE = re.compile(r"([a-z]{2}-[a-z]+\d?)-0\d|([a-z]{2}-[a-z]+-\d+)[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +123,12 @@ class Settings:
     console_url: str = Cloud.OTC.console_url
     security_token: str = field(default="", repr=False)
     unknown_fields: tuple[str, ...] = ()
+    cloud: Cloud = Cloud.OTC
+
+    @property
+    def has_padded_secret(self) -> bool:
+        """Whether the secret begins or ends with a space or line break, as mounted secrets often do."""
+        return self.secret != self.secret.strip()
 
     @property
     def identity(self) -> str:
@@ -186,7 +216,7 @@ class _Reader:
     ) -> Settings:
         auth = self._choice("auth", Auth, Auth.PASSWORD)
         cloud = self._choice("cloud", Cloud, Cloud.OTC)
-        region = self._word("region", self._overrides.region)
+        region = self._region()
         project_id = self._word("project_id", self._overrides.project_id)
         self._check_credentials(auth, login, password)
         domain_name, domain_id = self._text("domain_name"), self._text("domain_id")
@@ -220,6 +250,7 @@ class _Reader:
             console_url=self._console_url(cloud),
             security_token=self._security_token(auth),
             unknown_fields=_describe_unknown(self._extra),
+            cloud=cloud,
         )
 
     def _error(self, text: str) -> DrsConfigError:
@@ -241,6 +272,15 @@ class _Reader:
             raise self._error(f"{whose} must be 1 to 64 letters, digits, hyphens and underscores.")
         return word
 
+    def _region(self) -> str:
+        region = self._word("region", self._overrides.region).lower()
+        if zone := _ZONE.fullmatch(region):
+            raise self._error(
+                f"extra.region {region!r} is an availability zone. Set it to the region, "
+                f"{zone[1] or zone[2]}."
+            )
+        return region
+
     def _choice(self, name: str, kind: type[E], default: E) -> E:
         word = self._text(name).lower()
         try:
@@ -253,8 +293,8 @@ class _Reader:
         token = self._text("security_token")
         if token and auth is not Auth.AKSK:
             raise self._error(
-                f"extra.security_token requires extra.auth={Auth.AKSK.value}, not {auth.value}. It belongs to "
-                "a temporary access key and secret key."
+                f"extra.security_token requires extra.auth={Auth.AKSK.value}, not {auth.value}. It belongs "
+                "to a temporary access key and secret key."
             )
         if token and not _is_header_text(token):
             raise self._error("extra.security_token has a character that is not allowed in a header.")
@@ -296,7 +336,7 @@ class _Reader:
             scheme = (
                 schema.strip().lower() if schema and schema.strip().lower() in ("http", "https") else "https"
             )
-            return self._url("host", host, scheme, port)
+            return self._url("host", host, scheme, port).removesuffix("/v3")
         if not region:
             raise self._error("host and extra.region are both missing. Set the DRS endpoint or the region.")
         return cloud.endpoint("drs", region)

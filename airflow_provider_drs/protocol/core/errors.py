@@ -229,8 +229,27 @@ REMEDY_BY_CODE: dict[str, str] = {
     "DRS.M00302": "Use an engine_type that the service supports for this db_use_type.",
     "DRS.M00308": "Use the ID of the parent job, not of its child.",
     "DRS.M00402": "Wait for the running comparison, or cancel it with conflict_policy='cancel'.",
+    MISSING_PERMISSION_CODE: (
+        "Ask the account's administrator for the permissions of this operation. drs doctor --permissions "
+        "lists them."
+    ),
     "DRS.KE0002": "Check login and password of the database's Airflow connection.",
 }
+
+
+#: Remedies of the service's messages, which have no error code of their own.
+REMEDY_BY_MESSAGE: dict[str, str] = {
+    # drs_16_0123
+    "can not get agency token": (
+        "A scheduled start by an IAM user requires the permission Security Administrator. Grant it to the "
+        "user's group, or start the job without start_time."
+    ),
+}
+
+
+def _remedy_of(error_code: str | None, error_msg: str | None) -> str | None:
+    by_message = (text for words, text in REMEDY_BY_MESSAGE.items() if words in (error_msg or "").lower())
+    return next(by_message, None) or REMEDY_BY_CODE.get(error_code or "")
 
 
 def error_class_for(http_status: int | None, error_code: str | None) -> type[DrsError]:
@@ -273,7 +292,7 @@ def make_error(
         text += f": {error_msg.rstrip('. ')}"
     if detail:
         text += f" ({detail})"
-    todo = remedy or REMEDY_BY_CODE.get(error_code or "") or chosen.remedy
+    todo = remedy or _remedy_of(error_code, error_msg) or chosen.remedy
     return chosen(
         f"{text}. {todo}".rstrip(),
         operation=operation,

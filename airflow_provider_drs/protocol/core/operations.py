@@ -100,10 +100,11 @@ _TABLE = (
     _row("BatchListJobStatus", "POST", "/batch-status", "drs_api_0150", "querying_task_statuses_in_batches",
          "get_job_statuses", "DrsJobStatusSensor", again=True),
     _row("BatchListJobDetails", "POST", "/batch-detail", "drs_api_0151", "querying_task_details_in_batches",
-         "get_job_details review_jobs", "DrsBatchPrecheckOperator DrsStartJobsOperator", again=True),
+         "get_job_details review_jobs",
+         "DrsGetJobsOperator DrsBatchPrecheckOperator DrsStartJobsOperator", again=True),
     _row("BatchListProgresses", "POST", "/batch-progress", "drs_03_0114",
          "querying_task_progress_in_batches", "get_job_progresses",
-         "DrsReplicationDelaySensor DrsJobStatusSensor", again=True),
+         "DrsGetJobsOperator DrsReplicationDelaySensor DrsJobStatusSensor", again=True),
     _row("ShowJobList", "POST", "", "drs_03_0138", "querying_tasks_of_a_tenant",
          "list_jobs get_forward_jobs", "DrsListJobsOperator", again=True),
     # Found in the list of comparisons if the outcome is unknown.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
@@ -165,6 +166,7 @@ class CreatedJob(Value, frozen=True):
     :param child_ids: the subtasks of a dual-active pair or of a cluster job.
     :param forward_id: the forward job of a dual-active pair.
     :param backward_id: the backward job of a dual-active pair.
+    :param request_id: the service's ID of the request, for support tickets.
     """
 
     name: str
@@ -174,6 +176,7 @@ class CreatedJob(Value, frozen=True):
     child_ids: tuple[str, ...] = ()
     forward_id: str | None = None
     backward_id: str | None = None
+    request_id: str | None = None
 
 
 def build_creation(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Request:
@@ -183,13 +186,19 @@ def build_creation(rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) 
 
 def parse_creation(request: Request, document: Document, response: Response) -> Answers[CreatedJob]:
     """Return the created jobs by name, and an error for each rejected one."""
-    return parse_rows(request, document, response, _parse_created, id_keys=("name",))
+    parse = partial(_parse_created, response.request_id)
+    return parse_rows(request, document, response, parse, id_keys=("name",))
 
 
-def _parse_created(name: str, row: Mapping[str, Any]) -> CreatedJob:
+def _parse_created(request_id: str | None, name: str, row: Mapping[str, Any]) -> CreatedJob:
     children = row.get("child_ids")
-    child_ids = tuple(str(child) for child in children) if isinstance(children, list) else ()
-    return CreatedJob(name, read_text(row, "id"), read_text(row, "status"), child_ids=child_ids)
+    return CreatedJob(
+        name,
+        read_text(row, "id"),
+        read_text(row, "status"),
+        child_ids=tuple(str(child) for child in children) if isinstance(children, list) else (),
+        request_id=request_id,
+    )
 
 
 #: The fields that a job of the same name must share to be adopted.

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_drs.protocol.core.errors import check_choice
 from airflow_provider_drs.protocol.core.operations import build
-from airflow_provider_drs.protocol.core.redact import redact_text
+from airflow_provider_drs.protocol.core.redact import redact, redact_text
 from airflow_provider_drs.protocol.core.rows import read_rows, read_text
 from airflow_provider_drs.protocol.core.wire import Request, Response
 from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, MAX_PAGE
@@ -23,6 +23,8 @@ class ListedJob:
     """
     A job in a list.
 
+    :param job_action: what DRS allows for the job: ``available_actions``, ``unavailable_actions`` and
+        ``current_action``, in clouds that return it.
     :param created: when it was created: ``YYYY-MM-DD hh:mm:ss``.
     :param children: its subtasks: forward and backward job of a dual-active pair, or shards of a cluster.
     """
@@ -39,6 +41,7 @@ class ListedJob:
     created: str
     error_msg: str = ""
     children: tuple[ListedJob, ...] = field(default=())
+    job_action: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def phase(self) -> Phase:
@@ -102,6 +105,7 @@ def _parse_row(row: Mapping[str, Any]) -> ListedJob:
         created=str(row.get("create_time") or ""),
         # It can be a database driver's message with a URL and a user.
         error_msg=redact_text(str(row.get("error_msg") or "")),
+        job_action=redact(row["job_action"]) if isinstance(row.get("job_action"), Mapping) else {},
         children=tuple(_parse_row(child) for child in children if isinstance(child, Mapping))
         if isinstance(children, list)
         else (),

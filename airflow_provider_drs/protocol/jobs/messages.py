@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
@@ -17,6 +18,8 @@ from airflow_provider_drs.protocol.jobs.states import STATUSES, Phase, phase_of
 
 #: The documented maximum page size.
 MAX_PAGE = 100
+#: How fast the destination is written (vendor SDK).
+_RATES = ("apply_rows_rate", "apply_bytes_rate")
 #: ``db_use_type`` of disaster recovery.
 DISASTER_RECOVERY = "cloudDataGuard"
 
@@ -127,6 +130,11 @@ class JobProgress:
     :param delay_s: lag of the incremental replication in seconds; ``None`` before it has started.
     :param remaining_s: expected remaining seconds of the full copy.
     :param phases: percent by part (``struct``, ``data``, ``index``).
+    :param phases_remaining_s: expected remaining seconds by part; ``None`` if DRS does not return them.
+    :param process_time_ms: when DRS measured the progress, in epoch milliseconds.
+    :param delay_ms: the lag in milliseconds, in clouds that return it.
+    :param apply_rates: rows and bytes per second that are applied to the destination, in clouds that return
+        them: ``apply_rows_rate`` and ``apply_bytes_rate``.
     """
 
     job_id: str
@@ -136,6 +144,10 @@ class JobProgress:
     delay_s: int | None
     remaining_s: int | None
     phases: Mapping[str, int | None]
+    phases_remaining_s: Mapping[str, int | None] = field(default_factory=dict)
+    process_time_ms: int | None = None
+    delay_ms: int | None = None
+    apply_rates: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for an XCom."""
@@ -147,6 +159,10 @@ class JobProgress:
             "delay_s": self.delay_s,
             "remaining_s": self.remaining_s,
             "phases": dict(self.phases),
+            "phases_remaining_s": dict(self.phases_remaining_s),
+            "process_time_ms": self.process_time_ms,
+            "delay_ms": self.delay_ms,
+            "apply_rates": dict(self.apply_rates),
         }
 
 
@@ -210,6 +226,7 @@ def parse_job_progresses(request: Request, document: Document, response: Respons
 
 def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
     delay_s = _read_seconds(row.get("incre_trans_delay"))
+    parts = _read_parts(row.get("progress_map"))
     return JobProgress(
         job_id=job_id,
         status=read_text(row, "transfer_status"),
@@ -218,7 +235,13 @@ def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
         # "-1" means that the incremental phase has not started.
         delay_s=None if delay_s is None or delay_s < 0 else delay_s,
         remaining_s=_read_seconds(row.get("remaining_time")),
-        phases=_read_phases(row.get("progress_map")),
+        phases={part: read_percent(found, "completed") for part, found in parts.items()},
+        phases_remaining_s={
+            part: _read_seconds(found.get("remaining_time")) for part, found in parts.items()
+        },
+        process_time_ms=_read_ms(row.get("process_time")),
+        delay_ms=_read_ms(row.get("incre_trans_delay_millis")),
+        apply_rates={key: float(row[key]) for key in _RATES if _is_number(row.get(key))},
     )
 
 
@@ -236,15 +259,18 @@ def _read_seconds(value: object) -> int | None:
         raise DrsResponseError(f"{str(value)[:20]!r} is not a number of seconds") from None
 
 
-def _read_phases(value: object) -> dict[str, int | None]:
+def _is_number(value: object) -> bool:
+    try:
+        return isfinite(float(str(value)))
+    except ValueError:
+        return False
+
+
+def _read_parts(value: object) -> dict[str, Mapping[str, Any]]:
     # The table says array, the example and the SDK say object (drs_03_0114); an array has no names of parts.
     if not isinstance(value, Mapping):
         return {}
-    return {
-        str(part): read_percent(progress, "completed")
-        for part, progress in value.items()
-        if isinstance(progress, Mapping)
-    }
+    return {str(part): found for part, found in value.items() if isinstance(found, Mapping)}
 
 
 def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:

@@ -40,6 +40,7 @@ class Submission(Value, frozen=True):
     :param precheck_id: empty if no pre-check was needed.
     :param adopted: the pre-check was already running and is used instead of a new one.
     :param needed: whether the job needs a pre-check.
+    :param request_id: the service's ID of the request, for support tickets.
     :param is_shown: whether DRS already returns this pre-check instead of the previous one.
     """
 
@@ -48,12 +49,19 @@ class Submission(Value, frozen=True):
     adopted: bool = False
     needed: bool = True
     is_shown: bool = True
+    request_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for the XCom ``precheck_submissions``."""
         status = ("adopted" if self.adopted else "submitted") if self.needed else "not needed"
         precheck_id = self.precheck_id or None
-        return {"job_id": self.job_id, "precheck_id": precheck_id, "status": status, "error": None}
+        return {
+            "job_id": self.job_id,
+            "precheck_id": precheck_id,
+            "status": status,
+            "request_id": self.request_id,
+            "error": None,
+        }
 
     def __str__(self) -> str:
         """Return the text for a log line."""
@@ -132,7 +140,8 @@ def parse_prechecks(request: Request, document: Document, response: Response) ->
     """Return the accepted pre-checks, and an error for each rejected one."""
 
     def parse_row(job_id: str, row: Mapping[str, Any]) -> Submission:
-        return Submission(job_id, str(row.get("precheck_id") or job_id))
+        precheck_id = str(row.get("precheck_id") or job_id)
+        return Submission(job_id, precheck_id, request_id=response.request_id)
 
     return parse_rows(request, document, response, parse_row)
 
