@@ -52,7 +52,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         {
             "password": "password: IAM user and password",
             "aksk": "aksk: access key and secret key",
-            "token": "token: an IAM token, as password",
+            "token": "token: IAM token (in the password field)",
         },
     ),
     "cloud": _choice(
@@ -120,13 +120,21 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "Read timeout", "Seconds to wait for the next bytes of a response.", 60, minimum=1
     ),
     "retry_timeout": _number(
-        "Retry timeout", "Seconds that one call may take, including its retries.", 300, minimum=1
+        "Retry timeout", "Maximum seconds for one call, including its retries.", 300, minimum=1
     ),
     "batch_size": _number(
-        "Batch size", "Jobs per request that changes them, 1 to 100.", 10, minimum=1, maximum=100
+        "Batch size",
+        "Maximum number of jobs in a request that changes jobs, 1 to 100.",
+        10,
+        minimum=1,
+        maximum=100,
     ),
     "poll_batch_size": _number(
-        "Poll batch size", "Jobs per request that reads them, 1 to 100.", 50, minimum=1, maximum=100
+        "Poll batch size",
+        "Maximum number of jobs in a request that reads jobs, 1 to 100.",
+        50,
+        minimum=1,
+        maximum=100,
     ),
 }
 
@@ -146,7 +154,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
         "host": "default: from cloud and region",
         "port": "443",
         "login": "IAM user name or access key; empty with a token",
-        "password": "of the IAM user, or secret key, or token",
+        "password": "IAM user's password, secret key or token",
         "region": "eu-de",
         "domain_name": "OTC-EU-DE-00000000001000000000",
         "domain_id": "alternative to the account name",

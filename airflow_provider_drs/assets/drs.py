@@ -30,10 +30,11 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
     name = uri.path.strip("/")
     if not uri.netloc or not name:
-        raise ValueError("expected drs://<connection id>/<name of the batch>")
+        raise ValueError("The asset URI is invalid: expected drs://<connection ID>/<batch name>.")
     if "@" in uri.netloc or uri.query or uri.fragment:
         raise ValueError(
-            "expected drs://<connection id>/<name of the batch>, without user, query and fragment"
+            "The asset URI is invalid: expected drs://<connection ID>/<batch name> without user, query or "
+            "fragment."
         )
     return uri._replace(path=f"/{name}")
 

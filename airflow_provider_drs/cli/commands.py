@@ -69,7 +69,7 @@ def _above_zero(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of seconds greater than 0, not {text!r}")
     return seconds
 
 
@@ -84,7 +84,11 @@ _COMMON = (
         {"metavar": "ID"},
     ),
     Argument(("--json",), "print one JSON document to standard output", {"action": "store_true"}),
-    Argument(("--plain",), "print lines, even on a terminal", {"action": "store_true"}),
+    Argument(
+        ("--plain",),
+        "print plain lines without colors or a live table, even in a terminal",
+        {"action": "store_true"},
+    ),
 )
 _ALARMS = Argument(
     ("--alarms",),
@@ -99,7 +103,7 @@ _WAITING = (
 COMMANDS = (
     Command(
         "precheck",
-        "start pre-checks; with --wait, also wait for their verdicts",
+        "start pre-checks; with --wait, also wait for the verdicts",
         (
             _JOBS,
             Argument(("--wait",), "wait until every job has its verdict", {"action": "store_true"}),

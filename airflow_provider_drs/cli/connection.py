@@ -110,6 +110,7 @@ def _look_up(conn_id: str) -> Any:
 def _not_found(conn_id: str, why: str) -> DrsConfigError:
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     return DrsConfigError(
-        f"connection {conn_id!r} is not defined: {variable} is not set, {why}. Set it, or set DRS_REGION, "
-        "DRS_LOGIN, DRS_PASSWORD and DRS_DOMAIN_NAME; or use another connection with --conn-id."
+        f"connection {conn_id!r} is not defined: {variable} is not set, {why}. "
+        "Define it, set DRS_REGION, DRS_LOGIN, DRS_PASSWORD and DRS_DOMAIN_NAME, or specify another "
+        "--conn-id."
     )

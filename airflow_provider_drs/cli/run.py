@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         screen.show_error(arguments.command, code, type(error).__name__, str(error))
         return code
     except KeyboardInterrupt:
-        text = "Interrupted. Jobs in DRS continue; use drs results and drs status to see them."
+        text = "Interrupted. Jobs and pre-checks continue in DRS. Run drs results or drs status to view them."
         screen.show_error(arguments.command, INTERRUPTED, "KeyboardInterrupt", text)
         return INTERRUPTED
     screen.show_result(arguments.command, result)
@@ -187,7 +187,8 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
             session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
             if not watch.is_done:
                 raise TimedOut(
-                    f"Timed out: not running yet: {', '.join(watch.pending)}. Use drs status to see them."
+                    f"Timed out: jobs not running yet: {', '.join(watch.pending)}. Increase --timeout, or "
+                    "run drs status."
                 )
             answers |= watch.failures
     result = _show_jobs(answers, _rows(answers), "START", session.names)
@@ -197,7 +198,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
     ]
     result.fields["jobs"] += held
     if not_started:
-        text = f"{result.text}\nNot started, because another job was refused: {', '.join(not_started)}"
+        text = f"{result.text}\nNot started because another job was refused: {', '.join(not_started)}"
         return replace(result, text=text)
     return result
 
@@ -247,7 +248,8 @@ def _read_alarms(arguments: argparse.Namespace, screen: Screen) -> AlarmPolicy:
             alarms = Path(alarms).read_text("utf-8")
         except (OSError, ValueError) as error:
             raise DrsConfigError(
-                f"--alarms: cannot read {alarms!r} ({type(error).__name__}). Use allow, fail, or a file."
+                f"--alarms: cannot read {alarms!r} ({type(error).__name__}). Use allow, fail, or the path "
+                "of a readable file."
             ) from None
     policy = read_alarm_policy(alarms)
     if unknown := policy.unknown_items:
@@ -297,7 +299,7 @@ def _show_jobs(
 
 def _name_state(row: Mapping[str, Any]) -> str:
     if "adopted" in row:
-        return "started before" if row["adopted"] else "started"
+        return "already started" if row["adopted"] else "started"
     return str(row.get("status") or "")
 
 
@@ -319,7 +321,11 @@ def _show_reports(reports: Sequence[JobReport], *, has_waited: bool) -> Result:
         code = _code_of([report.error for report in failed])
     elif pending:
         code = UNREACHABLE if has_waited else FAILED
-    text = f"Timed out: {len(pending)} pre-checks have not finished." if pending and has_waited else ""
+    text = ""
+    if pending and has_waited:
+        text = (
+            f"Timed out: {len(pending)} pre-checks have not finished. Increase --timeout, or run drs results."
+        )
     return Result(code, {"jobs": [report.to_dict() for report in reports]}, reports=reports, text=text)
 
 

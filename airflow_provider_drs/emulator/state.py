@@ -56,7 +56,9 @@ def read_state(file: Path) -> State | None:
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise ValueError(f"{file}: not a state file of the emulator: {error}") from None
     if state is None:
-        raise ValueError(f"{file}: written by another version. Remove it to start with a new state")
+        raise ValueError(
+            f"{file}: written by another emulator version. Delete the file to start with a new state"
+        )
     state.world.clock = state.clock
     return state
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_NOT_SENT = " The form does not send a stored password or proxy: enter it again to test it."
+_NOT_SENT = " The form does not send the stored password and proxy. Enter them again to test the connection."
 
 
 class _DrsHookBase(BaseHook):
@@ -149,7 +149,8 @@ class DrsHook(_DrsHookBase):
     :param drs_conn_id: the Airflow connection of type ``drs``.
     :param project_id: overrides ``extra.project_id`` of the connection.
     :param region: overrides ``extra.region`` of the connection.
-    :param language: of the service's messages, ``en-us`` or ``zh-cn``; overrides ``extra.language``.
+    :param language: the language of the service's messages, ``en-us`` or ``zh-cn``; overrides
+        ``extra.language``.
 
     Every method raises, in addition to what it documents:
 
@@ -294,8 +295,8 @@ class DrsHook(_DrsHookBase):
         jobs concerned.
 
         :param job_ids: any number of job IDs, at least one.
-        :param start_time: a datetime with a time zone, an ISO 8601 string with one, or epoch milliseconds.
-            ``None`` starts now.
+        :param start_time: a datetime or an ISO 8601 string, each with a time zone, or epoch milliseconds.
+            ``None`` starts the jobs immediately.
         :param check_preconditions: read the jobs first, and reject what DRS would reject.
         :raises DrsConfigError: start_time has passed, has no time zone, or is invalid; nothing was sent.
 
@@ -331,7 +332,8 @@ class DrsAsyncHook(_DrsHookBase):
     :param drs_conn_id: the Airflow connection of type ``drs``.
     :param project_id: overrides ``extra.project_id`` of the connection.
     :param region: overrides ``extra.region`` of the connection.
-    :param language: of the service's messages, ``en-us`` or ``zh-cn``; overrides ``extra.language``.
+    :param language: the language of the service's messages, ``en-us`` or ``zh-cn``; overrides
+        ``extra.language``.
     """
 
     _client: AsyncClient | None = None

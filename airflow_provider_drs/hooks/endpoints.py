@@ -67,7 +67,7 @@ def _check(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         if field == "ssl_link" and str(value).lower() in ("true", "false"):
             checked[field] = str(value).lower() == "true"
         elif field == "ssl_link" or not isinstance(value, str):
-            expected = "true or false" if field == "ssl_link" else "a text"
+            expected = "true or false" if field == "ssl_link" else "a string"
             raise DrsConfigError(f"{name}: extra.{field} must be {expected}.")
     if str(checked.get("ssl_cert", "")).startswith("/"):
         checked["ssl_cert"] = _read_file(name, Path(checked["ssl_cert"]))
@@ -108,8 +108,8 @@ def read_endpoints(
         return read_endpoint(conn_ids)
     if len(conn_ids) != len(keys):
         raise DrsConfigError(
-            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs. Give one for all jobs, or one "
-            "per job in their order."
+            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs. Specify one connection for all "
+            "jobs, or one per job in the same order."
         )
     return {key: read_endpoint(conn_id) for key, conn_id in zip(keys, conn_ids, strict=True)}
 
@@ -126,7 +126,7 @@ def read_passwords(
     found = endpoints if isinstance(endpoints, dict) else {"": endpoints} if endpoints else {}
     without = next((end for end in found.values() if not end.db_password), None)
     if without is not None:
-        raise DrsConfigError(f"{argument}: {without.name} has no password.")
+        raise DrsConfigError(f"{argument}: {without.name} has no password. Set its password to the new one.")
     if isinstance(endpoints, dict):
         return {key: end.db_password for key, end in endpoints.items()}
     return endpoints.db_password if endpoints else None

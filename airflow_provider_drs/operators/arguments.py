@@ -43,7 +43,7 @@ def read_ids(value: object, log: Log, *, on_empty: str = "fail") -> tuple[str, .
         raise AirflowSkipException("job_ids is empty: there is nothing to do.")
     duplicates = find_duplicates([job_id for job_id in listed if isinstance(job_id, str)])
     if duplicates:
-        log.warning("job_ids: duplicates are ignored: %s", ", ".join(map(str, duplicates)))
+        log.warning("Ignoring duplicate job IDs in job_ids: %s", ", ".join(map(str, duplicates)))
     return check_job_ids(listed)
 
 

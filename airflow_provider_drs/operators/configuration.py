@@ -71,20 +71,20 @@ class _DrsDatabasesOperator(DrsJobsOperator):
 
 class DrsTestConnectionsOperator(_DrsDatabasesOperator):
     """
-    Let DRS connect to the databases of jobs, and return the IDs of the jobs whose connections work.
+    Test whether DRS can connect to the databases of jobs, and return the IDs of the jobs that passed.
 
-    DRS tests the sources first, then the destinations of the jobs that passed. A job that was started before
-    is adopted.
+    DRS tests the sources first, then the destinations of the jobs whose source passed. A job that was already
+    started is adopted without a test.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
-    :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
-        (templated)
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
+    :param source_conn_id: the Airflow connection of the source database, or a list with one connection per
+        job, in the order of ``job_ids``. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
-    :param cluster_mode: test all nodes of a MongoDB cluster job together; the job is a parent.
+    :param cluster_mode: test all nodes of a MongoDB cluster together; requires the IDs of parent jobs.
     :param shard_conn_ids: with ``cluster_mode``, the Airflow connections of the source's shards. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -130,27 +130,31 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
         if self.shard_conn_ids and not self.cluster_mode:
-            raise DrsConfigError("shard_conn_ids requires cluster_mode=True.")
+            raise DrsConfigError(
+                "shard_conn_ids is set without cluster_mode. Set cluster_mode=True, or remove it."
+            )
         shards = [read_endpoint(conn_id) for conn_id in self.shard_conn_ids]
         return super()._read_arguments(job_ids) | ({"shards": shards} if self.cluster_mode else {})
 
 
 class DrsModifyJobsOperator(_DrsDatabasesOperator):
     """
-    Change jobs, and return their IDs; with connections, save the databases, which a pre-check requires.
+    Change the settings of jobs, and return the jobs' IDs.
 
-    With connections a job must be in status CONFIGURATION, and one that was started before is adopted
-    unchanged. Without connections any job that is not stopped can be changed.
+    With ``source_conn_id`` or ``target_conn_id``, also store the databases in the jobs, which a pre-check
+    requires. The jobs must then be in status CONFIGURATION; jobs that were already started are adopted
+    unchanged. Without connections, any job that is not stopped can be changed.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
-    :param changes: fields of the service: ``name``, ``description``, ``alarm_notify``, ``task_type``,
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
+    :param changes: fields of the DRS API with their new values: ``name``, ``description``, ``alarm_notify``,
+        ``task_type``,
         ``replace_definer``, ``is_target_readonly``, ``store_db_info``, ``tags``, ... (templated)
-    :param source_conn_id: the Airflow connection of the source database, or one per job in their order.
-        (templated)
+    :param source_conn_id: the Airflow connection of the source database, or a list with one connection per
+        job, in the order of ``job_ids``. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -189,7 +193,8 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
 
 class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
     """
-    Select what jobs replicate, and return their IDs. Disaster recovery jobs always replicate everything.
+    Select the objects that jobs replicate, and return the jobs' IDs. Disaster recovery jobs always replicate
+    all objects.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
@@ -199,7 +204,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         names to names on the destination; or rows as the service accepts them. ``None`` selects everything.
         (templated)
     :param sync_database: for synchronization: replicate whole databases.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -210,7 +215,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         "objects",
         "sync_database",
     )
-    past_participle = "given its objects"
+    past_participle = "configured (objects)"
 
     def __init__(
         self,
@@ -248,14 +253,14 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
     :param conflict_policy: what to do with an existing row: ``ignore``, ``overwrite`` or ``stop``.
         (templated)
-    :param filter_ddl_policy: ``drop_database`` does not replicate such statements.
+    :param filter_ddl_policy: ``drop_database`` excludes ``DROP DATABASE`` statements from the replication.
     :param ddl_trans: replicate DDL.
     :param index_trans: replicate indexes.
     :param slot_name: the replication slot of a PostgreSQL source. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -269,7 +274,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         "index_trans",
         "slot_name",
     )
-    past_participle = "given its policies"
+    past_participle = "configured (policies)"
 
     def __init__(
         self,
@@ -304,21 +309,22 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
 
 class DrsTransformDataOperator(DrsJobsOperator):
     """
-    Add data processing rules to synchronization jobs, and return their IDs. A table can have one rule.
+    Add data processing rules to synchronization jobs, and return their IDs. A table can have at most one
+    rule.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
     :param rules: each with ``tables`` (``["shop.orders"]``) and ``where``, an SQL condition for the rows to
         replicate; or with ``config``, for a condition across tables. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "rules")
     hook_method = "transform_data"
     hook_arguments = ("rules", "if_started")
-    past_participle = "given its rules"
+    past_participle = "configured (rules)"
 
     def __init__(
         self,
@@ -347,15 +353,15 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param windows: each with ``begin`` (``"08:00"``), ``end`` (``"17:59"``, always ``:59``) and ``speed`` in
-        MB/s, in UTC. No window removes the limit. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+        MB/s, in UTC. An empty list removes the limit. (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "windows")
     hook_method = "set_flow_control"
     hook_arguments = ("windows",)
-    past_participle = "given its limits"
+    past_participle = "configured (flow control)"
 
     def __init__(
         self,
@@ -376,20 +382,21 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
 
 class DrsSetDefinersOperator(DrsJobsOperator):
     """
-    Set whether the definers of MySQL objects become the destination's user, and return the jobs' IDs.
+    Set whether DRS replaces the definers of MySQL objects with the destination user, and return the jobs'
+    IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
     :param replace_definer: ``False`` keeps the definers, which requires users of the same names on the
         destination.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     hook_method = "set_definers"
     hook_arguments = ("replace_definer", "if_started")
-    past_participle = "given its definers"
+    past_participle = "configured (definers)"
 
     def __init__(
         self,
@@ -419,11 +426,12 @@ class DrsCompareParametersOperator(DrsJobsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
-    :param refresh: read the databases; ``False`` uses what DRS read before.
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
+    :param refresh: let DRS read the current values from the databases; ``False`` uses the values that it read
+        before.
     :param on_difference: ``report``, or ``fail`` to fail the task if there is a difference.
     :param ignore: names of parameters that may differ. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -474,22 +482,22 @@ class DrsModifyParametersOperator(DrsJobsOperator):
     """
     Change database parameters of the destinations of MySQL jobs, and return the jobs' IDs.
 
-    Idempotent: parameters that have the value already are not changed. The XCom ``job_results`` has what was
-    changed, and whether the destination must be restarted.
+    Idempotent: parameters that already have the value are not changed. The XCom ``job_results`` lists the
+    changed parameters, and whether the destination must be restarted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
-    :param values: by parameter name; ``None`` uses the value of the source. DRS recommends to keep
-        ``innodb_buffer_pool_size`` at 70% of the destination's memory or less. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param if_started: ``adopt`` does not change jobs that were already started; ``fail`` refuses them.
+    :param values: the new values by parameter name; ``None`` uses the value of the source. DRS recommends
+        keeping ``innodb_buffer_pool_size`` at 70% of the destination's memory or less. (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "values")
     hook_method = "modify_parameters"
     hook_arguments = ("values", "if_started")
-    past_participle = "given its parameters"
+    past_participle = "configured (parameters)"
 
     def __init__(
         self,

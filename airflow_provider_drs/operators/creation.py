@@ -46,10 +46,10 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
     For dual-active pairs, the XComs ``parent_job_ids`` and ``backward_job_ids`` have the IDs of parents and
     backward jobs.
 
-    :param jobs: one mapping per job, with the fields of the service: ``name``, ``db_use_type``,
+    :param jobs: one mapping per job, with the fields of the DRS API: ``name``, ``db_use_type``,
         ``engine_type``, ``subnet_id``, ...; fields with one possible value can be omitted. (templated)
-    :param source_conn_id: the Airflow connection of the source database, or one per job in their order. Its
-        address is used, its credentials are not. (templated)
+    :param source_conn_id: the Airflow connection of the source database, or a list with one connection per
+        job, in the order of ``jobs``. Only its address is used, not its credentials. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
     :param wait_for_completion: wait until every job is in status CONFIGURATION.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -170,7 +170,7 @@ class DrsListJobsOperator(DrsOperator):
 
     :param db_use_type: ``migration``, ``sync`` or ``cloudDataGuard`` (disaster recovery); empty for all
         kinds. (templated)
-    :param name: part of the name; empty, like all other filters, for any. (templated)
+    :param name: a part of the name. An empty filter matches all jobs. (templated)
     :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``. (templated)
     :param status: a job status. (templated)
     :param net_type: ``eip``, ``vpn`` or ``vpc``.

@@ -38,11 +38,12 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         (templated)
     :param tables: for ``data``: the tables by database; an empty list selects all tables of the database.
         (templated)
-    :param compare_mode: ``quick_comparison`` requires no tables, but a permission of the service.
+    :param compare_mode: ``quick_comparison`` does not require ``tables``, but must be enabled for your
+        account.
     :param conflict_policy: what to do with an unfinished comparison of data: ``keep`` or ``cancel`` it.
-    :param start_time: when to compare ``data``: a datetime with a time zone, an ISO 8601 string with one, or
-        epoch milliseconds. ``None``, or a retry after this time, compares now. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param start_time: when to compare ``data``: a datetime or an ISO 8601 string, each with a time zone, or
+        epoch milliseconds. ``None`` compares immediately; so does a retry after this time. (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every comparison has finished.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
@@ -52,7 +53,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
     template_fields: Sequence[str] = (*DrsWaitingJobsOperator.template_fields, "data", "tables", "start_time")
     hook_method = "create_comparisons"
-    past_participle = "compared"
+    past_participle = "submitted for comparison"
 
     def __init__(
         self,
@@ -151,16 +152,17 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
 class DrsSwitchOverOperator(DrsWaitingJobsOperator):
     """
-    Switch the virtual IP addresses of synchronization jobs over, and return the jobs' IDs.
+    Switch over the virtual IP addresses of synchronization jobs, and return the jobs' IDs.
 
-    Only between self-managed databases; a job across availability zones is given by its parent. A running
-    switchover is adopted. A retried task also adopts a complete one, because a second switchover would revert
-    the first.
+    Both databases must be self-managed. For a job across availability zones, specify the ID of its parent. A
+    running switchover is adopted. A retried task also adopts a complete one, because a second switchover
+    would revert the first.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param mode: whose address to switch: that of the ``source`` or the ``target``. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param mode: which address to switch: that of the ``source`` or of the ``target`` (destination).
+        (templated)
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every switchover is complete.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.

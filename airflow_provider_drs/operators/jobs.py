@@ -41,7 +41,8 @@ def read_duration(argument: str, value: Duration, *, allow_zero: bool = False) -
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not (0 <= seconds < math.inf) or (seconds == 0 and not allow_zero):
-        raise ValueError(f"{argument} is {value!r}: expected seconds above 0, or a timedelta.")
+        minimum = "0 or more" if allow_zero else "more than 0"
+        raise ValueError(f"{argument} is {value!r}: expected {minimum} seconds, or a timedelta.")
     return seconds
 
 
@@ -205,8 +206,8 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
     """
     Base class of operators that can wait for the result of their action.
 
-    Retries are idempotent: a job for which the action was performed already is adopted. If the worker is
-    killed during the wait, Airflow 3.3 and later find the jobs to wait for in the task state store.
+    Retries are idempotent: a job for which the action was already performed is adopted. If the worker is
+    killed during the wait, Airflow 3.3 and later read the jobs to wait for from the task state store.
 
     :param wait_for_completion: wait for the result of the action.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -336,7 +337,7 @@ class DrsJobsOperator(DrsOperator):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     """
 
     template_fields: Sequence[str] = ("job_ids", "drs_conn_id")

@@ -43,18 +43,18 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param start_time: when to start: a datetime with a time zone, an ISO 8601 string with one, or epoch
-        milliseconds. ``None`` starts now. (templated)
+    :param start_time: when to start: a datetime or an ISO 8601 string, each with a time zone, or epoch
+        milliseconds. ``None`` starts the jobs immediately. (templated)
     :param wait_for_start: wait until every job is running.
     :param require_passed_precheck: read the pre-check results just before the start, and refuse jobs that
         have not passed.
     :param alarms: which alarms are accepted, as in ``DrsPrecheckSensor``; expired waivers are not.
         (templated)
-    :param allow_partial: start the jobs that can be started, and fail only if none runs. By default no job is
-        started while one is refused.
-    :param stop_on_kill: stop the jobs that this attempt of the task has started if it is killed during the
-        wait. By default they keep running. Rejected when the DAG is parsed if the task is deferrable and the
-        Airflow version is 3.0 to 3.2.
+    :param allow_partial: start the jobs that can be started; fail only if none of them starts. By default, no
+        job is started if any job is refused.
+    :param stop_on_kill: if the task is killed during the wait, stop the jobs that this attempt has started.
+        By default, they keep running. Not supported in deferrable tasks of Airflow 3.0 to 3.2: the operator
+        raises ``ValueError`` when the DAG is parsed.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is
@@ -155,13 +155,16 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
                 "error": None,
             }
             if answer is None:
-                self.log.warning("%s not started, because another job was refused", label)
+                self.log.warning(
+                    "%s not started: another job was refused. Set allow_partial=True to start the others.",
+                    label,
+                )
             elif job_id in errors:
                 row["error"] = errors[job_id].to_dict()
                 self.log.error("Not started: %s", label_error(job_id, errors[job_id], names.get(job_id)))
             else:
                 row |= answer.to_dict()
-                self.log.info("%s %s", label, "was started before" if row["adopted"] else "started")
+                self.log.info("%s %s", label, "was already started" if row["adopted"] else "started")
                 results.log_not_compared(label, row, self.log)
             rows.append(row)
         context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
@@ -219,14 +222,15 @@ class DrsPauseJobsOperator(DrsWaitingJobsOperator):
     """
     Pause jobs, and return their IDs. Idempotent: a paused job is adopted.
 
-    DRS has one status, PAUSING, for a job that is being paused and for one that is paused: a wait ends with
-    it. DRS recommends to resume a job within 24 hours, while the source still has its logs.
+    DRS reports PAUSING both for a job that is being paused and for a paused job, so a wait ends as soon as
+    the job has this status. DRS recommends resuming a job within 24 hours, while the source still has its
+    logs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param pause_mode: ``target`` stops the replay on the destination, ``all`` also stops reading the logs of
         the source. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every job is paused.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
@@ -275,7 +279,7 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param is_sync_re_edit: ``True`` to restart running synchronization jobs whose objects were edited.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every job is running; with ``is_sync_re_edit``, until DRS has
         copied the new objects.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -326,12 +330,13 @@ class DrsStopJobsOperator(DrsWaitingJobsOperator):
     """
     Stop jobs, and return their IDs; DRS releases their resources. A stopped job cannot be started again.
 
-    Idempotent: a job that is stopped or deleted is adopted. The parent of a dual-active pair stops both jobs.
+    Idempotent: a job that is stopped or deleted is adopted. Stopping the parent of a dual-active pair stops
+    both of its jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param force: stop even if DRS cannot end the replication cleanly.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every job is stopped.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
@@ -376,11 +381,11 @@ class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
     """
     Delete jobs that are stopped or whose creation failed, and return their IDs.
 
-    Idempotent: a job that is deleted already is adopted.
+    Idempotent: a job that is already deleted is adopted.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param wait_for_completion: wait until every job is deleted.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
@@ -394,20 +399,20 @@ class DrsDeleteJobsOperator(DrsWaitingJobsOperator):
 
 class DrsChangePasswordsOperator(DrsJobsOperator):
     """
-    Give running jobs the new passwords of their databases, and return their IDs.
+    Update the database passwords that running jobs use, and return the jobs' IDs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param source_conn_id: the Airflow connection of the source with the new password, or one per job in their
-        order. (templated)
+    :param source_conn_id: the Airflow connection of the source with the new password, or a list with one
+        connection per job, in the order of ``job_ids``. (templated)
     :param target_conn_id: the Airflow connection of the destination, or one per job. (templated)
-    :param allow_partial: succeed with the jobs that succeeded; fail only if none did.
+    :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
     template_fields: Sequence[str] = (*DrsJobsOperator.template_fields, "source_conn_id", "target_conn_id")
     hook_method = "change_passwords"
-    past_participle = "given new passwords"
+    past_participle = "updated with the new passwords"
 
     def __init__(
         self,

@@ -38,21 +38,22 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
-    :param if_started: ``adopt`` returns jobs that were started before, without a pre-check; ``fail`` refuses
-        them.
-    :param recheck: ``all`` checks all jobs. ``failed`` checks only those whose latest pre-check has not
-        passed, as DRS reports it now, for example after you have fixed 3 of 500 sources; the others are
+    :param if_started: ``adopt`` returns jobs that were already started without pre-checking them; ``fail``
+        refuses them.
+    :param recheck: ``all`` pre-checks all jobs. ``failed`` reads the latest results from DRS, and pre-checks
+        only the jobs that have not passed, for example after you have fixed 3 of 500 sources. The others are
         returned as accepted.
     :param precheck_mode: ``forStartJob``, or ``forRetryJob`` if the service supports it. (templated)
-    :param allow_partial: succeed with the accepted jobs; fail only if none was accepted.
+    :param allow_partial: return the accepted jobs, even if others were rejected; fail only if none was
+        accepted.
     :param wait_for_completion: also wait for the results, like ``DrsPrecheckSensor``.
     :param alarms: with ``wait_for_completion`` or ``recheck="failed"``, which alarms are accepted, as in
         ``DrsPrecheckSensor``. (templated)
-    :param check_preconditions: read the jobs first, and reject what DRS would reject: a failed status, one
-        before CONFIGURATION, and the parent of a dual-active pair. A backward job whose forward job is
-        replicating needs no pre-check, and is returned as accepted.
-    :param settle_time: maximum seconds, or a ``timedelta``, until DRS reports the new pre-checks instead of
-        the previous ones.
+    :param check_preconditions: read the jobs first, and reject those that DRS would reject: jobs in a failed
+        status, jobs that have not reached CONFIGURATION, and parents of dual-active pairs. A backward job
+        whose forward job is replicating does not need a pre-check, and is returned as accepted.
+    :param settle_time: how long to wait, in seconds or as a ``timedelta``, until DRS reports the new
+        pre-checks instead of the previous ones.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait.
@@ -155,9 +156,13 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
             label = label_job(job_id, names.get(job_id))
             if isinstance(answer, Submission):
                 rows.append(row | answer.to_dict())
-                self.log.info("%s %s", label, answer)
+                self.log.info("%s: %s", label, answer)
                 if not answer.is_shown:
-                    self.log.warning("%s: DRS does not report the new pre-check yet", label)
+                    self.log.warning(
+                        "%s: DRS does not report the new pre-check yet. Increase settle_time if a sensor "
+                        "reads the previous result.",
+                        label,
+                    )
             else:
                 rows.append(row | {"error": answer.to_dict()})
                 self.log.error("Pre-check rejected: %s", label_error(job_id, answer, names.get(job_id)))

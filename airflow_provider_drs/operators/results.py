@@ -71,7 +71,7 @@ def publish_prechecks(
     """
     if not isinstance(watch, PrecheckWatch):
         raise AirflowFailException(
-            "The wait returned something else than pre-check results. Clear the task to poll again."
+            "The trigger event does not contain pre-check results. Clear the task to poll again."
         )
     # A waiver may have expired during the wait.
     watch.set_time(time.time())
@@ -85,7 +85,9 @@ def publish_prechecks(
         log.info("All pre-checks passed.\n%s", text)
         return passed
     if passed and allow_partial:
-        log.warning("Continuing with %s of %s jobs.\n%s", len(passed), len(reports), text)
+        log.warning(
+            "Pre-check passed for %s of %s jobs; continuing with these.\n%s", len(passed), len(reports), text
+        )
         return passed
     log.error("Pre-check failed.\n%s", text)
     # The log has the table; the error, which Airflow also sends to notifiers, is a summary.
@@ -101,9 +103,9 @@ def _log_waivers(alarms: AlarmPolicy, reports: Sequence[JobReport], log: Log) ->
     used = {waiver for report in reports for waiver in report.waivers.values()}
     for waiver in alarms.waivers:
         if waiver.has_expired(alarms.now_s or 0.0):
-            log.warning("Waiver expired and ignored: %s", waiver)
+            log.warning("Waiver ignored, because it has expired: %s. Renew or remove it.", waiver)
         elif waiver not in used:
-            log.info("Waiver not needed: %s", waiver)
+            log.info("Waiver not used, because no alarm matched it: %s", waiver)
 
 
 def publish_outcomes(
@@ -139,7 +141,7 @@ def publish_outcomes(
         rows.append(row)
         status = f" ({row['status']})" if row.get("status") else ""
         label = label_job(job, names.get(job))
-        log.info("%s %s%s%s", label, done, " before" if row.get("adopted") else "", status)
+        log.info("%s %s%s%s", label, "already " if row.get("adopted") else "", done, status)
         log_not_compared(label, row, log)
     context["ti"].xcom_push(key=key, value=rows)
     accepted = [job for job in answers if job not in errors]
@@ -231,7 +233,8 @@ def publish_parameters(
         if differences and fails:
             keys = ", ".join(difference.key for difference in differences)
             checked[job_id] = DrsError(
-                f"Parameters differ: {keys}. Change them (DrsModifyParametersOperator) or ignore them.",
+                f"Parameters differ: {keys}. Change them with DrsModifyParametersOperator, or add them to "
+                "ignore.",
                 job_ids=(job_id,),
             )
     reports = [answer.to_dict() for answer in answers.values() if isinstance(answer, ParameterComparison)]

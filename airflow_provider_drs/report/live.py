@@ -42,9 +42,9 @@ _MAX_RESULTS, _MAX_POLLS = 64, 4
 
 #: Why DRS could not be polled, without details of the connection. The server's log has more.
 _REASONS: dict[type[Exception], str] = {
-    DrsConfigError: "the connection does not work on this server",
-    DrsAuthError: "DRS rejects the credentials of the connection",
-    DrsPermissionError: "the user of the connection may not read pre-checks",
+    DrsConfigError: "the DRS connection is invalid on this API server; see its log",
+    DrsAuthError: "DRS or IAM rejected the credentials of the connection",
+    DrsPermissionError: "the user of the connection lacks the permission to read pre-checks",
     DrsThrottledError: "too many requests to DRS",
     DrsUnavailableError: "DRS does not respond",
 }

@@ -72,7 +72,7 @@ class _DrsSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         if on_failure not in ("fail", "skip"):
-            raise ValueError(f"on_failure must be 'fail' or 'skip', not {on_failure!r}")
+            raise ValueError(f"on_failure is {on_failure!r}: expected 'fail' or 'skip'.")
         self.drs_conn_id = drs_conn_id
         self.allow_partial = allow_partial
         self.on_failure = on_failure
@@ -245,15 +245,15 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param alarms: ``allow`` accepts all alarms, as DRS does; ``fail`` accepts none. A list accepts the named
         check items and waivers: mappings of ``item``, ``jobs`` (a pattern of job IDs), ``reason`` and
-        ``expires`` (the last day, or an instant with a time zone). The path of a .json, .yaml or .yml file
+        ``expires`` (the last day, or a timestamp with a time zone). The path of a .json, .yaml or .yml file
         with such a list is relative to the DAG file. (templated)
     :param fail_fast: fail when the first job fails, without waiting for the others.
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
-    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
-        deadline.
+    :param timeout: seconds, or a ``timedelta``, to wait, counted from the first poll. A deferral does not
+        extend it.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -318,15 +318,15 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
     :param target_statuses: the statuses to wait for, such as ``FULL_TRANSFER_COMPLETE``. ``DELETED`` includes
-        jobs that DRS does not know. (templated)
-    :param failed_statuses: the statuses that fail a job. ``None``: all failed statuses, and those of a
-        stopped job unless one of them is a target. (templated)
+        jobs that DRS no longer lists. (templated)
+    :param failed_statuses: the statuses in which a job counts as failed. ``None`` means all failed statuses,
+        and the statuses of stopped jobs unless a target status is among them. (templated)
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
-    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
-        deadline.
+    :param timeout: seconds, or a ``timedelta``, to wait, counted from the first poll. A deferral does not
+        extend it.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -396,10 +396,10 @@ def _check_lag(value: Duration | str) -> None:
 
 class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     """
-    Wait until the lag of all jobs has been small for some consecutive polls, and return the jobs' IDs.
+    Wait until the lag of all jobs is at most ``max_delay_s`` in consecutive polls, and return the jobs' IDs.
 
-    Use it before a cutover: a lag that stays small will hardly grow while the application is switched. A job
-    that does not replicate fails the wait for all jobs.
+    Use it before a cutover: a lag that stays small is unlikely to grow while you switch the application. A
+    job that is not replicating ends the wait for all jobs.
 
     :param job_ids: DRS job IDs: one, a list, or the output of a task. (templated)
     :param on_empty: ``fail``, or ``skip`` to skip the task if job_ids is empty.
@@ -409,8 +409,8 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
-    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
-        deadline.
+    :param timeout: seconds, or a ``timedelta``, to wait, counted from the first poll. A deferral does not
+        extend it.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
@@ -494,8 +494,8 @@ class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
-    :param timeout: seconds, or a ``timedelta``, from the first poll; deferrals do not move the
-        deadline.
+    :param timeout: seconds, or a ``timedelta``, to wait, counted from the first poll. A deferral does not
+        extend it.
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 

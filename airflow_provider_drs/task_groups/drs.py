@@ -1,5 +1,5 @@
 """
-The documented sequence of a whole replication in one call.
+Task groups that run a complete replication in the documented order.
 
 Each function is a task group: call it, or use ``.partial(...).expand(...)``. It returns the job IDs of its
 last part. Arguments that are templated in the operators can be templates or outputs of other tasks.
@@ -77,12 +77,13 @@ def drs_migration(
     :param max_delay_s: maximum lag in seconds at which a job has caught up.
     :param cluster_mode: the jobs migrate MongoDB clusters; their parameters are not compared.
     :param drs_conn_id: the Airflow connection of type ``drs``.
-    :param if_started: ``adopt`` passes jobs through that were started before, so that a cleared run
-        continues; ``fail`` refuses them before the start.
+    :param if_started: ``adopt`` passes on jobs that were already started, so that a cleared run continues;
+        ``fail`` refuses them in the parts before ``start``.
     :param recheck: ``failed`` pre-checks only the jobs whose latest pre-check has not passed.
     :param deferrable: wait in the triggerer.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
-    :param timeout: seconds, or a ``timedelta``, to wait for the full copy, and again for catching up.
+    :param timeout: seconds, or a ``timedelta``, to wait for ``full_copy``, and the same again for
+        ``caught_up``.
     :param until: the last part to run; ``delete`` runs all of them.
     :param replace: replacements of parts by name: a function that creates a task from the job IDs of the
         previous task; ``None`` omits the part.
@@ -261,13 +262,13 @@ def drs_disaster_recovery(
     The parts are ``create``, ``test_connections``, ``configure``, ``precheck``, ``wait_until_passed``,
     ``start``, ``full_copy``, ``caught_up``, ``stop`` and ``delete``.
 
-    With *dual_active* these are the parts of the forward jobs. Between ``caught_up`` and ``stop`` follow
-    ``backward_test_connections``, ``backward_configure``, ``backward_start`` and ``backward_caught_up`` for
-    the backward jobs, whose source is the destination of the forward jobs; they need no pre-check. ``stop``
-    and ``delete`` then apply to the parents. A replacement of ``create`` must push the XComs
-    ``backward_job_ids`` and ``parent_job_ids``, like ``DrsCreateJobsOperator``.
+    With *dual_active*, these are the parts of the forward jobs. The parts of the backward jobs run between
+    ``caught_up`` and ``stop``: ``backward_test_connections``, ``backward_configure``, ``backward_start`` and
+    ``backward_caught_up``. The source of a backward job is the destination of its forward job; it does not
+    need a pre-check. ``stop`` and ``delete`` then apply to the parents. A replacement of ``create`` must push
+    the XComs ``backward_job_ids`` and ``parent_job_ids``, like ``DrsCreateJobsOperator``.
 
-    :param dual_active: the jobs have ``multi_write``.
+    :param dual_active: the jobs are dual-active pairs, created with ``multi_write``.
 
     The other arguments are those of :func:`drs_migration`.
     """

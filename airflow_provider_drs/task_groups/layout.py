@@ -62,4 +62,4 @@ def _output(task: Any) -> Any:
 def _refuse_unknown(argument: str, names: Sequence[str] | Replacements, parts: Mapping[str, Part]) -> None:
     unknown = [name for name in names if name not in parts]
     if unknown:
-        raise ValueError(f"{argument}: {', '.join(unknown)} is not a part. Parts: {', '.join(parts)}.")
+        raise ValueError(f"{argument}: {', '.join(unknown)} is unknown: expected one of {', '.join(parts)}.")

@@ -188,7 +188,7 @@ class _NetworkChecks:
         except ssl.SSLCertVerificationError as error:
             return self._explain(error)
         except (OSError, http.client.HTTPException) as error:
-            message = f"{self._host}:{self._port} does not speak TLS ({_describe(error)})."
+            message = f"the TLS handshake with {self._host}:{self._port} failed ({_describe(error)})."
             return self._finding(
                 "TLS", State.FAIL, message, f"Check the port and the scheme of {self._field}."
             )
@@ -204,7 +204,8 @@ class _NetworkChecks:
         if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
             message = f"the certificate is valid only from {shown.get('begins')} to {shown.get('ends')}."
             remedy = (
-                "Check this machine's clock. If it is correct, the operator of the endpoint must renew it."
+                "Check this machine's clock. If it is correct, ask the endpoint's operator to renew the "
+                "certificate."
             )
         elif error.verify_code in (_WRONG_NAME, _WRONG_ADDRESS):
             message = f"the certificate is for {names}, not for {self._host}."
@@ -212,8 +213,8 @@ class _NetworkChecks:
         else:
             message = f"the certificate's issuer {issuer} is not trusted ({error.verify_message})."
             remedy = (
-                "Set extra.verify to the path of a CA bundle with this issuer. A TLS-inspecting proxy has "
-                "its own issuer."
+                "Set extra.verify to the path of a CA bundle that contains this issuer. If a proxy "
+                "inspects TLS, the issuer is that of the proxy."
             )
         return self._finding("TLS", State.FAIL, message, remedy)
 
@@ -259,10 +260,12 @@ class _NetworkChecks:
         if abs(skew_s) < _NOTABLE_SKEW_S:
             yield self._finding("clock", State.OK, "this machine's clock is correct.")
         elif self._settings.auth is Auth.AKSK and abs(skew_s) >= _SIGNATURE_SKEW_S:
-            remedy = "Set the clock: signatures that are 15 minutes off are rejected."
+            remedy = "Synchronize the clock: DRS rejects signatures that are 15 minutes off."
             yield self._finding("clock", State.FAIL, message, remedy)
         else:
-            yield self._finding("clock", State.WARN, message, "Set the clock: certificates depend on it.")
+            yield self._finding(
+                "clock", State.WARN, message, "Synchronize the clock: TLS checks depend on it."
+            )
 
     def _open(self, context: ssl.SSLContext | None = None) -> Any:
         """
@@ -313,8 +316,8 @@ def _explain_iam(settings: Settings, error: DrsError) -> Finding:
             f"Check extra.{field} (a project belongs to one region), or ask for a role in the project.",
         )
     if isinstance(error, DrsResponseError) or error.http_status in _NOT_THERE:
-        message = f"{settings.iam_url} responds, but is not an IAM ({error})."
-        remedy = "Check extra.iam_endpoint: the base URL of an IAM, with or without /v3."
+        message = f"{settings.iam_url} responds, but is not an IAM endpoint ({error})."
+        remedy = "Set extra.iam_endpoint to the base URL of IAM, with or without /v3."
         return Finding("IAM", State.FAIL, message, remedy)
     return Finding("IAM", State.FAIL, str(error))
 
@@ -352,13 +355,13 @@ def _explain_drs(settings: Settings, error: DrsError) -> Finding:
             f"Ask the account's administrator to grant {needed}, and the permissions of the operators that "
             "you use (drs doctor --permissions lists them)."
         )
-        return Finding("DRS permission", State.FAIL, f"DRS rejects the {who} ({error}).", remedy)
+        return Finding("DRS permission", State.FAIL, f"DRS denied access to the {who} ({error}).", remedy)
     if isinstance(error, DrsAuthError):
         return Finding("DRS credentials", State.FAIL, str(error))
     is_foreign = error.http_status in _NOT_THERE and not str(error.error_code).startswith("DRS.")
     if isinstance(error, DrsResponseError) or is_foreign:
         message = f"{settings.drs_url} responds, but is not DRS ({error})."
-        remedy = "Check host: the DRS endpoint of your region, not a console, portal or proxy."
+        remedy = "Set host to the DRS endpoint of your region, not to a console, portal or proxy."
         return Finding("DRS", State.FAIL, message, remedy)
     return Finding("DRS", State.FAIL, str(error))
 

@@ -234,7 +234,7 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Stack) -> Non
 
     # Lost responses may cost another attempt.
     assert fast.airflow.try_number(migration, run_id, "start") >= 2
-    assert "was started before" in fast.airflow.log(migration, run_id, "start")
+    assert "was already started" in fast.airflow.log(migration, run_id, "start")
     applied = Counter(entry["operation"] for entry in fast.drs.journal() if entry["applied"])
     assert (applied["BatchCreateJobs"], applied["BatchStartJobs"]) == (1, 1)
     assert "shop-migration" not in {job["name"] for job in fast.drs.jobs}

@@ -130,9 +130,9 @@ def test_start_refuses_unchecked_jobs(drs: Drs, emulator: Emulator) -> None:
 
     assert refused.code == 1
     assert f"orders-migration-02 ({second}): the pre-check has not passed: it has no result" in refused.out
-    assert refused.out.endswith(f"Not started, because another job was refused: {first}\n")
+    assert refused.out.endswith(f"Not started because another job was refused: {first}\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
-    assert (again.code, "started before" in again.out) == (0, True)
+    assert (again.code, "already started" in again.out) == (0, True)
     assert [job["starts"] for job in emulator.jobs[:2]] == [1, 0]
 
 
@@ -168,7 +168,7 @@ def test_past_start_time_adopts_running_jobs(drs: Drs, emulator: Emulator) -> No
     again = drs("start", emulator.job_ids[0], "--at", "2020-01-01T00:00:00Z")
     senseless = drs("start", emulator.job_ids[0], "--at", "2020-01-01T00:00:00")
 
-    assert (again.code, "started before" in again.out) == (0, True)
+    assert (again.code, "already started" in again.out) == (0, True)
     assert senseless.code == 2
 
 
@@ -196,7 +196,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
         (["precheck"], "JOB"),
         (["status", "not a job"], "is 'not a job': expected a DRS job ID"),
         (["precheck", "x", "--mode", "forFun"], "--mode"),
-        (["precheck", "x", "--interval", "0"], "expected seconds above 0"),
+        (["precheck", "x", "--interval", "0"], "expected a number of seconds greater than 0"),
         (["precheck", "x", "--alarms", "no-such-file"], "cannot read 'no-such-file'"),
         (["status", "x", "--conn-id", "unknown"], "connection 'unknown' is not defined"),
         (["dance"], "dance"),
@@ -265,7 +265,7 @@ def test_ctrl_c_ends_the_wait(drs: Drs, emulator: Emulator, monkeypatch: pytest.
     done = drs("precheck", emulator.job_ids[0], "--wait")
 
     assert done.code == 130
-    assert "Jobs in DRS continue" in done.err
+    assert "Jobs and pre-checks continue in DRS" in done.err
 
 
 def test_control_characters_are_escaped(drs: Drs, emulator: Emulator) -> None:

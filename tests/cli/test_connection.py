@@ -62,7 +62,7 @@ def test_variables_of_every_kind_are_read() -> None:
 
 
 def test_error_names_the_variable() -> None:
-    with pytest.raises(DrsConfigError, match="DRS_REGION is missing") as caught:
+    with pytest.raises(DrsConfigError, match="the project is missing. Set DRS_REGION") as caught:
         find_settings(None, {"DRS_LOGIN": "user", "DRS_PASSWORD": SECRET, "DRS_DOMAIN_NAME": "domain"})
 
     assert "extra" not in str(caught.value)

@@ -51,7 +51,7 @@ def _parse_result(task_ids: dict[str, str], body: Any, page: int = 1) -> Any:
     [
         ({"data": "words", "tables": {"shop": []}}, "data 'words' is invalid"),
         ({"objects": False}, "nothing to compare"),
-        ({"tables": {"shop": []}}, "tables: only valid for a comparison of data"),
+        ({"tables": {"shop": []}}, "tables: only valid for a data comparison"),
         ({"compare_mode": "quick_comparison", "start_time_ms": 1}, "compare_mode, start_time: only valid"),
         ({"conflict_policy": "fight"}, "conflict_policy 'fight' is invalid"),
         ({"data": "lines"}, "tables is not set"),

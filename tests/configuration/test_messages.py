@@ -122,7 +122,7 @@ def test_table_can_have_one_rule() -> None:
             for value in ([], [7], [""], [".x"], {"shop": 7}, 7, [{"name": "x"}])
         ),
         *((read_transformations, value, "rules is invalid") for value in ([], WINDOW, "rules", 7)),
-        (read_policies, {"conflict_policy": None}, "conflict_policy: set at least one"),
+        (read_policies, {"conflict_policy": None}, "set at least one of conflict_policy"),
         (read_policies, {"conflict_policy": "wait"}, "conflict_policy 'wait' is invalid"),
         (read_changes, {"password": "x"}, "changes: password cannot be changed"),
         (read_changes, ["name"], "changes is invalid"),

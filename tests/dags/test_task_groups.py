@@ -131,7 +131,7 @@ def test_omitted_part_does_not_mix_up_jobs() -> None:
 
 @pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])
 def test_unknown_part_is_rejected(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="dawn is not a part. Parts: create"):
+    with pytest.raises(ValueError, match="dawn is unknown: expected one of create"):
         _lay_out(drs_migration, JOB, **ENDS, **options)
 
 

@@ -166,7 +166,7 @@ def test_state_file_permissions(file: Path) -> None:
         (b"[1]", "not a state file of the emulator"),
         (pickle.dumps(print), "not a state file of the emulator"),
         (json.dumps({"version": state._VERSION, "clock": {}}).encode(), "not a state file of the emulator"),
-        (b'{"version": "0.0.0"}', "written by another version"),
+        (b'{"version": "0.0.0"}', "written by another emulator version"),
     ],
 )
 def test_invalid_state_file_is_rejected(
@@ -250,7 +250,7 @@ def test_state_of_other_version_is_rejected(file: Path, monkeypatch: pytest.Monk
     Server(state=file)
     monkeypatch.setattr(state, "_VERSION", "0.0.0")
 
-    with pytest.raises(ValueError, match="written by another version. Remove it"):
+    with pytest.raises(ValueError, match="written by another emulator version. Delete the file"):
         Server(state=file)
 
 

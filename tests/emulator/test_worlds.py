@@ -97,5 +97,5 @@ def test_command_rejects_invalid_world(tmp_path: Path, text: str, capsys: pytest
 
 
 def test_world_and_seeds_are_exclusive() -> None:
-    with pytest.raises(ValueError, match="already defines"):
+    with pytest.raises(ValueError, match="cannot be combined with jobs, plans or faults"):
         Emulator(world=json.loads(SAMPLE.read_text()), seeds=[])

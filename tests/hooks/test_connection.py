@@ -166,7 +166,7 @@ def test_missing_password_of_form_is_explained(connect: Any) -> None:
 
     assert not works
     assert message.startswith("password is empty.")
-    assert message.endswith("enter it again to test it.")
+    assert message.endswith("Enter them again to test the connection.")
 
 
 def test_airflow_loads_the_form() -> None:

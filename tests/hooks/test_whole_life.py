@@ -156,7 +156,7 @@ def test_failed_source_skips_the_destination(emulator: Emulator, hook: Any) -> N
 
 
 def test_missing_endpoint_is_rejected(hook: Any) -> None:
-    with pytest.raises(DrsConfigError, match="source, target"):
+    with pytest.raises(DrsConfigError, match="neither source nor target"):
         hook.validate_connections(["a"])
     with pytest.raises(DrsConfigError, match="changes"):
         hook.modify_jobs(["a"])
@@ -256,7 +256,7 @@ def test_parameters_are_compared_and_changed(emulator: Emulator, hook: Any) -> N
 def test_invalid_parameters_are_rejected(emulator: Emulator, hook: Any) -> None:
     job_id, other = emulator.job_ids[0], emulator.seed_job(engine_type="mongodb")
 
-    assert "no parameter color" in str(hook.modify_parameters([job_id], {"color": 1})[job_id])
+    assert "unknown parameter color" in str(hook.modify_parameters([job_id], {"color": 1})[job_id])
     assert hook.modify_parameters([job_id], {"max_connections": 1})[job_id].error_code == "DRS.M00202"
     assert isinstance(hook.modify_parameters([other], {"max_connections": 1})[other], DrsJobStateError)
     emulator.inject("no_permission", operation="BatchShowParams", times=None)

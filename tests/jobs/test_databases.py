@@ -135,5 +135,5 @@ def test_cloud_instance_requires_region() -> None:
 
 def test_missing_endpoint_of_a_job_is_an_error() -> None:
     assert endpoint_of({"a": SOURCE}, "a") is SOURCE
-    with pytest.raises(DrsConfigError, match="b: no endpoint given"):
+    with pytest.raises(DrsConfigError, match="b: no connection is set"):
         endpoint_of({"a": SOURCE}, "b")

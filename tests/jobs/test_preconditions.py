@@ -95,7 +95,7 @@ def test_rule_matches_the_api_document(rule: Any) -> None:
         ("set_policies", _job(), "Only sync jobs support this"),
         ("set_definers", _job(engine="postgresql"), "with engine postgresql"),
         ("compare_parameters", _job(job_direction="down"), "with job_direction down"),
-        ("set_flow_control", _job(task_type="INCR_TRANS"), "Only a full copy can be limited"),
+        ("set_flow_control", _job(task_type="INCR_TRANS"), "Only jobs with a full copy support this"),
         ("test_cluster", _job(parent_id="p"), "Use its parent, p"),
         ("switch_over", _job(db_use_type="sync", parent_id="p"), "Use its parent, p"),
         (

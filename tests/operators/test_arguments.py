@@ -114,7 +114,7 @@ def test_durations_are_seconds_or_timedelta(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "5", True, None, datetime.timedelta()])
 def test_invalid_duration_is_rejected(value: Any) -> None:
-    with pytest.raises(ValueError, match="timeout is .*: expected seconds above 0, or a timedelta"):
+    with pytest.raises(ValueError, match="timeout is .*: expected more than 0 seconds, or a timedelta"):
         read_duration("timeout", value)
 
 

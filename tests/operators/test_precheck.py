@@ -56,7 +56,7 @@ def test_duplicates_are_ignored_with_a_warning(
     job_id = emulator.job_ids[0]
 
     assert _operator([job_id, job_id]).execute(context) == [job_id]
-    assert f"job_ids: duplicates are ignored: {job_id}" in log_lines()
+    assert f"Ignoring duplicate job IDs in job_ids: {job_id}" in log_lines()
 
 
 @pytest.mark.parametrize("bad", [[], "", "[]", None, ["a b"], [None], {"a": 1}])
@@ -130,7 +130,7 @@ def test_backward_job_without_precheck_is_returned(
 
     assert context["ti"].xcoms["precheck_submissions"][0]["status"] == "not needed"
     assert emulator.journal("BatchCheckJobs") == []
-    assert any("needs no pre-check" in line for line in log_lines())
+    assert any("does not need a pre-check" in line for line in log_lines())
 
 
 def test_check_preconditions_false(emulator: Emulator, context: dict[str, Any]) -> None:
@@ -256,5 +256,5 @@ def test_killed_wait_resumes_on_retry(emulator: Emulator, context: dict[str, Any
 
 @pytest.mark.parametrize("option", [{"poke_interval": 0}, {"timeout": -1}])
 def test_invalid_intervals_are_rejected_when_parsed(option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="more than 0"):
         _operator("a", **option)

@@ -389,7 +389,7 @@ def test_cluster_is_tested_by_its_parent(
     [
         ({"extra": "[]"}, "extra is not a JSON object"),
         ({"extra": "{"}, "extra is not a JSON object"),
-        ({"extra": {"region": 7}}, r"extra\.region must be a text"),
+        ({"extra": {"region": 7}}, r"extra\.region must be a string"),
         ({"extra": {"ssl_link": "perhaps"}}, r"extra\.ssl_link must be true or false"),
         ({"password": ""}, "password missing"),
     ],

@@ -45,5 +45,5 @@ def test_unknown_item_has_general_texts() -> None:
     """The set of items is open."""
     text = explain("brandNewCheck")
 
-    assert "does not know" in text.problem
+    assert "is not in the catalog" in text.problem
     assert text.url.endswith("index.html")

@@ -57,10 +57,10 @@ def test_table_has_errors_and_items_with_their_details() -> None:
         f"    problem: {check.problem}",
         f"    fix: {check.fix}",
         f"    manual: {check.url}",
-        f"job-3  not needed  {'-':{len(title)}}  passed or started before, or its forward job is replicating",
+        f"job-3  not needed  {'-':{len(title)}}  already passed or started, or its forward job is replicating",
         f"job-4  ERROR       {'-':{len(title)}}  X.1",
         "    unreachable",
-        f"job-5  FAILED      {'-':{len(title)}}  DRS returned no failed item",
+        f"job-5  FAILED      {'-':{len(title)}}  DRS returned no failed check item",
         "    fix: Open the job's pre-check page in the DRS console.",
         "6 jobs: 1 pending, 2 passed, 3 failed",
     ]
@@ -104,7 +104,7 @@ def test_summary_names_the_first_failed_jobs() -> None:
     assert summarize_failures(reports, AlarmPolicy()).splitlines() == [
         f"a: {label_item('srcDbConnection')}",
         "b: DrsUnavailableError",
-        "c: DRS returned no failed item",
+        "c: DRS returned no failed check item",
     ]
     assert summarize_failures(reports[:1] * 500, AlarmPolicy()).splitlines()[5:] == ["and 495 more"]
 

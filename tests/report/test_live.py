@@ -117,8 +117,8 @@ def test_hanging_drs_is_reported(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"password": "wrong-and-secret"}, "DRS rejects the credentials of the connection"),
-        ({"extra": {"auth": "no-such-way"}}, "the connection does not work on this server"),
+        ({"password": "wrong-and-secret"}, "DRS or IAM rejected the credentials of the connection"),
+        ({"extra": {"auth": "no-such-way"}}, "the DRS connection is invalid on this API server; see its log"),
         ({"host": "http://127.0.0.1:9", "extra": {"retry_timeout": 0.1}}, "DRS does not respond"),
     ],
 )

@@ -139,8 +139,8 @@ def test_waivers_accept_alarms_until_they_expire(
     lines = "\n".join(log_lines())
     assert "ALARM (accepted: waiver until 2999-12-31)" in lines
     assert "waiver: the triggers are created again after the cut-over" in lines
-    assert "Waiver expired and ignored: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
-    assert "Waiver not needed: no-such-item" in lines
+    assert "Waiver ignored, because it has expired: srcTriggerAndEventCheck of *, until 2026-01-31" in lines
+    assert "Waiver not used, because no alarm matched it: no-such-item" in lines
     assert "unknown check item no-such-item" in lines
 
 

@@ -90,7 +90,7 @@ def _project() -> str:
         ({}, {"iam_endpoint": "https://iam.no-such-host.invalid"}, "IAM DNS", "extra.iam_endpoint"),
         ({}, {"iam_endpoint": "DEAD"}, "IAM connection", "the firewall, and whether a proxy is required"),
         ({"host": "DEAD"}, {}, "DRS connection", "cannot connect to 127.0.0.1:"),
-        ({"host": "TLS"}, {}, "DRS TLS", "does not speak TLS"),
+        ({"host": "TLS"}, {}, "DRS TLS", "the TLS handshake with"),
         ({"password": SECRET}, {}, "IAM credentials", "Check login, password, domain_name"),
         ({"login": "unknown"}, {}, "IAM credentials", "rejected user 'unknown'"),
         ({}, {"domain_name": "another-account"}, "IAM credentials", "domain 'another-account'"),
@@ -164,7 +164,7 @@ def tls_server(tmp_path: Path) -> Callable[..., tuple[RecordingServer, Certifica
     [
         ((), {}, False, "issuer OU=local CA,O=drs-emulator"),
         (("drs.example",), {}, True, "is for drs.example, not for 127.0.0.1"),
-        ((), {"lifetime": -datetime.timedelta(days=3)}, True, "the operator of the endpoint must renew it"),
+        ((), {"lifetime": -datetime.timedelta(days=3)}, True, "operator to renew the certificate"),
     ],
 )
 def test_invalid_certificate_is_described(

@@ -80,7 +80,7 @@ class Iam:
         :raises ValueError: the lifetime is invalid.
         """
         if isinstance(lifetime_s, bool) or not isinstance(lifetime_s, int | float) or lifetime_s <= 0:
-            raise ValueError(f"lifetime_s must be a number above 0, not {lifetime_s!r}")
+            raise ValueError(f"lifetime_s must be greater than 0, not {lifetime_s!r}")
         access_key = f"EMULATEDTEMPORARY{len(self._temporary_keys):03}"
         keys = Keys(access_key, secrets.token_hex(20), secrets.token_hex(200), self._clock.now() + lifetime_s)
         self._temporary_keys[access_key] = keys

@@ -81,7 +81,9 @@ class Server:
             raise ValueError(f"clock must be 'real' or 'manual', not {clock!r}")
         self._make_clock: Callable[[], Clock] = lambda: Clock(manual=clock == "manual", speed=speed)
         if world is not None and (seeds is not None or plans or faults):
-            raise ValueError("a world already defines jobs, plans and faults; do not combine them")
+            raise ValueError(
+                "world cannot be combined with jobs, plans or faults. Define them in the world file."
+            )
         initial = self._initial = (
             InitialWorld(jobs=seeds, plans=plans or {}, faults=faults) if world is None else read_world(world)
         )

@@ -60,14 +60,15 @@ class ComparisonSpec(Value, frozen=True):
             check_choice("data", self.data, ("lines", "contents"))
         check_choice("conflict_policy", self.conflict_policy, ("keep", "cancel"))
         if not self.objects and not self.data:
-            raise DrsConfigError("objects, data: nothing to compare. Set at least one of them.")
+            raise DrsConfigError("nothing to compare: set objects=True, data, or both.")
         unused = ("tables", "compare_mode", "start_time_ms") if not self.data else ()
         if names := [name.removesuffix("_ms") for name in unused if getattr(self, name) is not None]:
-            raise DrsConfigError(f"{', '.join(names)}: only valid for a comparison of data. Set data, too.")
+            raise DrsConfigError(f"{', '.join(names)}: only valid for a data comparison. Set data as well.")
         if self.data and not self.tables and self.compare_mode is None:
             raise DrsConfigError(
                 "tables is not set: a comparison of data needs the tables of each database, for example "
-                "{'shop': ['orders']}. Or set compare_mode='quick_comparison' if the account has it enabled."
+                "{'shop': ['orders']}. Or set compare_mode='quick_comparison' if it is enabled for your "
+                "account."
             )
 
     @property

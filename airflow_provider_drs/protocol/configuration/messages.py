@@ -104,7 +104,9 @@ def read_windows(windows: Any) -> list[dict[str, Any]]:
         row = _read_window(f"windows[{n}]", window)
         hours = _hours(int(row["begin"][:2]), int(row["end"][:2]))
         if not taken.isdisjoint(hours):
-            raise DrsConfigError(f"windows[{n}] ({row['begin']}-{row['end']}) overlaps another window.")
+            raise DrsConfigError(
+                f"windows[{n}] ({row['begin']}-{row['end']}) overlaps another window. Change its times."
+            )
         taken |= hours
         rows.append(row)
     return rows
@@ -117,7 +119,7 @@ def _read_window(place: str, window: object) -> dict[str, Any]:
         if is_span and speed.isdigit() and int(speed) in _SPEEDS:
             return {"begin": begin, "end": end, "speed": str(int(speed)), "is_utc": True}
     raise DrsConfigError(
-        f'{place} is invalid: expected begin ("08:00"), another end ("17:59", with minutes 59) and speed '
+        f'{place} is invalid: expected begin ("08:00"), end ("17:59", always with minutes 59) and speed '
         f"({_SPEEDS.start}-{_SPEEDS.stop - 1} MB/s), in UTC."
     )
 
@@ -135,7 +137,7 @@ def read_policies(policies: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in policies.items() if value is not None}
     if not given:
-        raise DrsConfigError(f"{', '.join(policies)}: set at least one of them.")
+        raise DrsConfigError(f"no policy is set: set at least one of {', '.join(policies)}.")
     for name in given.keys() & _POLICY_CHOICES.keys():
         check_choice(name, given[name], _POLICY_CHOICES[name])
     return given
@@ -157,7 +159,7 @@ def read_transformations(rules: object) -> list[dict[str, Any]]:
         names = {table["id"].replace(_SEPARATOR, ".") for table in row["object_info"]}
         names |= {row["config_transformation"]["db_table_name"]} if "config_transformation" in row else set()
         if repeated := sorted(seen & names):
-            raise DrsConfigError(f"rules: {repeated[0]} is in more than one rule. A table can have one rule.")
+            raise DrsConfigError(f"rules: {repeated[0]} is in more than one rule. Use one rule per table.")
         seen |= names
     return rows
 
@@ -222,5 +224,7 @@ def read_changes(changes: object) -> dict[str, Any]:
         raise DrsConfigError(f"changes is invalid: expected a mapping, not {type(changes).__name__}.")
     unknown = [str(name) for name in changes if name not in _CHANGES]
     if unknown:
-        raise DrsConfigError(f"changes: {', '.join(unknown)} cannot be changed, only {', '.join(_CHANGES)}.")
+        raise DrsConfigError(
+            f"changes: {', '.join(unknown)} cannot be changed. Use only {', '.join(_CHANGES)}."
+        )
     return dict(changes)

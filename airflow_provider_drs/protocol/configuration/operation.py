@@ -114,7 +114,7 @@ def _given_ends(source: Endpoints | None, target: Endpoints | None) -> dict[str,
     ends = {"source": source, "target": target}
     given = {end: endpoints for end, endpoints in ends.items() if endpoints is not None}
     if not given:
-        raise DrsConfigError("source, target: set at least one of them.")
+        raise DrsConfigError("neither source nor target is set. Set at least one of them.")
     return given
 
 

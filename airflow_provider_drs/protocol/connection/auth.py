@@ -196,7 +196,7 @@ def parse_token(document: Mapping[str, Any], response: Response, settings: Setti
     project = body.get("project")
     project_id = settings.project_id or (project.get("id") if isinstance(project, Mapping) else None)
     if not project_id:
-        raise DrsResponseError("the response of IAM has no project; set extra.project_id of the connection")
+        raise DrsResponseError("the IAM response has no project. Set extra.project_id of the connection")
     if not WORD.fullmatch(str(project_id)):
         raise DrsResponseError("the response of IAM has an invalid project")
     expires_at = _read_instant(body, "expires_at")

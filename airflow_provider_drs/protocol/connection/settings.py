@@ -80,7 +80,7 @@ class Place:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-#: The endpoints by cloud and region; an empty region stands for all other regions of the cloud.
+#: The endpoints by cloud and region; an empty region means all other regions of the cloud.
 PLACES: Mapping[tuple[str, str], Place] = {
     ("otc", ""): Place("otc.t-systems.com"),
     ("otc", "eu-ch2"): Place("sc.otc.t-systems.com", {"iam": "iam-pub"}),
@@ -313,19 +313,24 @@ class _Reader:
             raise self._error(f"password is empty. With extra.auth={auth.value}, set it to {password_means}.")
         if auth is not Auth.PASSWORD and not (_is_header_text(login or "") and _is_header_text(password)):
             raise self._error(
-                "login or password has a line break or another character that is not allowed in a header, "
-                "or begins or ends with a space. Remove it."
+                "login or password contains a character that is not allowed in an HTTP header, such as a "
+                "line break, or starts or ends with a space. Remove this character."
             )
 
     def _check_project(self, auth: Auth, project_id: str, project_name: str) -> None:
         if auth is Auth.TOKEN and not project_id:
             raise self._error(f"extra.project_id is missing. It is required with extra.auth={auth.value}.")
         if not project_id and not project_name:
-            raise self._error("extra.region is missing. Set it, extra.project_name or extra.project_id.")
+            raise self._error(
+                "the project is missing. Set extra.region, extra.project_name or extra.project_id."
+            )
 
     def _check_domain(self, domain_name: str, domain_id: str) -> None:
         if not domain_name and not domain_id:
-            raise self._error("extra.domain_name is missing. Set it, or domain_id, to the user's account.")
+            raise self._error(
+                "extra.domain_name is missing. Set it, or extra.domain_id, to the account that owns the "
+                "IAM user."
+            )
         if domain_name and domain_id:
             raise self._error("extra.domain_name and extra.domain_id are both set. Remove one of them.")
 
@@ -347,7 +352,7 @@ class _Reader:
             return self._url("extra.iam_endpoint", given, "https", None).removesuffix("/v3")
         if not region:
             raise self._error(
-                "extra.region is missing. Set it, or the base URL of IAM as extra.iam_endpoint."
+                "extra.region is missing. Set it, or set extra.iam_endpoint to the base URL of IAM."
             )
         return cloud.endpoint("iam", region)
 
@@ -365,7 +370,7 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self._error(f"{name} is not an http(s) URL or host[:port].")
         if "@" in parts.netloc or "?" in text or "#" in text:
-            raise self._error(f"{name} must have a scheme, host, port and path only.")
+            raise self._error(f"{name} must not have a user, query or fragment.")
         # urlsplit removes line breaks and tabs, so the given text is checked, too.
         is_plain = _is_header_text(text) and " " not in text
         if not (is_plain and _NETLOC.fullmatch(parts.netloc) and _PATH.fullmatch(parts.path)):

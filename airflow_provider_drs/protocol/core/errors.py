@@ -109,26 +109,29 @@ class DrsPermissionError(DrsError):
     """The credentials are valid, but the user lacks a permission."""
 
     remedy = (
-        "Ask the account's administrator for the DRS permissions of this operation (IAM policy, project)."
+        "Ask the account's administrator to grant the DRS permissions for this operation in this "
+        "project (IAM)."
     )
 
 
 class DrsRequestError(DrsError):
     """The service rejected the request; a retry has the same result."""
 
-    remedy = "Fix what the message names, then run the task again."
+    remedy = "Fix the cause that DRS reports, then run the task again."
 
 
 class DrsJobNotFoundError(DrsRequestError):
     """The job does not exist in this project, or it was deleted."""
 
-    remedy = "Check the job ID, and that the connection has the region and project of the job."
+    remedy = "Check the job ID, and that the connection specifies the region and project of the job."
 
 
 class DrsJobStateError(DrsRequestError):
     """The status of the job does not allow the action."""
 
-    remedy = "Check the job's status in the DRS console, and run the task again when it allows the action."
+    remedy = (
+        "Check the job's status in the DRS console. Run the task again when the status allows the action."
+    )
 
 
 class DrsThrottledError(DrsError):
@@ -153,7 +156,7 @@ class DrsResponseError(DrsError):
     is_transient = True
     remedy = (
         "Check that the connection's host is the DRS endpoint, not a proxy or a portal. "
-        "If it is, report this with the request ID."
+        "If the host is correct, report this error to the service's support with the request ID."
     )
 
 

@@ -47,7 +47,10 @@ def check_job_ids(job_ids: Iterable[object]) -> tuple[str, ...]:
     if not _are_job_ids(listed):
         for position, job_id in enumerate(listed):
             check_job_id(job_id, f"job_ids[{position}]")
-        raise DrsConfigError("job_ids is empty: give at least one DRS job ID.")
+        raise DrsConfigError(
+            "job_ids is empty: expected at least one DRS job ID. To skip the task instead, set "
+            "on_empty='skip'."
+        )
     return tuple(dict.fromkeys(listed))
 
 
@@ -99,7 +102,8 @@ def _read_text(text: str) -> list[object]:
     if isinstance(parsed, (list, tuple)):
         return list(_flatten(parsed))
     raise DrsConfigError(
-        f"job_ids: {quote(text)} starts like a list, but is not a JSON or Python list of IDs."
+        f"job_ids: {quote(text)} is not a valid JSON or Python list of job IDs. Check its brackets and "
+        "quotes."
     )
 
 

@@ -213,7 +213,7 @@ def _read_refusal(
     if response.status == _PROXY_WANTS_LOGIN:
         return _read_failure(request, TransportFailure(FailureKind.PROXY_REFUSED, "HTTP 407"))
     error = make_error(
-        f"{request.service.value} refuses {request.subject}",
+        f"{request.service.value} rejected {request.subject}",
         operation=request.operation,
         http_status=response.status,
         error_code=code,

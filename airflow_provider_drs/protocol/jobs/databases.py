@@ -111,7 +111,9 @@ def endpoint_of(endpoints: Endpoints, job_id: str) -> Endpoint:
     if isinstance(endpoints, Endpoint):
         return endpoints
     if job_id not in endpoints:
-        raise DrsConfigError(f"{job_id}: no endpoint given. Give one per job, or one for all jobs.")
+        raise DrsConfigError(
+            f"{job_id}: no connection is set. Specify one connection for all jobs, or one per job."
+        )
     return endpoints[job_id]
 
 
@@ -152,8 +154,8 @@ def check_endpoint(endpoint: Endpoint, end: str, job: JobDetails) -> Endpoint:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise DrsConfigError(
-            f"{full.name}: {', '.join(missing)} missing, required for the {end} of job {job.job_id}. "
-            "Set it in the Airflow connection.",
+            f"{full.name}: {', '.join(missing)} missing, but required for the {end} of job {job.job_id}. "
+            "Add the missing fields to the Airflow connection.",
             job_ids=(job.job_id,),
         )
     return full

@@ -115,7 +115,8 @@ class DelayWatch(Watch):
             return answer
         if _is_copy_alone(answer):
             return make_error(
-                f"{job_id}: full copy complete; with task_type FULL_TRANS it does not replicate",
+                f"{job_id}: full copy complete; a job with task_type FULL_TRANS has no incremental "
+                "replication",
                 job_ids=(job_id,),
                 error_class=DrsJobStateError,
                 remedy="Wait for FULL_TRANSFER_COMPLETE instead (DrsJobStatusSensor).",

@@ -310,6 +310,6 @@ def _read_instant_ms(start_time: object) -> int:
         if moment_ms in _PLAUSIBLE_MS:
             return moment_ms
     raise ValueError(
-        f"start_time {quote(start_time)} is invalid. Use a datetime with a time zone, an ISO 8601 string "
-        "with one, or epoch milliseconds."
+        f"start_time {quote(start_time)} is invalid. Use a datetime or an ISO 8601 string, each with a time "
+        "zone, or epoch milliseconds."
     )

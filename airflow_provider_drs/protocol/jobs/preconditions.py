@@ -137,21 +137,22 @@ _TABLE = (
          backward=Backward.ALLOWED),
     Rule("test_cluster", "BatchValidateClustersConnections", "tested in cluster mode", "drs_03_0106",
          _CONFIGURING, _STARTED, takes_child=False),
-    Rule("configure", "BatchUpdateJob", "given its databases", "drs_03_0107", _CONFIGURING, _STARTED),
+    Rule("configure", "BatchUpdateJob", "configured", "drs_03_0107", _CONFIGURING, _STARTED),
     Rule("modify", "BatchUpdateJob", "modified", "drs_03_0107"),
-    Rule("select", "BatchSetObjects", "given its objects", "drs_03_0109", _CONFIGURING, _STARTED,
+    Rule("select", "BatchSetObjects", "configured (objects)", "drs_03_0109", _CONFIGURING, _STARTED,
          uses=(MIGRATION, SYNC)),
     # The page has the selection before the start only. The objects of a running synchronization can be
     # edited, according to the user guide (drs_10_0009) and the restart with is_sync_re_edit.
-    Rule("edit", "BatchSetObjects", "given other objects", "drs_03_0109",
+    Rule("edit", "BatchSetObjects", "configured (other objects)", "drs_03_0109",
          frozenset({CONFIGURATION, INCRE_TRANSFER_STARTED}), uses=(SYNC,)),
-    Rule("set_definers", "BatchSetDefiner", "given its definers", "drs_03_0135", _CONFIGURING, _STARTED,
+    Rule("set_definers", "BatchSetDefiner", "configured (definers)", "drs_03_0135", _CONFIGURING, _STARTED,
          engine="mysql"),
-    Rule("set_flow_control", "BatchSetSpeed", "limited in speed", "drs_03_0130", not_task_type="INCR_TRANS"),
-    Rule("compare_parameters", "BatchShowParams", "checked for differences", "drs_03_0141", _CONFIGURING,
+    Rule("set_flow_control", "BatchSetSpeed", "configured (flow control)", "drs_03_0130",
+         not_task_type="INCR_TRANS"),
+    Rule("compare_parameters", "BatchShowParams", "compared (parameters)", "drs_03_0141", _CONFIGURING,
          _STARTED, uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
-    Rule("modify_parameters", "UpdateParams", "given parameters", "drs_03_0131", _CONFIGURING, _STARTED,
-         uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
+    Rule("modify_parameters", "UpdateParams", "configured (parameters)", "drs_03_0131", _CONFIGURING,
+         _STARTED, uses=(MIGRATION, DISASTER_RECOVERY), engine="mysql", direction="up"),
     Rule("precheck", "BatchCheckJobs", "pre-checked", "drs_03_0110", _CONFIGURING, _STARTED,
          backward=Backward.NOT_NEEDED),
     # Mode forRetryJob: only newer pages say which statuses allow it, and they differ.
@@ -171,13 +172,13 @@ _TABLE = (
          frozenset({"CREATE_FAILED", "RELEASE_RESOURCE_COMPLETE", "RELEASE_CHILD_TRANSFER_COMPLETE"}),
          frozenset({"DELETED"}), takes_parent=True),
     # The page spells STARTJOB_FAILED; all lists of statuses have START_JOB_FAILED.
-    Rule("change_passwords", "BatchResetPassword", "given new passwords", "drs_03_0134",
+    Rule("change_passwords", "BatchResetPassword", "updated with new passwords", "drs_03_0134",
          _TRANSFERRING | _PAUSED | {"STARTJOBING", "STARTJOB_FAILED", "START_JOB_FAILED"}),
     Rule("compare", "CreateCompareTask", "compared", "drs_03_0136", frozenset({INCRE_TRANSFER_STARTED}),
          uses=(DISASTER_RECOVERY,), engine="mysql"),
-    Rule("set_policies", "BatchSetPolicy", "given policies", "drs_03_0149", _CONFIGURING, _STARTED,
+    Rule("set_policies", "BatchSetPolicy", "configured (policies)", "drs_03_0149", _CONFIGURING, _STARTED,
          uses=(SYNC,), takes_parent=True),
-    Rule("transform", "BatchChangeData", "given data processing rules", "drs_api_0103", _CONFIGURING,
+    Rule("transform", "BatchChangeData", "configured (rules)", "drs_api_0103", _CONFIGURING,
          _STARTED, uses=(SYNC,), takes_parent=True),
     Rule("switch_over", "SwitchVip", "switched over", "drs_03_0147", uses=(SYNC,), self_built=True,
          takes_parent=True, takes_child=False),
@@ -249,7 +250,10 @@ def review(rule: Rule, job: JobDetails, forward: Forward | None = None) -> Readi
 def _check_kind(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
     """Return why the kind of the job does not allow the action, and how to fix it."""
     if job.is_dual_active_parent and not rule.takes_parent:
-        return "because it is the parent of a dual-active pair", "Use its forward and backward jobs."
+        return (
+            "because it is the parent of a dual-active pair",
+            "Use the IDs of its forward and backward jobs.",
+        )
     if job.parent_id and not rule.takes_child:
         return "because it is a subtask", f"Use its parent, {job.parent_id}."
     if rule.uses and job.db_use_type and job.db_use_type not in rule.uses:
@@ -257,9 +261,12 @@ def _check_kind(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
     if rule.engine and job.engine_type and rule.engine not in job.engine_type:
         return f"with engine {job.engine_type}", f"Only {rule.engine} jobs support this."
     if rule.direction and job.job_direction and job.job_direction != rule.direction:
-        return f"with job_direction {job.job_direction}", f"Only {rule.direction} supports this."
+        return (
+            f"with job_direction {job.job_direction}",
+            f"Only jobs with job_direction {rule.direction} support this.",
+        )
     if rule.not_task_type and job.task_type == rule.not_task_type:
-        return f"with task_type {job.task_type}", "Only a full copy can be limited."
+        return f"with task_type {job.task_type}", "Only jobs with a full copy support this."
     if rule.self_built and (instance := _find_instance(job)):
         return (
             f"because its database {instance} is a cloud instance",

@@ -124,7 +124,7 @@ def phase_of(word: str) -> Phase:
 def describe_status(word: str) -> str:
     """Return the status with its meaning."""
     status = STATUSES.get(word)
-    return f"{word} ({status.meaning})" if status else f"{word} (unknown to this version of the provider)"
+    return f"{word} ({status.meaning})" if status else f"{word} (not in the list of this provider version)"
 
 
 def check_statuses(name: str, words: object) -> frozenset[str]:

@@ -205,7 +205,7 @@ def change_passwords(
     passwords = {"source": source_password, "target": target_password}
     given = {end: password for end, password in passwords.items() if password}
     if not given:
-        raise DrsConfigError("source_password and target_password are both None: give at least one.")
+        raise DrsConfigError("source_password and target_password are both None: set at least one.")
 
     def row(end: str, password: str | Mapping[str, str], job: JobDetails) -> Mapping[str, Any]:
         chosen = password if isinstance(password, str) else password.get(job.job_id)

@@ -94,7 +94,7 @@ def _modify(
     unknown = [name for name in values if name not in known]
     if unknown:
         return make_error(
-            f"{job_id}: there is no parameter {', '.join(unknown)}",
+            f"{job_id}: unknown parameter {', '.join(unknown)}",
             operation="UpdateParams",
             job_ids=(job_id,),
             error_class=DrsRequestError,

@@ -47,7 +47,7 @@ def label_item(item: str) -> str:
 
 
 _UNKNOWN = (
-    "This version of the provider does not know the check item; DRS gives the reason.",
+    "The check item is not in the catalog of this provider version. See the reason that DRS returned.",
     "Open the job's pre-check page in the DRS console, and look the item up in the manual.",
 )
 
@@ -56,7 +56,7 @@ CHECKS: dict[str, CheckText] = {
     "dstDbDiskSize": CheckText(
         "Destination storage space",
         "The destination has too little free storage for the data to migrate.",
-        "Scale up the destination's storage to 2.5 times the source data (PostgreSQL, MongoDB: 1.5 times), or to the source data plus 200 GB if that is less. Freed space counts after 2-3 minutes.",
+        "Scale up the destination's storage to 2.5 times the source data (PostgreSQL, MongoDB: 1.5 times), or to the source data plus 200 GB if that is less. If you free up space instead, wait 2-3 minutes before the next pre-check.",
         "disk_space/checking_whether_the_destination_database_has_sufficient_storage_space",
     ),
     "checkIncreSrcDbExistedInDstDb": CheckText(
@@ -120,7 +120,7 @@ CHECKS: dict[str, CheckText] = {
     "isUserRequireSslLink": CheckText(
         "SSL settings of the accounts",
         "The SSL settings of the job do not match what the database accounts require.",
-        "Upload the CA certificate and enable SSL, disable SSL, or use an account without `REQUIRE SSL`. An alarm does not block the migration.",
+        "Do one of the following: upload the CA certificate and enable SSL for the job; disable SSL for the job; use an account without `REQUIRE SSL`. An alarm does not block the migration.",
         "ssl_connections/checking_whether_the_ssl_connection_is_correctly_configured",
     ),
     "sqlModeConsistency": CheckText(
@@ -150,7 +150,7 @@ CHECKS: dict[str, CheckText] = {
     "srcDbBinlogExpireLogsDays": CheckText(
         "Source binary log retention",
         "No retention period is set for the binary log of the source, so that it may be deleted before it is replicated.",
-        "Run `CALL mysql.rds_set_configuration('binlog retention hours', n)` on the source, with n from 1 to 168. Longer is safer if there is storage.",
+        "Run `CALL mysql.rds_set_configuration('binlog retention hours', n)` on the source, with n from 1 to 168. Use a longer period if the source has enough storage.",
         "database_parameters/checking_whether_the_binlog_retention_period_is_set_on_the_source_database",
     ),
     "srcDbBinlogIsOff": CheckText(
@@ -172,7 +172,7 @@ CHECKS: dict[str, CheckText] = {
     ),
     "srcDbNameContainsUnsupportedSymbols": CheckText(
         "Source database names",
-        "Names of source databases contain characters that are not supported: 1-64 lowercase letters, digits, hyphens and underscores are.",
+        "Names of source databases are not valid: only 1-64 lowercase letters, digits, hyphens and underscores are supported.",
         "Rename these databases, or deselect them.",
         "database_configuration_items/checking_whether_the_source_database_name_is_valid",
     ),
@@ -196,7 +196,7 @@ CHECKS: dict[str, CheckText] = {
     ),
     "srcRoutinesWithoutPrivilegeCheck": CheckText(
         "Privileges for stored routines",
-        "The source account must not read some functions or stored procedures.",
+        "The source account is not allowed to read some functions or stored procedures.",
         "Use a source account with the highest privileges.",
         "database_objects/checking_whether_the_source_database_contains_the_functions_or_stored_procedures_that_the_source_database_user_is_not_authorized_to_migrate",
     ),
@@ -209,7 +209,7 @@ CHECKS: dict[str, CheckText] = {
     "srcTriggerAndEventCheck": CheckText(
         "Source triggers and events",
         "The source has triggers or events, which DRS migrates only when the job is stopped.",
-        "Stop the job before you disconnect the source, so that triggers and events are migrated. Then the alarm can be accepted.",
+        "Accept the alarm. At the end of the migration, stop the job before you disconnect the source, so that DRS migrates triggers and events.",
         "database_objects/checking_whether_the_source_database_contains_triggers_or_events",
     ),
     "srcViewNameContainsNonAscii": CheckText(
@@ -290,7 +290,7 @@ CHECKS: dict[str, CheckText] = {
     ),
     "mongoTypeFitTransferMode": CheckText(
         "MongoDB instance type",
-        "The job declares the source as a cluster, and the source is not one.",
+        "The job specifies a cluster as the source, but the source is not a cluster.",
         "Use a cluster as the source, or create the job again with the correct instance type.",
         "database_parameters/checking_whether_the_mongodb_instance_type_matches_the_migration_mode",
     ),
@@ -313,8 +313,8 @@ CHECKS: dict[str, CheckText] = {
         "database_configuration_items/checking_whether_the_shard_key_can_be_obtained_from_the_source_database",
     ),
     "srcMongoInstanceType": CheckText(
-        "MongoDB types of both ends",
-        "One of source and destination is a cluster, the other one a replica set.",
+        "Source and destination MongoDB types",
+        "One of the two databases is a cluster, and the other is a replica set.",
         "Change the type of the source or the destination.",
         "source_db_instance_statuses/checking_whether_the_source_and_destination_databases_are_of_the_same_type",
     ),
@@ -348,14 +348,14 @@ CHECKS: dict[str, CheckText] = {
         "Delete these views on the destination, or select another destination instance.",
     ),
     "rolesDependentCheck": CheckText(
-        "Roles of selected roles",
+        "Inherited roles",
         "Selected roles inherit from roles that are not selected.",
-        "Select the roles that the failure reason lists as well.",
+        "Also select the roles that the failure reason lists.",
     ),
     "usersDependentCheck": CheckText(
         "Roles of selected users",
         "Selected users have roles that are not selected.",
-        "Select the roles that the failure reason lists as well.",
+        "Also select the roles that the failure reason lists.",
     ),
     "srcCollHasTtlIndex": CheckText(
         "TTL indexes of source collections",
@@ -365,7 +365,7 @@ CHECKS: dict[str, CheckText] = {
     "dbSslConsistency": CheckText(
         "SSL settings of both databases",
         "The SSL settings of the job do not match those of the databases.",
-        "Enable or disable SSL for the source and the destination of the job as in the databases, and upload the CA certificate.",
+        "Enable or disable SSL in the job to match the source and the destination. If SSL is enabled, upload the CA certificate.",
     ),
     "dstChunkNumCheck": CheckText(
         "Destination chunk count",
@@ -389,7 +389,7 @@ CHECKS: dict[str, CheckText] = {
     ),
     "checkBalanceStatus": CheckText(
         "Source balancer status",
-        "The balancer of the source cluster is running, which must not move chunks while data is copied.",
+        "The balancer of the source cluster is running, and can move chunks while data is copied.",
         "Stop the balancer on the source with `sh.stopBalancer()` for the duration of the migration.",
     ),
 }

@@ -30,7 +30,7 @@ ALARM_WORD = "ALARM"
 FAILED_WORD = "FAILED"
 
 #: The log line of a job that is not pre-checked.
-NOT_NEEDED_TEXT = "needs no pre-check: it passed or was started before, or its forward job is replicating"
+NOT_NEEDED_TEXT = "does not need a pre-check: already passed or started, or its forward job is replicating"
 
 
 class Submission(Value, frozen=True):

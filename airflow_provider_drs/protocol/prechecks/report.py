@@ -29,7 +29,7 @@ _HEADINGS = ("JOB", "RESULT", "CHECK ITEM", "REASON")
 _MAX_WIDTH = 72
 #: The number of failed jobs that an error names; the log has all of them.
 _NAMED = 5
-_NO_FAILED_ITEM = "DRS returned no failed item"
+_NO_FAILED_ITEM = "DRS returned no failed check item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,10 @@ def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
         f"{report.label}: the pre-check has not passed: {reason}",
         job_ids=(report.job_id,),
         error_class=DrsJobStateError,
-        remedy="Pre-check it first (DrsBatchPrecheckOperator and DrsPrecheckSensor, or drs precheck --wait).",
+        remedy=(
+            "Fix the failed checks, then pre-check the job (DrsBatchPrecheckOperator, or drs precheck "
+            "--wait)."
+        ),
     )
 
 
@@ -185,7 +188,7 @@ def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
         return []
     if result is None:
         return [
-            ((label, "not needed", "-", "passed or started before, or its forward job is replicating"), [])
+            ((label, "not needed", "-", "already passed or started, or its forward job is replicating"), [])
         ]
     if not result.items and report.verdict is Verdict.FAILED:
         note = "fix: Open the job's pre-check page in the DRS console."

@@ -46,7 +46,7 @@ class Waiver(Value, frozen=True):
 
 
 _FIELDS = Waiver.__struct_fields__
-_EXPECTED = f"A waiver has the fields {', '.join(_FIELDS)}, all of them text."
+_EXPECTED = f"A waiver requires the fields {', '.join(_FIELDS)}, all of them strings."
 
 
 def read_waiver(fields: Mapping[Any, Any], place: str) -> Waiver:

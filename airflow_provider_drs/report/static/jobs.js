@@ -58,7 +58,7 @@ function summarize(job, facts) {
       ? `${titles.slice(0, 3).join(", ")} and ${titles.length - 3} more`
       : titles.join(", ");
   if (job.verdict === "pending") return job.percent === null ? "not started" : "running";
-  if (job.verdict === "failed") return "no check item given";
+  if (job.verdict === "failed") return "DRS returned no failed check item";
   return job.counts.passed ? "" : "no pre-check needed";
 }
 
@@ -147,7 +147,7 @@ function showItem(item, fact) {
       line("Problem", fact.problem),
       line("How to fix", fact.fix, "to-do"),
       line("Waived", waiver),
-      line("Accepted", item.accepted === "allowed" && "The task allows this alarm (alarms)"),
+      line("Accepted", item.accepted === "allowed" && "The alarms argument of the task accepts this alarm"),
       line("Not accepted", item.kind === "alarm" && item.accepted === null && "This alarm failed the job"),
     ),
     fact.link &&

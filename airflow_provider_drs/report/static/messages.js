@@ -13,7 +13,7 @@ export function showPlaceholder(data) {
       ],
       unreachable: [
         "Pre-check running",
-        `Live progress is not available: ${reason}. The task is not affected; its report appears when it ends.`,
+        `Live progress is not available: ${reason}. The task continues. Its report appears when the task ends.`,
       ],
       loading: ["Loading live progress", "The pre-check is running. Its progress appears in a moment."],
     }[live];
@@ -31,7 +31,7 @@ export function showPlaceholder(data) {
   if (kind === "unreadable")
     return empty(
       "unknown",
-      "Report unreadable",
+      "The report cannot be read",
       `The XCom precheck_report of this task cannot be read: ${reason}.`,
     );
   if (!task.exists)
@@ -47,12 +47,12 @@ export function showPlaceholder(data) {
       `The task is ${task.state ? task.state.replaceAll("_", " ") : "not scheduled yet"}. Its report appears here.`,
     );
   const hint = neighbors.length
-    ? "Other tasks of this run have reports, see above."
+    ? "Other tasks of this run have reports: see the links above."
     : "DrsPrecheckSensor and DrsBatchPrecheckOperator(wait_for_completion=True) create reports.";
   return empty(
     "unknown",
     "This task has no pre-check report",
-    task.state === "failed" ? `The task failed before the verdict; see its log. ${hint}` : hint,
+    task.state === "failed" ? `The task failed before it had a verdict. See the log of the task. ${hint}` : hint,
   );
 }
 
@@ -100,7 +100,7 @@ export function showError(error, place) {
       empty(
         "unknown",
         "You don't have permission to view this report",
-        `You need permission to read XComs of ${place.dag_id ? `the Dag ${place.dag_id}` : "a Dag"}. Ask your Airflow administrator.`,
+        `This page requires permission to read the XComs of ${place.dag_id ? `the Dag ${place.dag_id}` : "a Dag"}. Ask your Airflow administrator to grant it.`,
       ),
     ];
   if (error.status && error.status < 500)

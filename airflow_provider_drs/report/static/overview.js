@@ -66,7 +66,7 @@ function showReport(report, address) {
     report.outcome === "failed"
       ? `${report.failed} of ${count(report.jobs, "job")} failed`
       : report.outcome === "unreadable"
-        ? "no report"
+        ? "report cannot be read"
         : `${count(report.jobs, "job")} ${report.outcome === "pending" ? "partly checked" : "passed"}`;
   return row(report, address, report.outcome, result, report.items.join(", "), report.at);
 }

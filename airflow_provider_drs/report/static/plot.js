@@ -38,7 +38,7 @@ export function showHistory(history, currentRun, address) {
   );
   const more =
     history.more_items > 0 &&
-    h("p", { class: "note" }, `${count(history.more_items, "other check")} failed or alarmed less often.`);
+    h("p", { class: "note" }, `${count(history.more_items, "other check")} had fewer failures and alarms.`);
   return h(
     "div",
     {},
@@ -67,7 +67,7 @@ function showRun(run, { items, titles }, x, isCurrent, address) {
     .map(([failed, alarmed], n) => ({ title: titles[items[n]], failed, alarmed }))
     .filter((hit) => hit.failed || hit.alarmed);
   const details = hits.map(
-    (hit) => `${hit.title}: ${hit.failed ? `${hit.failed} failed` : `${hit.alarmed} alarmed`}`,
+    (hit) => `${hit.title}: ${hit.failed ? `${hit.failed} failed` : `${count(hit.alarmed, "alarm")}`}`,
   );
   const text = `${run.run_id}, ${new Date(run.at).toLocaleString()}: ${KINDS[run.outcome].toLowerCase()}, ${run.failed} of ${count(run.jobs, "job")} failed. ${details.join(". ")}`;
   return svg(

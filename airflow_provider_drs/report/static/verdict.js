@@ -12,7 +12,7 @@ export function headline(summary) {
   if (pending)
     return {
       kind: "pending",
-      text: `${pending.toLocaleString("en")} of ${all} ${pending === 1 ? "is" : "are"} still running`,
+      text: `The pre-checks of ${pending.toLocaleString("en")} of ${all} have not finished`,
     };
   return { kind: "passed", text: summary.jobs === 1 ? "The job passed" : `All ${all} passed` };
 }
