@@ -53,8 +53,8 @@ def test_error_has_job_status_both_values_and_fix() -> None:
 
     assert isinstance(found, DrsError)
     assert str(found) == (
-        "orders (a): cannot be configured (objects) in status WAITING_FOR_START (start scheduled): x is 'a' in "
-        "the job, 'b' was requested. Request the values that the job has, or create another job. "
+        "orders (a): cannot be configured (objects) in status WAITING_FOR_START (start scheduled): x is 'a' "
+        "in the job, 'b' was requested. Request the values that the job has, or create another job. "
         "(drs_03_0109)"
     )
 
