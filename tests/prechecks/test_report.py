@@ -57,7 +57,8 @@ def test_table_has_errors_and_items_with_their_details() -> None:
         f"    problem: {check.problem}",
         f"    fix: {check.fix}",
         f"    manual: {check.url}",
-        f"job-3  not needed  {'-':{len(title)}}  already passed or started, or its forward job is replicating",
+        f"job-3  not needed  {'-':{len(title)}}  "
+        "already passed or started, or its forward job is replicating",
         f"job-4  ERROR       {'-':{len(title)}}  X.1",
         "    unreachable",
         f"job-5  FAILED      {'-':{len(title)}}  DRS returned no failed check item",
