@@ -304,6 +304,8 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         self.filter_ddl_policy = filter_ddl_policy
         self.ddl_trans = ddl_trans
         self.index_trans = index_trans
+        if not isinstance(slot_name, str | None):
+            raise ValueError(f"slot_name is {slot_name!r}: expected a string.")
         self.slot_name = slot_name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -70,6 +71,10 @@ class _DrsSensor(BaseSensorOperator):
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
+        for name in ("poke_interval", "timeout"):
+            # Airflow's own error for infinity does not name the argument. It accepts 0.
+            if isinstance(kwargs.get(name), float) and not math.isfinite(kwargs[name]):
+                raise ValueError(f"{name} is {kwargs[name]!r}: expected seconds, or a timedelta.")
         super().__init__(**kwargs)
         if on_failure not in ("fail", "skip"):
             raise ValueError(f"on_failure is {on_failure!r}: expected 'fail' or 'skip'.")
@@ -363,6 +368,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         self.on_empty = on_empty
         check_statuses("target_statuses", () if target_statuses is None else target_statuses)
         check_statuses("failed_statuses", failed_statuses)
+        check_literal([target_statuses, failed_statuses or ()], _check_disjoint)
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
 
@@ -385,6 +391,16 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         if isinstance(watch, StatusWatch) and {phase_of(word) for word in watch.targets} & RUNNING_PHASES:
             self._record_replication(job_ids)
         return job_ids
+
+
+def _check_disjoint(statuses: Sequence[Any]) -> None:
+    from airflow_provider_drs.protocol.jobs.states import check_statuses
+
+    targets, failed = (check_statuses("statuses", words) if words else frozenset() for words in statuses)
+    if both := sorted(targets & failed):
+        raise ValueError(
+            f"failed_statuses: {', '.join(both)} is also in target_statuses. Remove it from one."
+        )
 
 
 def _check_lag(value: Duration | str) -> None:

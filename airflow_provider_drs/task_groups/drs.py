@@ -7,7 +7,7 @@ last part. Arguments that are templated in the operators can be templates or out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ def drs_migration(
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
+    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -80,6 +81,7 @@ def drs_migration(
     :param if_started: ``adopt`` passes on jobs that were already started, so that a cleared run continues;
         ``fail`` refuses them in the parts before ``start``.
     :param recheck: ``failed`` pre-checks only the jobs whose latest pre-check has not passed.
+    :param alarms: which alarms are accepted, as in ``DrsPrecheckSensor``.
     :param deferrable: wait in the triggerer.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for ``full_copy``, and the same again for
@@ -89,6 +91,7 @@ def drs_migration(
         previous task; ``None`` omits the part.
     :raises ValueError: *until* or *replace* has an unknown part.
     """
+    _check_use("drs_migration", jobs, "migration")
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
     waits: dict[str, Any] = {
         "drs_conn_id": drs_conn_id,
@@ -112,7 +115,7 @@ def drs_migration(
         "compare_parameters": lambda ids: DrsCompareParametersOperator(
             task_id="compare_parameters", job_ids=ids, **drs
         ),
-        **_starting({**drs, "recheck": recheck}, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time, alarms),
         **_following(waits, timeout, max_delay_s),
     }
     if cluster_mode:
@@ -134,6 +137,7 @@ def drs_synchronization(
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
+    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -153,6 +157,7 @@ def drs_synchronization(
 
     The other arguments are those of :func:`drs_migration`.
     """
+    _check_use("drs_synchronization", jobs, "sync")
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
     waits: dict[str, Any] = {
         "drs_conn_id": drs_conn_id,
@@ -177,7 +182,7 @@ def drs_synchronization(
         "transform": lambda ids: DrsTransformDataOperator(
             task_id="transform", job_ids=ids, rules=rules, **drs
         ),
-        **_starting({**drs, "recheck": recheck}, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time, alarms),
         **_following(waits, timeout, max_delay_s),
     }
     optional = {"set_policies": policies, "transform": rules}
@@ -250,6 +255,7 @@ def drs_disaster_recovery(
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
+    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -272,6 +278,7 @@ def drs_disaster_recovery(
 
     The other arguments are those of :func:`drs_migration`.
     """
+    _check_use("drs_disaster_recovery", jobs, "cloudDataGuard")
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
     waits: dict[str, Any] = {
         "drs_conn_id": drs_conn_id,
@@ -288,7 +295,7 @@ def drs_disaster_recovery(
             **waits,
         ),
         **_configuring(drs, source_conn_id=source_conn_id, target_conn_id=target_conn_id),
-        **_starting({**drs, "recheck": recheck}, waits, start_time),
+        **_starting({**drs, "recheck": recheck}, waits, start_time, alarms),
         "full_copy": following["full_copy"],
         "caught_up": following["caught_up"],
     }
@@ -330,16 +337,36 @@ def _configuring(
     }
 
 
-def _starting(checks: Mapping[str, Any], waits: Mapping[str, Any], start_time: Any) -> dict[str, Part]:
+def _starting(
+    checks: Mapping[str, Any], waits: Mapping[str, Any], start_time: Any, alarms: Any
+) -> dict[str, Part]:
     return {
-        "precheck": lambda ids: DrsBatchPrecheckOperator(task_id="precheck", job_ids=ids, **checks),
+        "precheck": lambda ids: DrsBatchPrecheckOperator(
+            task_id="precheck", job_ids=ids, alarms=alarms, **checks
+        ),
         "wait_until_passed": lambda ids: DrsPrecheckSensor(
-            task_id="wait_until_passed", job_ids=ids, timeout=3600, **waits
+            task_id="wait_until_passed", job_ids=ids, alarms=alarms, timeout=3600, **waits
         ),
         "start": lambda ids: DrsStartJobsOperator(
-            task_id="start", job_ids=ids, start_time=start_time, wait_for_start=True, **waits
+            task_id="start", job_ids=ids, start_time=start_time, alarms=alarms, wait_for_start=True, **waits
         ),
     }
+
+
+def _check_use(group: str, jobs: object, db_use_type: str) -> None:
+    """
+    Check that literal jobs are of the kind that a group is for.
+
+    :raises ValueError: a job is of another kind.
+    """
+    listed = [jobs] if isinstance(jobs, Mapping) else jobs if isinstance(jobs, list | tuple) else []
+    for job in listed:
+        found = job.get("db_use_type") if isinstance(job, Mapping) else None
+        if isinstance(found, str) and "{{" not in found and found != db_use_type:
+            raise ValueError(
+                f"jobs: {job.get('name')!r} has db_use_type {found!r}, but {group} is for {db_use_type!r}. "
+                "Use the task group of its kind."
+            )
 
 
 def _following(waits: Mapping[str, Any], timeout: Duration, max_delay_s: float | str) -> dict[str, Part]:

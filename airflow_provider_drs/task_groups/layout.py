@@ -35,6 +35,9 @@ def lay_out(
     chosen = {**parts, **(replace or {})}
     _refuse_unknown("replace", chosen, parts)
     _refuse_unknown("until", [until], parts)
+    for name, part in (replace or {}).items():
+        if part is not None and not callable(part):
+            raise ValueError(f"replace[{name!r}] is {part!r}: expected a function of the job IDs, or None.")
     first = next(iter(parts))
     if turns and chosen[first] is None:
         raise ValueError(
@@ -46,6 +49,8 @@ def lay_out(
             ids = _output(tasks[first])[turns[name]]
         if part := chosen[name]:
             task = part(ids)
+            if not isinstance(task, XComArg) and not hasattr(task, "output"):
+                raise ValueError(f"replace[{name!r}] returned {task!r}: expected a task.")
             if tasks:
                 tasks[next(reversed(tasks))] >> task
             tasks[name], ids = task, _output(task)

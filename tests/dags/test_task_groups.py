@@ -17,6 +17,8 @@ from airflow_provider_drs.task_groups.drs import (
 )
 
 JOB = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
+SYNC_JOB = {**JOB, "db_use_type": "sync"}
+DR_JOB = {**JOB, "db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 START = ["precheck", "wait_until_passed", "start", "full_copy", "caught_up"]
 READY = ["create", "test_connections", "configure"]
@@ -49,8 +51,8 @@ def test_cluster_migration_compares_no_parameters() -> None:
 def test_synchronization_has_policies_and_rules() -> None:
     rules = [{"tables": ["shop.orders"], "where": "id > 5"}]
 
-    assert _lay_out(drs_synchronization, JOB, **ENDS) == [*READY, "select_objects", *START]
-    assert _lay_out(drs_synchronization, JOB, **ENDS, policies={"ddl_trans": True}, rules=rules) == [
+    assert _lay_out(drs_synchronization, SYNC_JOB, **ENDS) == [*READY, "select_objects", *START]
+    assert _lay_out(drs_synchronization, SYNC_JOB, **ENDS, policies={"ddl_trans": True}, rules=rules) == [
         *READY,
         "select_objects",
         "set_policies",
@@ -69,8 +71,13 @@ def test_edit_of_objects_can_omit_the_selection() -> None:
 def test_disaster_recovery_in_one_or_both_directions() -> None:
     back = ["backward_test_connections", "backward_configure", "backward_start", "backward_caught_up"]
 
-    assert _lay_out(drs_disaster_recovery, JOB, **ENDS, until="delete") == [*READY, *START, "stop", "delete"]
-    assert _lay_out(drs_disaster_recovery, JOB, **ENDS, dual_active=True, until="delete") == [
+    assert _lay_out(drs_disaster_recovery, DR_JOB, **ENDS, until="delete") == [
+        *READY,
+        *START,
+        "stop",
+        "delete",
+    ]
+    assert _lay_out(drs_disaster_recovery, DR_JOB, **ENDS, dual_active=True, until="delete") == [
         *READY,
         *START,
         *back,
@@ -109,24 +116,24 @@ def test_replaced_part_gets_the_ids_of_its_pair(name: str) -> None:
         return DrsListJobsOperator(task_id=f"my_{name}", db_use_type="cloudDataGuard")
 
     options = {**ENDS, "dual_active": True, "until": "delete"}
-    order = _lay_out(drs_disaster_recovery, JOB, **options, replace={name: make})
+    order = _lay_out(drs_disaster_recovery, DR_JOB, **options, replace={name: make})
 
     assert len(order) == 14
     assert name not in order
     keys = {"backward_test_connections": "backward_job_ids", "stop": "parent_job_ids"}
-    assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, JOB)]
+    assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, DR_JOB)]
 
 
 def test_omitted_part_does_not_mix_up_jobs() -> None:
     replace = {"backward_test_connections": None}
     with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
-        drs_disaster_recovery(JOB, **ENDS, dual_active=True, replace=replace, until="backward_configure")
+        drs_disaster_recovery(DR_JOB, **ENDS, dual_active=True, replace=replace, until="backward_configure")
 
     configure = dag.get_task("disaster_recovery.backward_configure")
     assert configure.job_ids.key == "backward_job_ids"
     assert configure.upstream_task_ids == {"disaster_recovery.create", "disaster_recovery.caught_up"}
     with pytest.raises(ValueError, match="'create' cannot be None"):
-        _lay_out(drs_disaster_recovery, JOB, **ENDS, dual_active=True, replace={"create": None})
+        _lay_out(drs_disaster_recovery, DR_JOB, **ENDS, dual_active=True, replace={"create": None})
 
 
 @pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])
@@ -142,3 +149,28 @@ def test_group_can_be_mapped() -> None:
         "compare_parameters",
         *START,
     ]
+
+
+@pytest.mark.parametrize(
+    ("group", "use"),
+    [(drs_migration, "sync"), (drs_synchronization, "migration"), (drs_disaster_recovery, "sync")],
+)
+def test_jobs_of_another_kind_are_rejected(group: Any, use: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"'orders' has db_use_type '{use}', but {group.function.__name__} is for"
+    ):
+        _lay_out(group, [{**JOB, "db_use_type": use}], **ENDS)
+
+
+@pytest.mark.parametrize(("part", "text"), [(5, "is 5: expected a function"), (lambda ids: 1, "returned 1")])
+def test_invalid_replacement_is_named(part: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=rf"replace\['precheck'\] {text}"):
+        _lay_out(drs_migration, JOB, **ENDS, replace={"precheck": part})
+
+
+def test_alarms_apply_to_the_precheck_and_the_start() -> None:
+    with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
+        drs_migration(JOB, **ENDS, alarms=["srcTriggerAndEventCheck"])
+
+    parts = ("precheck", "wait_until_passed", "start")
+    assert all(dag.get_task(f"migration.{name}").alarms == ["srcTriggerAndEventCheck"] for name in parts)

@@ -182,6 +182,8 @@ def test_execution_timeout_ends_a_deferred_wait(
         ("DrsReplicationDelaySensor", {"consecutive": 0, "max_delay_s": 5}),
         ("DrsReplicationDelaySensor", {"consecutive": "3", "max_delay_s": 5}),
         ("DrsSetSyncPoliciesOperator", {"ddl_trans": "yes"}),
+        ("DrsJobStatusSensor", {"failed_statuses": ["DELETED"], "target_statuses": "PAUSING, DELETED"}),
+        ("DrsPrecheckSensor", {"poke_interval": float("inf")}),
         ("DrsSetSyncPoliciesOperator", {"index_trans": "on"}),
         ("DrsSetDefinersOperator", {"replace_definer": "no"}),
         ("DrsSelectObjectsOperator", {"objects": ["shop."]}),

@@ -134,7 +134,9 @@ def check_statuses(name: str, words: object) -> frozenset[str]:
     :param name: the argument, for the error.
     :raises DrsConfigError: there are none, or one is unknown.
     """
-    listed = [words] if isinstance(words, str) else list(words) if isinstance(words, Collection) else []
+    if isinstance(words, str):
+        words = [word.strip() for word in words.split(",") if word.strip()]
+    listed = list(words) if isinstance(words, Collection) else []
     unknown = [str(word) for word in listed if word not in STATUSES]
     if unknown or not listed:
         if not unknown:
