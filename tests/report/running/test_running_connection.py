@@ -170,7 +170,7 @@ def test_stored_proxy_is_hidden_and_kept(visit: Visit) -> None:
     seen = page.content()
     page.locator("#test-connection").click()
     expect(page.locator(".alert-success")).to_contain_text("password is empty")
-    expect(page.locator(".alert-success")).to_contain_text("enter it again")
+    expect(page.locator(".alert-success")).to_contain_text("Enter them again")
     page.get_by_role("button", name="Save").click()
     page.wait_for_load_state()
 
@@ -193,7 +193,7 @@ def test_test_button_of_airflow_3(visit: Visit) -> None:
 
 #: Invalid connections, and the message of the test.
 INVALID = [
-    ({"extra": {"region": ""}}, "extra.region is missing. Set it"),
+    ({"extra": {"region": ""}}, "the project is missing. Set extra.region"),
     ({"host": "https://drs.eu-xx.invalid"}, "DRS DNS: cannot resolve.*extra.region"),
     ({"host": "http://127.0.0.1:9"}, "DRS connection: cannot connect to 127.0.0.1:9.*the firewall"),
     (
@@ -226,7 +226,7 @@ def test_missing_permission(running: RunningAirflow) -> None:
     finally:
         running.drs.remove_fault(fault)
 
-    assert response.startswith("DRS permission: DRS rejects the user 'drs-user'")
+    assert response.startswith("DRS permission: DRS denied access to the user 'drs-user'")
     assert "Ask the account's administrator" in response
 
 
@@ -250,7 +250,7 @@ def test_untrusted_issuer(running: RunningAirflow, tmp_path: Path) -> None:
         response = _test(running, host=secure.url)
 
     assert response.startswith("DRS TLS: the certificate's issuer OU=local CA,O=drs-emulator")
-    assert "Set extra.verify to the path of a CA bundle with this issuer" in response
+    assert "Set extra.verify to the path of a CA bundle that contains this issuer" in response
 
 
 def test_wrong_clock(running: RunningAirflow) -> None:
@@ -261,7 +261,7 @@ def test_wrong_clock(running: RunningAirflow) -> None:
         response = _test(running, host=drs.url, login=ACCESS_KEY, password=SECRET_KEY, extra=extra)
 
     assert response.startswith("DRS clock: this machine's clock is ")
-    assert "Set the clock" in response
+    assert "Synchronize the clock" in response
 
 
 @ON_3
