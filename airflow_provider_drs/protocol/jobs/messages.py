@@ -246,7 +246,7 @@ def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
 
 
 def _read_ms(value: object) -> int | None:
-    # "0" means that there is no time.
+    # "0" if no time is set.
     return int(str(value)) or None if str(value).isdigit() else None
 
 
