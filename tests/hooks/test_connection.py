@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.protocol.connection.settings import read_settings
+from airflow_provider_drs.protocol.connection.settings import EXTRA_FIELDS, read_settings
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, get_provider_info
 
@@ -141,6 +141,10 @@ def test_checkbox_value_is_read() -> None:
 
 def test_form_shows_extra_and_port() -> None:
     assert DrsHook.get_ui_field_behaviour()["hidden_fields"] == ["schema"]
+
+
+def test_form_has_the_fields_of_the_extra() -> None:
+    assert set(EXTRA_FIELDS) == set(CONNECTION_FIELDS)
 
 
 def test_placeholders_match_fields() -> None:

@@ -146,7 +146,7 @@ def test_busy_without_rows_is_retried(emulator: Emulator, hook: Any, operation: 
 
 
 def test_accepted_precheck_outlasts_failing_reads(emulator: Emulator, hook: Any, connect: Any) -> None:
-    connect({"retry_timeout": 0.2})
+    connect({"retry_timeout": 2})
     emulator.inject("status", status=503, operation="BatchCheckResults", after=1, times=None)
 
     answers = hook.begin_prechecks(emulator.job_ids)

@@ -230,6 +230,11 @@ def test_job_that_another_client_schedules_first_is_not_adopted(emulator: Emulat
     assert "now was requested" in str(answer)
 
 
+def _recheck(job_id: str) -> None:
+    options = {"wait_for_completion": True, "poke_interval": 0.01}
+    _execute("DrsBatchPrecheckOperator", job_ids=job_id, precheck_mode="forRetryJob", **options)
+
+
 def test_objects_of_a_running_synchronization_are_edited(emulator: Emulator) -> None:
     """Edit, pre-check, restart, and wait for the subtask that copies the new table."""
     job_id = _configure(
@@ -243,13 +248,7 @@ def test_objects_of_a_running_synchronization_are_edited(emulator: Emulator) -> 
     _execute("DrsSelectObjectsOperator", job_ids=job_id, objects=objects, if_started="edit")
     with pytest.raises(AirflowFailException, match="pre-check has not passed"):
         _execute("DrsRetryJobsOperator", job_ids=job_id, is_sync_re_edit=True)
-    _execute(
-        "DrsBatchPrecheckOperator",
-        job_ids=job_id,
-        precheck_mode="forRetryJob",
-        wait_for_completion=True,
-        poke_interval=0.01,
-    )
+    _recheck(job_id)
     ti = FakeTaskInstance()
     restarted = _execute(
         "DrsRetryJobsOperator",
@@ -273,13 +272,7 @@ def test_objects_of_a_running_synchronization_are_edited(emulator: Emulator) -> 
 def test_failed_edit_is_reported(emulator: Emulator) -> None:
     job_id = _configure(emulator, verdict={"duration_s": 0}, fails_in=["edit"])
     _execute("DrsSelectObjectsOperator", job_ids=job_id, objects=["shop"], if_started="edit")
-    _execute(
-        "DrsBatchPrecheckOperator",
-        job_ids=job_id,
-        precheck_mode="forRetryJob",
-        wait_for_completion=True,
-        poke_interval=0.01,
-    )
+    _recheck(job_id)
     emulator.set_pace(1)
 
     with pytest.raises(AirflowFailException, match="CHANGE_JOB_FAILED"):

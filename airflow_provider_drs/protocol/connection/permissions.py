@@ -1,9 +1,10 @@
 """
 The permissions (IAM actions) that each operation requires, by cloud.
 
-For Open Telekom Cloud from the page on permissions management of the user guide (drs_01_0201), for Huawei
-Cloud from the pages on actions of its API reference (drs_api_0037, drs_api_0039). Operations that are missing
-there are listed with the general permission for actions on jobs.
+For Open Telekom Cloud they come from the page on permissions management of the user guide (drs_01_0201),
+which names actions of the console. Where it has no action (passwords, definers, switchover), the closest one
+is listed. For Huawei Cloud they come from the pages on actions of its API reference (drs_api_0037,
+drs_api_0039). Operations without a confirmed action there have the general permission for actions on jobs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _GET = "drs:migrationJob:get"
 
 
 class _Row(NamedTuple):
-    """The permissions of an operation; empty if the pages do not list it."""
+    """The permissions of an operation; empty if none is confirmed."""
 
     otc: str
     huaweicloud: str = ""

@@ -297,7 +297,10 @@ class _Reader:
                 "to a temporary access key and secret key."
             )
         if token and not _is_header_text(token):
-            raise self._error("extra.security_token has a character that is not allowed in a header.")
+            raise self._error(
+                "extra.security_token contains a character that is not allowed in an HTTP header, such as a "
+                "line break. Remove this character."
+            )
         return token
 
     def _check_credentials(self, auth: Auth, login: str | None, password: str | None) -> None:

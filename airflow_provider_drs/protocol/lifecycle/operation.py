@@ -27,8 +27,8 @@ PAUSE_MODES = ("target", "all")
 SETTLE_S = 20.0
 #: How to change the start of a scheduled or started job.
 START_REMEDY = (
-    "DRS cannot reschedule a job. Request the job's start time, or start it in the DRS console if it must "
-    "start earlier."
+    "The v3 API of DRS cannot reschedule a job. Request the job's start time, or start it in the DRS "
+    "console if it must start earlier."
 )
 #: DRS may round a start time; a job starts some time after it.
 _ROUNDING_MS = 60_000
