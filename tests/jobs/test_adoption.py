@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_drs.protocol import conversations
 from airflow_provider_drs.protocol.configuration.operation import _compare_rules
+from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.wire import Response
 from airflow_provider_drs.protocol.jobs.adoption import Comparison, adopt, compare_fields, compare_names, join
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
+from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
 from airflow_provider_drs.protocol.jobs.preconditions import RULES
 from airflow_provider_drs.protocol.lifecycle.operation import compare_start
+from tests.scripted import ScriptedService, answer, refusal
 
 
 def _job(status: str = "WAITING_FOR_START", **raw: Any) -> JobDetails:
@@ -87,3 +92,38 @@ def test_rules_across_tables_are_compared() -> None:
     listed = {"filter_conditions": [{"config_transformation": {**config, "values": "id > 6"}}]}
 
     assert len(_compare_rules([rule])(_job(data_transformation=listed)).differences) == 1
+
+
+def _rows(status: str) -> Response:
+    return answer({"results": [{"id": "a", "status": status, "db_use_type": "sync"}]})
+
+
+_RESTARTED = [_rows("INCRE_TRANSFER_STARTED"), answer({"results": [{"id": "a", "status": "success"}]}, 202)]
+
+
+@pytest.mark.parametrize(
+    ("later", "pauses"),
+    [
+        ([_rows("CHANGE_JOB_STARTED")], []),
+        ([_rows("INCRE_TRANSFER_STARTED"), _rows("CHANGE_JOB_STARTED")], [1.0]),
+        ([_rows("INCRE_TRANSFER_STARTED")] * 6, [1.0, 2.0, 4.0, 8.0, 5.0]),
+        # The restart was accepted, even if the status cannot be read.
+        ([refusal("APIGW.0302", 403)], []),
+    ],
+)
+def test_restart_waits_until_drs_changes_the_job(later: list[Response], pauses: list[float]) -> None:
+    talk = ScriptedService([*_RESTARTED, *later])
+
+    found = talk.run(conversations.retry_jobs(Limits(10, 50, 300.0), ["a"], True))
+
+    assert isinstance(found["a"], JobOutcome)
+    assert (found["a"].adopted, talk.pauses) == (False, pauses)
+
+
+def test_resumed_job_is_not_polled() -> None:
+    paused = answer({"results": [{"id": "a", "status": "PAUSING", "db_use_type": "migration"}]})
+    talk = ScriptedService([paused, _RESTARTED[1]])
+
+    talk.run(conversations.retry_jobs(Limits(10, 50, 300.0), ["a"], True))
+
+    assert len(talk.requests) == 2

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, check_choice
 from airflow_provider_drs.protocol.core.wire import Conversation, Pause
 from airflow_provider_drs.protocol.jobs.actions import act
 from airflow_provider_drs.protocol.jobs.adoption import (
@@ -128,16 +128,17 @@ def retry_jobs(
     Source: :drs:`public_api_management/resuming_or_retrying_tasks_in_batches`
     """
     how = {} if is_sync_re_edit is None else {"is_sync_re_edit": is_sync_re_edit}
-    answers = yield from act(limits, "restart" if is_sync_re_edit else "retry", job_ids, lambda job: how)
-    if is_sync_re_edit:
-        yield from _wait_for_change(
-            limits,
-            [
-                job_id
-                for job_id, answer in answers.items()
-                if isinstance(answer, JobOutcome) and not answer.adopted
-            ],
-        )
+    replicating: list[str] = []
+
+    def make_row(job: JobDetails) -> Mapping[str, Any]:
+        if job.status == INCRE_TRANSFER_STARTED:
+            replicating.append(job.job_id)
+        return how
+
+    answers = yield from act(limits, "restart" if is_sync_re_edit else "retry", job_ids, make_row)
+    yield from _wait_for_change(
+        limits, [job_id for job_id in replicating if isinstance(answers[job_id], JobOutcome)]
+    )
     return answers
 
 
@@ -145,7 +146,11 @@ def _wait_for_change(limits: Limits, job_ids: Sequence[str]) -> Conversation[Non
     """Wait until DRS changes the jobs: directly after the restart it may still return the status before."""
     left_s, pause_s = SETTLE_S, 1.0
     while job_ids:
-        statuses = yield from get_job_statuses(limits, job_ids)
+        try:
+            statuses = yield from get_job_statuses(limits, job_ids)
+        except DrsError:
+            # The restarts were accepted: their results must not be lost.
+            return
         job_ids = [
             job_id
             for job_id, answer in statuses.items()
