@@ -160,7 +160,10 @@ class AirflowStack:
         :raises TimeoutError: it does not finish in time.
         """
         complaint = f"{dag_id} {run_id} has not finished"
-        self.until(lambda: self.state(dag_id, run_id) in _FINISHED, complaint, timeout_s)
+        try:
+            self.until(lambda: self.state(dag_id, run_id) in _FINISHED, complaint, timeout_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} {self._describe(dag_id, run_id)}") from None
         return str(self.state(dag_id, run_id))
 
     def wait_for_task(
@@ -172,16 +175,25 @@ class AirflowStack:
         A deferred task can then be resumed: Airflow fails one that resumes before its scheduler has processed
         that it was deferred.
 
+        :raises RuntimeError: the run has ended in another state.
         :raises TimeoutError: it does not reach one in time.
         """
+        complaint = f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}"
 
         def has_state() -> bool:
+            # The run's state is read first: a task that ends its run has its last state by then.
+            is_over = self.state(dag_id, run_id) in _FINISHED
             state = self.task_states(dag_id, run_id).get(task_id)
-            return state in states and (
-                state not in _SUSPENDED or self._has_processed_event(dag_id, run_id, task_id)
-            )
+            if state in states:
+                return state not in _SUSPENDED or self._has_processed_event(dag_id, run_id, task_id)
+            if is_over:
+                raise RuntimeError(f"{complaint}. {self._describe(dag_id, run_id)}")
+            return False
 
-        self.until(has_state, f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}", timeout_s)
+        try:
+            self.until(has_state, complaint, timeout_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} {self._describe(dag_id, run_id)}") from None
 
     def until(self, is_done: Callable[[], bool], complaint: str, timeout_s: float = _TIMEOUT_S) -> None:
         """
@@ -298,6 +310,13 @@ class AirflowStack:
             rf"run_id='{re.escape(run_id)}', try_number=\d+, map_index={index or -1}\)"
         )
         return bool(key.search((self.home / "scheduler.out").read_text(errors="replace")))
+
+    def _describe(self, dag_id: str, run_id: str) -> str:
+        """Return the states of a run, and the last lines of its log and of the scheduler's about it."""
+        lines = (self.home / "scheduler.out").read_text(errors="replace").splitlines()
+        about = [line[:300] for line in lines if run_id in line]
+        tail = "\n".join([*about[-15:], *self.log(dag_id, run_id, "*")[-3000:].splitlines()])
+        return f"The run is {self.state(dag_id, run_id)}: {self.task_states(dag_id, run_id)}\n{tail}"
 
     def _task_rows(self, column: str, dag_id: str, run_id: str) -> list[tuple[Any, ...]]:
         return self.query(
