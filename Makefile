@@ -5,6 +5,8 @@ BIN2 := .venvs/airflow-2/bin
 # Written when an environment is complete.
 ENV := .venvs/airflow-3/stamp
 ENV2 := .venvs/airflow-2/stamp
+# Made before the tests of `make test-system`, which are sensitive to a busy machine.
+OTHER_ENVS := .venvs/keystone/stamp .venvs/oldest/stamp .venvs/cluster-3/stamp .venvs/cluster-2/stamp
 # A file or folder of tests, for `make test` and `make test-system`.
 T ?=
 # What also runs on Airflow 2.11: everything that imports Airflow, and the connection.
@@ -46,7 +48,7 @@ ifeq ($(T),)
 test: ## Run the quick checks and tests (under 5 minutes); T=tests/prechecks runs one folder or file
 	@$(PYTHON) -m dev.checks.run $(QUICK)
 
-test-system: ## Run running Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file
+test-system: $(ENV) $(ENV2) $(OTHER_ENVS) ## Run running Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file
 	@$(PYTHON) -m dev.packages
 	@$(PYTHON) -m dev.checks.run $(SYSTEM)
 else

@@ -53,6 +53,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
             "password": "password: IAM user and password",
             "aksk": "aksk: access key and secret key",
             "token": "token: IAM token (in the password field)",
+            "metadata": "metadata: keys of the cloud server, without login and password",
         },
     ),
     "cloud": _choice(
@@ -83,7 +84,22 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "Belongs to a temporary access key and secret key (aksk only).",
         format="password",
     ),
+    "agency_name": _text(
+        _ACCOUNT,
+        "Agency name",
+        "Act in another account through this IAM agency (password or token only).",
+    ),
+    "agency_domain_name": _text(
+        _ACCOUNT,
+        "Account name of the agency",
+        "The account that has created the agency, and owns the project.",
+    ),
     "iam_endpoint": _text(_NETWORK, "IAM endpoint", "Base URL of IAM. Default: from cloud and region."),
+    "metadata_endpoint": _text(
+        _NETWORK,
+        "Metadata endpoint",
+        "Base URL of the metadata service (metadata only). Default: http://169.254.169.254.",
+    ),
     "console_url": _text(
         _NETWORK, "Console URL", "Base URL of the cloud's console, for links. Default: from the cloud."
     ),
@@ -153,14 +169,17 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
     "placeholders": {
         "host": "default: from cloud and region",
         "port": "443",
-        "login": "IAM user name or access key; empty with a token",
-        "password": "IAM user's password, secret key or token",
+        "login": "IAM user name or access key; empty with a token or metadata",
+        "password": "IAM user's password, secret key or token; empty with metadata",
         "region": "eu-de",
         "domain_name": "OTC-EU-DE-00000000001000000000",
         "domain_id": "alternative to the account name",
         "project_name": "default: the region",
         "project_id": "alternative to the project name",
         "security_token": "only with a temporary access key",
+        "agency_name": "only to act in another account",
+        "agency_domain_name": "only with an agency",
+        "metadata_endpoint": "default: http://169.254.169.254",
         "iam_endpoint": "default: from cloud and region",
         "console_url": "default: from the cloud",
         "proxy": "default: from the environment",

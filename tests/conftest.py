@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.protocol.connection.auth import get_grant
+from airflow_provider_drs.protocol.connection.auth import obtain_grant
 from airflow_provider_drs.transport.tokens import TOKENS
 from tests.shared_airflow import LINES
 
@@ -90,7 +90,7 @@ def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
             with DrsHook() as hook:
                 client = hook.get_conn()
                 if client._slot.current() is None:
-                    client._slot.store(client.run(get_grant(hook.get_settings())))
+                    client._slot.store(client.run(obtain_grant(hook.get_settings())))
         connection = {**emulator.connection, **fields}
         connection["extra"] = {**connection["extra"], **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps(connection))

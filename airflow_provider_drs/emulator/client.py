@@ -70,6 +70,19 @@ class EmulatorClient:
         extra = {"auth": "aksk", "region": iam.PROJECT, "project_id": PROJECT_ID}
         return self._describe(iam.ACCESS_KEY, iam.SECRET_KEY, extra)
 
+    @property
+    def connection_with_agency(self) -> dict[str, Any]:
+        """The fields of an Airflow connection with a password, which uses an agency of another account."""
+        connection = self.connection
+        connection["extra"] |= {"agency_name": iam.AGENCY, "agency_domain_name": iam.AGENCY_DOMAIN}
+        return connection
+
+    @property
+    def connection_with_metadata(self) -> dict[str, Any]:
+        """The fields of an Airflow connection with the keys of the emulator's metadata service."""
+        extra = {"auth": "metadata", "region": iam.PROJECT, "iam_endpoint": self.url}
+        return self._describe("", "", extra | {"metadata_endpoint": self.url})
+
     def connect_with_temporary_keys(self, lifetime_s: float = 3600.0) -> dict[str, Any]:
         """
         Issue temporary keys, and return the fields of an Airflow connection that uses them.
@@ -215,7 +228,11 @@ class EmulatorClient:
         self._call("accept_token", token=token, expires_at=expires_at)
 
     def set_iam(self, **details: Any) -> None:
-        """Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens."""
+        """
+        Change IAM: ``lifetime_s``, ``token_bytes`` or ``password`` of future tokens, the permanent
+        ``secret_key``, whether the user ``has_agency``, and how the ``metadata`` service answers: ``open``,
+        ``session`` (only with a session token) or ``no-agency``.
+        """
         self._call("set_iam", **details)
 
     def reset(self) -> None:

@@ -58,7 +58,15 @@ class _DrsHookBase(BaseHook):
         self._console: tuple[str, str] | None = None
 
     def _read_settings(self, connection: Any) -> Settings:
-        settings = read_settings(
+        settings = self._parse(connection)
+        for text in settings.unknown_fields:
+            self.log.warning("connection %r: %s", self.drs_conn_id, text)
+        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._console = (settings.console_url, settings.region)
+        return settings
+
+    def _parse(self, connection: Any) -> Settings:
+        return read_settings(
             self.drs_conn_id,
             host=connection.host,
             port=connection.port,
@@ -68,11 +76,14 @@ class _DrsHookBase(BaseHook):
             overrides=self._overrides,
             schema=connection.schema,
         )
-        for text in settings.unknown_fields:
-            self.log.warning("connection %r: %s", self.drs_conn_id, text)
-        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
-        self._console = (settings.console_url, settings.region)
-        return settings
+
+    def _warn_of_reread(self, error: Exception) -> None:
+        # The caller reports the rejected credentials, which matter more.
+        self.log.warning(
+            "Cannot read connection %r again after DRS or IAM rejected its credentials (%s)",
+            self.drs_conn_id,
+            type(error).__name__,
+        )
 
     @property
     def job_names(self) -> dict[str, str]:
@@ -197,13 +208,24 @@ class DrsHook(_DrsHookBase):
             from airflow_provider_drs import metrics
             from airflow_provider_drs.transport.sync import SyncClient
 
-            self._client = SyncClient(self.get_settings(), observer=metrics.count_call)
+            self._client = SyncClient(
+                self.get_settings(), observer=metrics.count_call, reread=self.reread_settings
+            )
         return self._client
 
     def get_settings(self) -> Settings:
         """Return the validated connection. It is read once until the hook is closed."""
         if self._settings is None:
             self._settings = self._read_settings(self.get_connection(self.drs_conn_id))
+        return self._settings
+
+    def reread_settings(self) -> Settings | None:
+        """Read the connection again, because its credentials were rejected; ``None`` if that fails."""
+        try:
+            self._settings = self._parse(self.get_connection(self.drs_conn_id))
+        except Exception as error:
+            self._warn_of_reread(error)
+            return None
         return self._settings
 
     def find_console_page(self) -> str:
@@ -359,19 +381,32 @@ class DrsAsyncHook(_DrsHookBase):
             settings = await self.get_settings()
             # A concurrent call may have created it in the meantime.
             if self._client is None:
-                self._client = aio.AsyncClient(settings, observer=metrics.count_call)
+                self._client = aio.AsyncClient(
+                    settings, observer=metrics.count_call, reread=self.reread_settings
+                )
         return self._client
 
     async def get_settings(self) -> Settings:
         """Read the connection, and return it validated."""
+        return self._read_settings(await self._read_connection())
+
+    async def reread_settings(self) -> Settings | None:
+        """Read the connection again, because its credentials were rejected; ``None`` if that fails."""
+        try:
+            return self._parse(await self._read_connection())
+        except Exception as error:
+            self._warn_of_reread(error)
+            return None
+
+    async def _read_connection(self) -> Any:
         from airflow.providers.common.compat.sdk import Connection
         from asgiref.sync import sync_to_async
 
         # Before Airflow 3.3.2, aget_connection masks secrets with a blocking call, which fails while another
         # call of the triggerer is in progress. The attribute came with the fix.
         if hasattr(Connection, "aextra_dejson"):
-            return self._read_settings(await self.aget_connection(self.drs_conn_id))
-        return self._read_settings(await sync_to_async(self.get_connection)(self.drs_conn_id))
+            return await self.aget_connection(self.drs_conn_id)
+        return await sync_to_async(self.get_connection)(self.drs_conn_id)
 
     async def close(self) -> None:
         """Close the HTTP connections. The hook can be used again afterwards."""

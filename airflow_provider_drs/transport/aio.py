@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import TypeVar
 
 import aiohttp
 from yarl import URL
 
-from airflow_provider_drs.protocol.connection.auth import Outgoing
+from airflow_provider_drs.protocol.connection.grants import Outgoing
 from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import (
@@ -20,7 +21,7 @@ from airflow_provider_drs.protocol.core.wire import (
     TransportFailure,
 )
 from airflow_provider_drs.transport.body import Body
-from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
+from airflow_provider_drs.transport.client import Acquire, Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
 
@@ -34,12 +35,22 @@ _LOCK_POLL_S = 0.01
 
 
 class AsyncClient(Client):
-    """Runs conversations on an event loop. Close it, or use its hook in ``async with``."""
+    """
+    Runs conversations on an event loop. Close it, or use its hook in ``async with``.
+
+    :param reread: reads the connection again; ``None`` if that is not possible.
+    """
 
     def __init__(
-        self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
+        self,
+        settings: Settings,
+        *,
+        tokens: TokenCache = TOKENS,
+        observer: Observer | None = None,
+        reread: Callable[[], Awaitable[Settings | None]] | None = None,
     ) -> None:
         super().__init__(settings, tokens=tokens, observer=observer)
+        self._read_again = reread
         self._transport = AiohttpTransport(settings)
 
     async def close(self) -> None:
@@ -60,9 +71,11 @@ class AsyncClient(Client):
                     outcome = await self._transmit(effect)
                 elif isinstance(effect, Pause):
                     await asyncio.sleep(effect.seconds)
-                else:
+                elif isinstance(effect, Acquire):
                     while not effect.lock.acquire(blocking=False):
                         await asyncio.sleep(_LOCK_POLL_S)
+                elif self._read_again is not None:
+                    outcome = await self._read_again()
 
     async def _transmit(self, effect: Transmit) -> Outcome:
         try:

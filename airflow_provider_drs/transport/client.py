@@ -14,17 +14,16 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from airflow_provider_drs.protocol.connection.auth import (
+from airflow_provider_drs.protocol.connection.auth import can_renew, is_complete, obtain_grant
+from airflow_provider_drs.protocol.connection.grants import (
     Grant,
     Outgoing,
     authorize,
-    find_project,
-    get_grant,
     own_grant,
     rejected_credentials_error,
 )
-from airflow_provider_drs.protocol.connection.settings import Auth, Settings
-from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.connection.settings import Settings
+from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
     Observation,
@@ -74,25 +73,41 @@ class Acquire(NamedTuple):
     lock: threading.Lock
 
 
+class Reread(NamedTuple):
+    """Effect: read the connection again, because its credentials were rejected."""
+
+
 #: What an effect returns; an error is raised in the conversation.
-Outcome = Response | TransportFailure | DrsError | None
-Effects = Generator[Transmit | Acquire | Pause, Outcome, T]
+Outcome = Response | TransportFailure | DrsError | Settings | None
+Effects = Generator[Transmit | Acquire | Pause | Reread, Outcome, T]
 
 
 class Client:
-    """The base of both clients: the conversations of one identity with DRS and IAM."""
+    """
+    The base of both clients: the conversations of one identity with DRS and IAM.
+
+    If the credentials are rejected, the client reads the connection again, and continues with those that it
+    has now. Conversations do not notice it.
+    """
 
     def __init__(
         self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
     ) -> None:
         self._settings = settings
         self._observer = observer
+        self._tokens = tokens
         self._slot = tokens.slot(settings.identity)
+
+    @property
+    def settings(self) -> Settings:
+        """The connection with the credentials in use."""
+        return self._settings
 
     def _translate(self, conversation: Conversation[T]) -> Effects[T]:
         """Return the effects of a conversation. Close them, because they may hold a lock."""
         answer: Observation | DrsError | None = None
         grant: Grant | None = None
+        used = self._settings
         sent: Request | None = None
         while True:
             try:
@@ -105,7 +120,8 @@ class Client:
             try:
                 if isinstance(step, Send) and step.request.service is Service.DRS:
                     grant = yield from self._grant()
-                answer = yield from self._perform(step, grant)
+                    used = self._settings
+                answer = yield from self._perform(step, grant, used)
                 if isinstance(step, Send):
                     if self._observer is not None:
                         self._observer(_describe(step.request, answer, is_retry=step.request is sent))
@@ -113,41 +129,60 @@ class Client:
             except DrsError as error:
                 answer = error
 
-    def _perform(self, step: Step, grant: Grant | None) -> Effects[Observation]:
+    def _perform(self, step: Step, grant: Grant | None, used: Settings) -> Effects[Observation]:
         started_s = time.monotonic()
         outcome: Response | TransportFailure | None = None
         if isinstance(step, Send):
-            used = grant if step.request.service is Service.DRS else None
-            outgoing = authorize(self._settings, used, step.request, datetime.now(UTC))
+            own = grant if step.request.service is Service.DRS else None
+            outgoing = authorize(self._settings, own, step.request, datetime.now(UTC))
             result = yield Transmit(outgoing, step.timeout_s)
             if isinstance(result, DrsError):
                 raise result
-            outcome = result
+            outcome = result  # type: ignore[assignment]  # a transmission returns no settings
         elif isinstance(step, Pause):
             yield step
         elif grant is not None:
-            if self._settings.auth is not Auth.PASSWORD:
-                raise rejected_credentials_error(self._settings, step.operation)
-            self._slot.discard(grant.token)
+            yield from self._replace(grant, used, step.operation)
         return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
 
+    def _replace(self, rejected: Grant, used: Settings, operation: str) -> Effects[None]:
+        """Make sure that the next request does not use a rejected grant."""
+        # A concurrent conversation may have got other credentials in the meantime.
+        if self._settings is not used:
+            return
+        self._slot.discard(rejected)
+        if not can_renew(used) and not (yield from self._reread()):
+            raise rejected_credentials_error(used, operation)
+
     def _grant(self) -> Effects[Grant]:
-        """Return the token or project of this identity, which one client at a time requests."""
-        finds_project = self._settings.auth is Auth.AKSK and not self._settings.project_id
-        if self._settings.auth is not Auth.PASSWORD and not finds_project:
-            return own_grant(self._settings)
-        if grant := self._slot.current():
-            return grant
-        yield Acquire(self._slot.lock)
-        try:
-            grant = self._slot.current()
-            if grant is None:
-                obtain = find_project if finds_project else get_grant
-                grant = yield from self._translate(obtain(self._settings))
-                self._slot.store(grant)
-            return grant
-        finally:
-            self._slot.lock.release()
+        """Return what authorizes requests of this identity, which one client at a time requests."""
+        while True:
+            settings, slot = self._settings, self._slot
+            if is_complete(settings):
+                return own_grant(settings)
+            if grant := slot.current():
+                return grant
+            yield Acquire(slot.lock)
+            try:
+                grant = slot.current()
+                if grant is None and slot is self._slot:
+                    grant = yield from self._translate(obtain_grant(settings))
+                    slot.store(grant)
+                if grant is not None:
+                    return grant
+            except DrsAuthError:
+                if not (yield from self._reread()):
+                    raise
+            finally:
+                slot.lock.release()
+
+    def _reread(self) -> Effects[bool]:
+        """Read the connection again, and return whether it has other credentials for the same project."""
+        settings = yield Reread()
+        if not isinstance(settings, Settings) or not settings.has_other_credentials(self._settings):
+            return False
+        self._settings, self._slot = settings, self._tokens.slot(settings.identity)
+        return True
 
 
 def _describe(request: Request, seen: Observation, *, is_retry: bool) -> Call:

@@ -23,7 +23,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from airflow_provider_drs.protocol.connection.auth import Outgoing, build_unscoped_token
+from airflow_provider_drs.protocol.connection.auth import is_complete
+from airflow_provider_drs.protocol.connection.grants import Outgoing
+from airflow_provider_drs.protocol.connection.iam import build_unscoped_token
 from airflow_provider_drs.protocol.connection.permissions import permissions_of
 from airflow_provider_drs.protocol.connection.settings import Auth, Settings
 from airflow_provider_drs.protocol.conversations import get_job_statuses
@@ -43,7 +45,12 @@ from airflow_provider_drs.transport.tokens import TokenCache
 
 # A job ID that does not exist: DRS answers a request about it only if the connection works.
 _CANARY_JOB_ID = "00000000-0000-0000-0000-000000000000"
-_IAM_OPERATIONS = ("KeystoneCreateUserTokenByPassword", "KeystoneListProjects")
+_IAM_OPERATIONS = (
+    "KeystoneCreateUserTokenByPassword",
+    "KeystoneCreateAgencyToken",
+    "KeystoneListProjects",
+)
+_METADATA_OPERATIONS = ("GetSecurityKey", "GetMetadataToken")
 #: A user waits for the result.
 _MAX_WAIT_S = 15.0
 # The gateway rejects signatures that are 15 minutes off.
@@ -114,7 +121,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _run_checks(settings: Settings) -> Iterator[Finding]:
     for text in settings.unknown_fields:
         yield Finding("connection", State.WARN, text)
-    for name, url in (("IAM", settings.iam_url), ("DRS", settings.drs_url)):
+    services = (("metadata", settings.metadata_url), ("IAM", settings.iam_url), ("DRS", settings.drs_url))
+    for name, url in services:
         if url:
             yield from _NetworkChecks(settings, name, url).run()
     yield _check_access(replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _MAX_WAIT_S)))
@@ -128,10 +136,15 @@ class _NetworkChecks:
         self._name = name
         self._url = urlsplit(url)
         self._host, self._port = _address(self._url)
-        self._proxy = find_proxy(settings, url)
+        # The metadata service is on the host of this machine.
+        self._proxy = None if url == settings.metadata_url else find_proxy(settings, url)
         self._timeout_s = min(settings.connect_timeout_s, _MAX_WAIT_S)
         derived = "extra.region and extra.cloud of the connection"
-        self._field = {"IAM": f"extra.iam_endpoint, or {derived}", "DRS": f"host, or {derived}"}[name]
+        self._field = {
+            "metadata": "extra.metadata_endpoint, and that this process runs on a cloud server",
+            "IAM": f"extra.iam_endpoint, or {derived}",
+            "DRS": f"host, or {derived}",
+        }[name]
 
     def run(self) -> Iterator[Finding]:
         yield self._resolve()
@@ -292,10 +305,12 @@ def _check_access(settings: Settings) -> Finding:
         client.close()
     # Only a working DRS that accepts the credentials reports that the job does not exist.
     if not isinstance(answer, DrsError) or isinstance(answer, DrsJobNotFoundError):
-        who = "IAM" if settings.auth is Auth.PASSWORD else "DRS"
+        who = "DRS" if is_complete(settings) or settings.auth is Auth.METADATA else "IAM"
         return Finding("DRS", State.OK, f"{who} accepts the credentials, and DRS responds.")
     if isinstance(answer, DrsConfigError):
         return Finding("IAM project", State.FAIL, str(answer))
+    if answer.operation in _METADATA_OPERATIONS:
+        return Finding("metadata credentials", State.FAIL, str(answer))
     if answer.operation in _IAM_OPERATIONS:
         return _explain_iam(settings, answer)
     return _explain_drs(settings, answer)
@@ -303,9 +318,11 @@ def _check_access(settings: Settings) -> Finding:
 
 def _explain_iam(settings: Settings, error: DrsError) -> Finding:
     if isinstance(error, DrsAuthError):
-        projects = _list_projects(settings) if settings.auth is Auth.PASSWORD else None
+        is_user = settings.auth is Auth.PASSWORD and not settings.agency_name
+        projects = _list_projects(settings) if is_user else None
         if projects is None:
-            return Finding("IAM credentials", State.FAIL, str(error))
+            is_agency = error.operation == "KeystoneCreateAgencyToken"
+            return Finding(f"IAM {'agency' if is_agency else 'credentials'}", State.FAIL, str(error))
         wanted = settings.project_id or settings.project_name
         field = "project_id" if settings.project_id else "project_name or region"
         known = f" Its projects: {', '.join(projects)}." if projects else ""
@@ -349,7 +366,9 @@ def _explain_drs(settings: Settings, error: DrsError) -> Finding:
     if error.error_code == _WRONG_PROJECT:
         return Finding("DRS project", State.FAIL, str(error))
     if isinstance(error, DrsPermissionError):
-        who = f"user {settings.login!r}" if settings.login else "owner of the token"
+        who = f"user {settings.login!r}" if settings.login else "owner of the credentials"
+        if settings.agency_name:
+            who = f"agency {settings.agency_name!r}"
         needed = ", ".join(permissions_of("BatchListJobStatus", settings.cloud))
         remedy = (
             f"Ask the account's administrator to grant {needed}, and the permissions of the operators that "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
@@ -12,7 +12,7 @@ from typing import TypeVar
 import requests
 import urllib3
 
-from airflow_provider_drs.protocol.connection.auth import Outgoing
+from airflow_provider_drs.protocol.connection.grants import Outgoing
 from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
@@ -22,7 +22,7 @@ from airflow_provider_drs.protocol.core.wire import (
     TransportFailure,
 )
 from airflow_provider_drs.transport.body import Body
-from airflow_provider_drs.transport.client import Client, Observer, Outcome, Transmit
+from airflow_provider_drs.transport.client import Acquire, Client, Observer, Outcome, Transmit
 from airflow_provider_drs.transport.deadline import DEADLINE, BoundedAdapter
 from airflow_provider_drs.transport.environment import find_proxy, find_verify, read_bundle
 from airflow_provider_drs.transport.tokens import TOKENS, TokenCache
@@ -35,12 +35,22 @@ _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 
 
 class SyncClient(Client):
-    """Runs conversations with blocking calls. Close it, or use its hook in a ``with`` statement."""
+    """
+    Runs conversations with blocking calls. Close it, or use its hook in a ``with`` statement.
+
+    :param reread: reads the connection again; ``None`` if that is not possible.
+    """
 
     def __init__(
-        self, settings: Settings, *, tokens: TokenCache = TOKENS, observer: Observer | None = None
+        self,
+        settings: Settings,
+        *,
+        tokens: TokenCache = TOKENS,
+        observer: Observer | None = None,
+        reread: Callable[[], Settings | None] | None = None,
     ) -> None:
         super().__init__(settings, tokens=tokens, observer=observer)
+        self._read_again = reread
         self._transport = RequestsTransport(settings)
 
     def close(self) -> None:
@@ -61,8 +71,10 @@ class SyncClient(Client):
                     outcome = self._transport.send(*effect)
                 elif isinstance(effect, Pause):
                     time.sleep(effect.seconds)
-                else:
+                elif isinstance(effect, Acquire):
                     effect.lock.acquire()
+                elif self._read_again is not None:
+                    outcome = self._read_again()
 
 
 class RequestsTransport:

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from airflow_provider_drs.protocol.connection.auth import Grant
+from airflow_provider_drs.protocol.connection.grants import Grant
 
 
 @dataclass(slots=True)
@@ -31,9 +31,9 @@ class TokenSlot:
         self._grant = grant
         self._useful_until_s = time.monotonic() + grant.useful_s
 
-    def discard(self, token: str) -> None:
-        """Discard *token*, which was rejected. Has no effect if it was renewed in the meantime."""
-        if self._grant is not None and self._grant.token == token:
+    def discard(self, grant: Grant) -> None:
+        """Discard *grant*, which was rejected. Has no effect if it was renewed in the meantime."""
+        if self._grant == grant:
             self._grant = None
             self._useful_until_s = 0.0
 

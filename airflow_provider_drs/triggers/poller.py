@@ -12,8 +12,8 @@ import contextvars
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -262,12 +262,31 @@ class _PollGroup:
 
 
 class Poller:
-    """Polls for all waits on one endpoint with one identity: one session, one token, few calls."""
+    """
+    Polls for all waits on one endpoint with one identity: one session, one token, few calls.
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = AsyncClient(settings, observer=metrics.count_call_of_triggerer)
+    If the credentials are rejected, all waits continue with those that a connection of theirs has now.
+
+    :param reread: reads the connections of some IDs again, and returns the first with other credentials.
+    """
+
+    def __init__(
+        self, settings: Settings, reread: Callable[[Poller], Awaitable[Settings | None]] | None = None
+    ) -> None:
+        self._client = AsyncClient(
+            settings,
+            observer=metrics.count_call_of_triggerer,
+            reread=partial(reread, self) if reread else None,
+        )
+        #: The connections of the waits, with the number of waits of each.
+        self.conn_ids: Counter[str] = Counter()
         self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
         self._groups: dict[tuple[ReadOperation, float], _PollGroup] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """The connection with the credentials in use."""
+        return self._client.settings
 
     @property
     def is_idle(self) -> bool:
@@ -317,6 +336,54 @@ class _Pollers:
     settings: dict[str, tuple[float, Settings]] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    async def find(self, drs_conn_id: str) -> Poller:
+        """Return the poller of a connection."""
+        settings = await self._read_settings(drs_conn_id)
+        poller = self.by_settings.get(settings)
+        if poller is None:
+            poller = self.by_settings[settings] = Poller(settings, self._reread)
+        poller.conn_ids[drs_conn_id] += 1
+        return poller
+
+    async def release(self, poller: Poller, drs_conn_id: str) -> None:
+        """Close a poller that has no wait left."""
+        poller.conn_ids[drs_conn_id] -= 1
+        if poller.is_idle and not poller.conn_ids.total():
+            if self.by_settings.get(poller.settings) is poller:
+                del self.by_settings[poller.settings]
+            await poller.close()
+
+    async def _read_settings(self, drs_conn_id: str) -> Settings:
+        async with self.lock:
+            read_s, settings = self.settings.get(drs_conn_id, (0.0, None))
+            now_s = time.monotonic()
+            if settings is None or now_s - read_s > _SETTINGS_S:
+                settings = _without_name(await DrsAsyncHook(drs_conn_id).get_settings())
+                self.settings[drs_conn_id] = (now_s, settings)
+            return settings
+
+    async def _reread(self, poller: Poller) -> Settings | None:
+        """Read the connections of a poller again; if one has other credentials, new waits find the poller."""
+        old = poller.settings
+        for drs_conn_id in list(poller.conn_ids):
+            found = await DrsAsyncHook(drs_conn_id).reread_settings()
+            # A concurrent call of the poller may have replaced the credentials in the meantime.
+            if poller.settings is not old:
+                return poller.settings
+            if found is not None and found.has_other_credentials(old):
+                settings = _without_name(found)
+                self.settings[drs_conn_id] = (time.monotonic(), settings)
+                if self.by_settings.get(old) is poller:
+                    del self.by_settings[old]
+                self.by_settings.setdefault(settings, poller)
+                return settings
+        return None
+
+
+def _without_name(settings: Settings) -> Settings:
+    # Connections that differ in their name alone share a poller.
+    return replace(settings, conn_id="", console_url="")
+
 
 _POLLERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = WeakKeyDictionary()
 
@@ -332,26 +399,16 @@ async def wait_for(drs_conn_id: str, watch: Watch, *, poke_interval: float, dead
     :raises DrsError: a permanent error.
     """
     pollers = _POLLERS.setdefault(asyncio.get_running_loop(), _Pollers())
-    settings = await _read_settings(pollers, drs_conn_id)
-    poller = pollers.by_settings.get(settings)
-    if poller is None:
-        poller = pollers.by_settings[settings] = Poller(settings)
-    wait = poller.add(watch, poke_interval=poke_interval, deadline=deadline)
+    poller = await pollers.find(drs_conn_id)
     try:
-        return await wait.outcome
+        wait = poller.add(watch, poke_interval=poke_interval, deadline=deadline)
+        try:
+            return await wait.outcome
+        finally:
+            await poller.remove(wait)
+    except DrsError as error:
+        # Other connections may share the poller, whose errors therefore name none.
+        text = str(error).replace("connection ''", f"connection {drs_conn_id!r}")
+        raise DrsError.from_dict(error.to_dict() | {"message": text}) from error
     finally:
-        await poller.remove(wait)
-        if poller.is_idle and pollers.by_settings.get(settings) is poller:
-            del pollers.by_settings[settings]
-            await poller.close()
-
-
-async def _read_settings(pollers: _Pollers, drs_conn_id: str) -> Settings:
-    async with pollers.lock:
-        read_s, settings = pollers.settings.get(drs_conn_id, (0.0, None))
-        now_s = time.monotonic()
-        if settings is None or now_s - read_s > _SETTINGS_S:
-            # Connections that differ in their name alone share a poller.
-            settings = replace(await DrsAsyncHook(drs_conn_id).get_settings(), conn_id="", console_url="")
-            pollers.settings[drs_conn_id] = (now_s, settings)
-        return settings
+        await pollers.release(poller, drs_conn_id)

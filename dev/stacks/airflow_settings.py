@@ -37,8 +37,9 @@ _COMMON = {
 _AIRFLOW_3 = {
     "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
     "API_AUTH__JWT_SECRET": _SECRET,
-    # Seconds until the task of a killed worker is detected.
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 15,
+    # Seconds until the task of a killed worker is detected. On a busy machine, a task can be delayed for many
+    # seconds.
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
     # Maximum seconds until the end of a task's process is detected. A trigger that fires before that fails
     # the task, because the scheduler attributes the end to the resumed task.
@@ -48,7 +49,7 @@ _AIRFLOW_3 = {
 }
 
 _AIRFLOW_2 = {
-    "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 15,
+    "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 30,
     "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": 3,
     "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": 2,
     # With SQLite, the scheduler parses the DAG files itself, and does nothing else in the meantime.

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_drs.protocol.connection.auth import (
+from airflow_provider_drs.protocol.connection.grants import (
     Grant,
-    _parse_projects,
     authorize,
-    build_token,
-    get_grant,
     own_grant,
     rejected_credentials_error,
 )
+from airflow_provider_drs.protocol.connection.iam import build_token, get_token, parse_projects
 from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsResponseError
 from airflow_provider_drs.protocol.jobs.messages import build_job_statuses
@@ -41,7 +39,7 @@ def _grant(body: dict[str, Any], settings: Settings | None = None, **headers: st
     talk = ScriptedService(
         [answer(body, 201, **{"x_subject_token": "tok", **headers})] * 9, seconds_per_step=0.5
     )
-    return talk.run(get_grant(settings or _settings()))
+    return talk.run(get_token(settings or _settings()))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +107,7 @@ def test_rejected_login_names_user_and_endpoint() -> None:
     refusal = answer({"error": {"code": 401, "message": "no", "title": "Unauthorized"}}, 401)
 
     with pytest.raises(DrsAuthError, match="user 'user' of domain 'd' for project 'eu-de'") as caught:
-        ScriptedService([refusal]).run(get_grant(_settings()))
+        ScriptedService([refusal]).run(get_token(_settings()))
 
     assert "not-real" not in str(caught.value)
 
@@ -149,5 +147,5 @@ def test_response_without_projects_is_an_error() -> None:
     settings = _settings({"auth": "aksk"})
 
     with pytest.raises(DrsResponseError, match="no projects"):
-        _parse_projects({}, settings)
-    assert _parse_projects({"projects": [{"name": "eu-de", "id": "p"}]}, settings).project_id == "p"
+        parse_projects({}, settings)
+    assert parse_projects({"projects": [{"name": "eu-de", "id": "p"}]}, settings) == "p"

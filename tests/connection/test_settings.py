@@ -117,6 +117,21 @@ def test_keys_and_tokens_use_no_iam() -> None:
         ({"auth": "token"}, {}, "extra.project_id"),
         ({"security_token": "t"}, {}, "extra.security_token requires extra.auth=aksk"),
         ({"auth": "aksk", "security_token": "t\nt"}, {}, "extra.security_token"),
+        ({"agency_name": "a"}, {}, "extra.agency_domain_name is missing"),
+        ({"agency_domain_name": "a"}, {}, "extra.agency_name is missing"),
+        (
+            {"agency_name": "a", "agency_domain_name": "d", "auth": "aksk"},
+            {},
+            "requires extra.auth=password or",
+        ),
+        ({"metadata_endpoint": "http://127.0.0.1"}, {}, "requires extra.auth=metadata, not password"),
+        ({"auth": "metadata"}, {}, "login and password must be empty"),
+        ({"auth": "metadata"}, {"login": ""}, "login and password must be empty"),
+        (
+            {"auth": "metadata", "metadata_endpoint": "http://metadata.example"},
+            {"login": "", "password": ""},
+            "without TLS",
+        ),
         ({"auth": "token"}, {"login": None}, "extra.project_id"),
         ({"auth": "token", "project_id": "p"}, {"password": f"{SECRET}\n"}, "password"),
         ({}, {"host": "http://drs.example"}, "host"),
@@ -198,3 +213,25 @@ def test_availability_zone_is_named(zone: str, region: str) -> None:
 
 def test_version_at_the_end_of_the_host_is_ignored() -> None:
     assert _read({}, host="https://drs.example/base/v3/").drs_url == "https://drs.example/base"
+
+
+def test_metadata_endpoint_of_the_server_may_be_plain_http() -> None:
+    settings = _read({"auth": "metadata", "domain_name": ""}, login="", password="")
+    other = _read({"auth": "metadata", "metadata_endpoint": "http://169.254.1.1/"}, login="", password="")
+
+    assert settings.metadata_url == "http://169.254.169.254"
+    assert other.metadata_url == "http://169.254.1.1"
+    with pytest.raises(DrsConfigError, match="without TLS"):
+        _read({}, host="http://169.254.1.1")
+    assert settings.iam_url
+    assert not _read({"auth": "metadata", "project_id": "p"}, login="", password="").iam_url
+
+
+def test_agency_owns_the_project() -> None:
+    agency = {"agency_name": "a", "agency_domain_name": "customer"}
+
+    settings = _read({**agency, "auth": "token"}, login="")
+
+    assert (settings.project_id, settings.project_name) == ("", settings.region)
+    assert settings.iam_url
+    assert settings.identity != _read({**agency, "auth": "token", "agency_name": "b"}, login="").identity

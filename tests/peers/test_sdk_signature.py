@@ -9,7 +9,7 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_drs.protocol.connection.auth import authorize, own_grant
+from airflow_provider_drs.protocol.connection.grants import authorize, own_grant
 from airflow_provider_drs.protocol.connection.settings import read_settings
 from airflow_provider_drs.protocol.connection.signing import sign
 from airflow_provider_drs.protocol.jobs.messages import build_job_statuses

@@ -391,7 +391,7 @@ def test_reprs_have_no_secret(any_hook: Any, sweep: Sweep, emulator: Emulator) -
 
 
 def test_request_repr_has_no_body(sweep: Sweep, emulator: Emulator) -> None:
-    from airflow_provider_drs.protocol.connection.auth import build_token
+    from airflow_provider_drs.protocol.connection.iam import build_token
     from airflow_provider_drs.protocol.core.wire import Send
 
     with DrsHook() as hook:

@@ -331,3 +331,80 @@ def test_idle_poller_is_closed(emulator: Emulator) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, connection: dict[str, Any]) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not is_true():
+            await asyncio.sleep(0.02)
+
+
+def test_waits_of_one_identity_continue_with_the_new_credentials_of_one(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [emulator.seed_job(status="STARTJOBING") for _ in range(3)]
+    _connect(monkeypatch, "same", emulator.connection)
+
+    async def run() -> list[Any]:
+        watches = [StatusWatch([job], ["FULL_TRANSFER_STARTED"]) for job in jobs]
+        waits = [
+            asyncio.ensure_future(anext(_trigger(watch, conn_id).run()))
+            for watch, conn_id in zip(watches[:2], ("drs_default", "same"), strict=True)
+        ]
+        await _until(lambda: len(emulator.journal("BatchListJobStatus")) > 1)
+        emulator.set_iam(password="new-password-not-real")
+        _connect(monkeypatch, "same", {**emulator.connection, "password": "new-password-not-real"})
+        emulator.revoke_tokens()
+        emulator.clear_journal()
+        await _until(lambda: len(emulator.journal("BatchListJobStatus")) > 3)
+        # A new wait finds the poller with the new credentials.
+        waits.append(asyncio.ensure_future(anext(_trigger(watches[2], "same").run())))
+        await _until(lambda: any(entry["count"] == 3 for entry in emulator.journal("BatchListJobStatus")))
+        for job in jobs:
+            emulator.set_job(job, status="FULL_TRANSFER_STARTED")
+        events = await asyncio.gather(*waits)
+        assert not poller._POLLERS[asyncio.get_running_loop()].by_settings
+        return events
+
+    assert [event.payload["status"] for event in asyncio.run(run())] == ["done"] * 3
+    logins = [entry["status"] for entry in emulator.journal("KeystoneCreateUserTokenByPassword")]
+    assert logins == [401, 201]
+
+
+@pytest.mark.parametrize("auth", ["password", "aksk"])
+def test_refused_credentials_name_the_connection_of_each_wait(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+    connection = emulator.connection if auth == "password" else emulator.connection_with_keys
+    for conn_id in ("one", "two"):
+        _connect(monkeypatch, conn_id, {**connection, "password": "wrong-not-real"})
+
+    events = _wait(
+        *(
+            _trigger(StatusWatch([job_id], ["STARTJOBING"]), conn_id)
+            for job_id, conn_id in zip(emulator.job_ids, ("one", "two"), strict=False)
+        )
+    )
+
+    for event, conn_id in zip(events, ("one", "two"), strict=True):
+        assert event["error"]["type"] == "DrsAuthError"
+        assert f"connection '{conn_id}'" in event["error"]["message"]
+
+
+def test_endpoint_of_a_connection_that_changes_affects_new_waits_only(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connect(monkeypatch, "moved", {**emulator.connection, "password": "wrong-not-real"})
+
+    async def run() -> Any:
+        pollers = poller._POLLERS.setdefault(asyncio.get_running_loop(), poller._Pollers())
+        await pollers.find("moved")
+        _connect(monkeypatch, "moved", {**emulator.connection, "host": "https://drs.example"})
+        return await anext(_trigger(StatusWatch(emulator.job_ids[:1], ["STARTJOBING"]), "moved").run())
+
+    event = asyncio.run(run())
+    assert event.payload["error"]["type"] == "DrsAuthError"

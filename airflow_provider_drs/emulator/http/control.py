@@ -147,7 +147,11 @@ class Control:
         return asdict(self._service.iam.issue_keys(lifetime_s))
 
     def do_set_iam(self, **details: Any) -> None:
-        """Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens."""
+        """
+        Change IAM: ``lifetime_s``, ``token_bytes`` or ``password`` of future tokens, the permanent
+        ``secret_key``, whether the user ``has_agency``, and how the ``metadata`` service answers: ``open``,
+        ``session`` (only with a session token) or ``no-agency``.
+        """
         self._service.iam.change(**details)
 
     def do_reset(self) -> None:

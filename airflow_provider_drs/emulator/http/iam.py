@@ -21,6 +21,10 @@ DOMAIN_ID = "d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0"
 USER = "drs-user"
 PASSWORD = "emulator-password"  # not a secret: it opens nothing but this emulator
 PROJECT = "eu-de"
+#: An agency of another account, which owns the project then.
+AGENCY = "drs-agency"
+AGENCY_DOMAIN = "emulator-customer"
+AGENCY_DOMAIN_ID = "c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0"
 ACCESS_KEY = "EMULATORACCESSKEY000"
 SECRET_KEY = "emulator-secret-key-not-real"
 
@@ -40,7 +44,7 @@ class IamError(Exception):
 
     def to_body(self) -> dict[str, Any]:
         """Return the body in Keystone's format."""
-        titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
+        titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
         return {
             "error": {"code": self.status, "message": self.message, "title": titles.get(self.status, "Error")}
         }
@@ -56,6 +60,72 @@ class Keys:
     expires_s: float = math.inf
 
 
+@dataclass(frozen=True)
+class _Token:
+    expires_s: float
+    has_project: bool = True
+
+
+#: How the metadata service answers: to everyone, only with a session token, or without an agency.
+METADATA_MODES = ("open", "session", "no-agency")
+_CHANGES: Mapping[str, Any] = {
+    "lifetime_s": int | float,
+    "token_bytes": int,
+    "password": str,
+    "secret_key": str,
+    "has_agency": bool,
+    "metadata": str,
+}
+#: The keys of a server are valid for an hour, and replaced 10 minutes before.
+_SERVER_KEYS_S = 3600.0
+_REPLACED_BEFORE_S = 600.0
+
+
+class Metadata:
+    """The metadata service of a cloud server to which an agency is bound."""
+
+    def __init__(self, iam: Iam, clock: Clock) -> None:
+        self._iam = iam
+        self._clock = clock
+        self._sessions: dict[str, float] = {}
+        self._keys: Keys | None = None
+        self.mode = METADATA_MODES[0]
+
+    def open_session(self, lifetime_s: str) -> str:
+        """
+        Return a session token, as text.
+
+        :raises IamError: the header with its lifetime in seconds is missing.
+        """
+        if not lifetime_s.isdigit():
+            raise IamError(400, "X-Metadata-Token-Ttl-Seconds is required.")
+        token = secrets.token_urlsafe(40)
+        self._sessions[token] = self._clock.now() + int(lifetime_s)
+        return token
+
+    def read_keys(self, session: str) -> dict[str, Any]:
+        """
+        Return the keys of the server.
+
+        :raises IamError: no agency is bound, or the session token is invalid.
+        """
+        now_s = self._clock.now()
+        if self.mode == "no-agency":
+            raise IamError(401, "Please configure Cloud Service Agency first")
+        if self.mode == "session" and now_s >= self._sessions.get(session, 0.0):
+            raise IamError(401, "The metadata token is missing or has expired.")
+        if self._keys is None or self._keys.expires_s - now_s < _REPLACED_BEFORE_S:
+            self._keys = self._iam.issue_keys(_SERVER_KEYS_S)
+        return {
+            "credential": {
+                "access": self._keys.access_key,
+                "secret": self._keys.secret_key,
+                "securitytoken": self._keys.security_token,
+                "expires_at": _iso(self._keys.expires_s),
+            }
+        }
+
+
 class Iam:
     """
     Issues tokens and authenticates callers.
@@ -67,11 +137,15 @@ class Iam:
 
     def __init__(self, clock: Clock, *, lifetime_s: float = 86_400.0, token_bytes: int = 2_000) -> None:
         self._clock = clock
-        self._expiry_by_token: dict[str, float] = {}
+        self._tokens: dict[str, _Token] = {}
         self.lifetime_s = lifetime_s
         self.token_bytes = token_bytes
         self.password = PASSWORD
+        self.secret_key = SECRET_KEY
+        #: Whether the user may act through the agency.
+        self.has_agency = True
         self._temporary_keys: dict[str, Keys] = {}
+        self.metadata = Metadata(self, clock)
 
     def issue_keys(self, lifetime_s: float = 3600.0) -> Keys:
         """
@@ -88,23 +162,27 @@ class Iam:
 
     def find_keys(self, access_key: str, security_token: str | None) -> Keys | None:
         """Return the keys of a signed request, unless they have expired or the security token is wrong."""
-        permanent = Keys(ACCESS_KEY, SECRET_KEY)
+        permanent = Keys(ACCESS_KEY, self.secret_key)
         keys = permanent if access_key == ACCESS_KEY else self._temporary_keys.get(access_key)
         is_valid = keys and keys.security_token == security_token and self._clock.now() < keys.expires_s
         return keys if is_valid else None
 
     def change(self, **details: Any) -> None:
         """
-        Change ``lifetime_s``, ``token_bytes`` or ``password`` for future tokens.
+        Change attributes, and the mode of the metadata service.
 
         :raises ValueError: the name is unknown, or the value has the wrong type.
         """
         for name, value in details.items():
-            kind = {"lifetime_s": int | float, "token_bytes": int, "password": str}.get(name)
-            if kind is None or not isinstance(value, kind):
-                raise ValueError(f"{name}={value!r} is invalid; expected lifetime_s, token_bytes or password")
+            kind = _CHANGES.get(name)
+            is_known = name != "metadata" or value in METADATA_MODES
+            if kind is None or not isinstance(value, kind) or not is_known:
+                raise ValueError(f"{name}={value!r} is invalid; expected one of {', '.join(_CHANGES)}")
         for name, value in details.items():
-            setattr(self, name, value)
+            if name == "metadata":
+                self.metadata.mode = value
+            else:
+                setattr(self, name, value)
 
     def issue(self, body: Mapping[str, Any], *, with_catalog: bool) -> tuple[str, dict[str, Any]]:
         """
@@ -113,17 +191,55 @@ class Iam:
         :raises IamError: wrong user, password, domain or project.
         """
         auth = body["auth"]
-        user, project = auth["identity"]["password"]["user"], auth["scope"]["project"]
-        domain = user["domain"]
+        user = auth["identity"]["password"]["user"]
         is_user = user["name"] == USER and user["password"] == self.password
-        if not is_user or (domain.get("name", DOMAIN), domain.get("id", DOMAIN_ID)) != (DOMAIN, DOMAIN_ID):
+        if not is_user or not _names(user["domain"], DOMAIN, DOMAIN_ID):
             raise IamError(401, "The username or password is wrong.")
-        if (project.get("name", PROJECT), project.get("id", PROJECT_ID)) != (PROJECT, PROJECT_ID):
+        return self._issue(auth["scope"], DOMAIN, DOMAIN_ID, with_catalog=with_catalog)
+
+    def assume(
+        self, body: Mapping[str, Any], token: str, *, with_catalog: bool
+    ) -> tuple[str, dict[str, Any]]:
+        """
+        Return a token of the agency and the response body.
+
+        :param token: that of the user who acts through the agency.
+        :raises IamError: the token is invalid, or there is no such agency for the user.
+        """
+        if not self.knows(token):
+            raise IamError(401, "The request you have made requires authentication.")
+        auth = body["auth"]
+        role = auth["identity"]["assume_role"]
+        domain = {
+            name.removeprefix("domain_"): role[name] for name in ("domain_name", "domain_id") if name in role
+        }
+        if role.get("xrole_name", role.get("agency_name")) != AGENCY or not _names(
+            domain, AGENCY_DOMAIN, AGENCY_DOMAIN_ID
+        ):
+            raise IamError(404, "The agency does not exist.")
+        if not self.has_agency:
+            raise IamError(403, "You are not authorized to perform the requested action.")
+        token, document = self._issue(
+            auth["scope"], AGENCY_DOMAIN, AGENCY_DOMAIN_ID, with_catalog=with_catalog
+        )
+        user = {"name": USER, "domain": {"name": DOMAIN, "id": DOMAIN_ID}}
+        document["token"] |= {"methods": ["assume_role"], "assumed_by": {"user": user}}
+        return token, document
+
+    def _issue(
+        self, scope: Mapping[str, Any], domain: str, domain_id: str, *, with_catalog: bool
+    ) -> tuple[str, dict[str, Any]]:
+        if "domain" in scope and not _names(scope["domain"], domain, domain_id):
+            raise IamError(401, "The user is not authorized for this domain.")
+        project = scope.get("project")
+        if project is not None and not (
+            _names(project, PROJECT, PROJECT_ID) and _names(project.get("domain", {}), domain, domain_id)
+        ):
             raise IamError(401, "The user is not authorized for this project.")
         token = "MII" + secrets.token_urlsafe(self.token_bytes)[: self.token_bytes - 3]
         now_s = self._clock.now()
-        self.accept(token, now_s + self.lifetime_s)
-        return token, self._describe(now_s, with_catalog)
+        self._tokens[token] = _Token(now_s + self.lifetime_s, has_project=project is not None)
+        return token, self._describe(now_s, domain, domain_id, project is not None, with_catalog)
 
     def list_projects(self, name: str | None = None) -> list[dict[str, Any]]:
         """Return the projects that the user can access, all or those of a name."""
@@ -140,24 +256,31 @@ class Iam:
 
     def accept(self, token: str, expires_s: float | None = None) -> None:
         """Accept a token until an instant, including one that another IAM has issued."""
-        self._expiry_by_token[token] = self._clock.now() + self.lifetime_s if expires_s is None else expires_s
+        self._tokens[token] = _Token(self._clock.now() + self.lifetime_s if expires_s is None else expires_s)
 
     def revoke_all(self) -> None:
         """Invalidate every token, as a password change does."""
-        self._expiry_by_token.clear()
+        self._tokens.clear()
 
     def accepts(self, token: str) -> bool:
-        """Return whether a token is valid now."""
-        return self._clock.now() < self._expiry_by_token.get(token, 0.0)
+        """Return whether a token is valid now for the project, as DRS requires."""
+        return self.knows(token) and self._tokens[token].has_project
 
-    def _describe(self, now_s: float, with_catalog: bool) -> dict[str, Any]:
-        domain = {"id": DOMAIN_ID, "name": DOMAIN}
+    def knows(self, token: str) -> bool:
+        """Return whether a token is valid now, whatever its scope."""
+        return token in self._tokens and self._clock.now() < self._tokens[token].expires_s
+
+    def _describe(
+        self, now_s: float, domain_name: str, domain_id: str, has_project: bool, with_catalog: bool
+    ) -> dict[str, Any]:
+        domain = {"id": domain_id, "name": domain_name}
+        scope = {"project": {"id": PROJECT_ID, "name": PROJECT, "domain": domain}}
         token: dict[str, Any] = {
             "methods": ["password"],
             "expires_at": _iso(now_s + self.lifetime_s),
             "issued_at": _iso(now_s),
             "user": {"id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "name": USER, "domain": domain},
-            "project": {"id": PROJECT_ID, "name": PROJECT, "domain": domain},
+            **(scope if has_project else {"domain": domain}),
             "roles": [{"id": "0", "name": "drs_admin"}],
         }
         if with_catalog:
@@ -206,6 +329,11 @@ def check_signature(
         raise ApiError(
             "APIGW.0301", message="Incorrect IAM authentication information: verify aksk signature fail"
         )
+
+
+def _names(scope: Mapping[str, Any], name: str, identifier: str) -> bool:
+    """Return whether a part of a scope with a name or an ID, or neither, is the one of these."""
+    return (scope.get("name", name), scope.get("id", identifier)) == (name, identifier)
 
 
 def _parse_authorization(value: str) -> dict[str, str]:

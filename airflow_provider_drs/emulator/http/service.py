@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
@@ -26,7 +27,9 @@ from airflow_provider_drs.emulator.world.clock import Clock
 from airflow_provider_drs.emulator.world.world import PROJECT_ID, World
 
 TOKEN_OPERATION = "KeystoneCreateUserTokenByPassword"
+AGENCY_OPERATION = "KeystoneCreateAgencyToken"
 PROJECTS_OPERATION = "KeystoneListProjects"
+METADATA_OPERATIONS = ("GetSecurityKey", "GetMetadataToken")
 
 
 class Service:
@@ -64,7 +67,10 @@ class Service:
         """Handle one request of the API."""
         raw = await request.read()
         routes = [(item, match) for item in load_operations() if (match := item.path.match(request.path))]
-        found = next((route for route in routes if route[0].method == request.method), None)
+        fitting = [route for route in routes if route[0].method == request.method]
+        # Two operations of IAM have the same path, and differ in how the caller identifies itself.
+        is_agency = b'"assume_role"' in raw
+        found = next((item for item in fitting if (item[0].name == AGENCY_OPERATION) is is_agency), None)
         entry = self.journal.note(request, raw, found[0].name if found else None, self.clock.now())
         try:
             if found is None:
@@ -99,8 +105,10 @@ class Service:
 
     async def _answer(self, call: Call, path: Mapping[str, str]) -> Answer:
         operation = call.operation
-        if operation.name == TOKEN_OPERATION:
+        if operation.name in (TOKEN_OPERATION, AGENCY_OPERATION):
             return self._issue_token(call)
+        if operation.name in METADATA_OPERATIONS:
+            return self._serve_metadata(call)
         if operation.name == PROJECTS_OPERATION:
             return self._list_projects(call)
         if path.get("project_id") != await self._authorize(call):
@@ -124,9 +132,23 @@ class Service:
             body = read_body(call.operation, call.raw)
         except ApiError as error:
             raise IamError(400, error.message) from None
-        token, document = self.iam.issue(body, with_catalog=not call.request.query.get("nocatalog"))
+        with_catalog = not call.request.query.get("nocatalog")
+        if call.operation.name == AGENCY_OPERATION:
+            used = call.request.headers.get("X-Auth-Token", "")
+            token, document = self.iam.assume(body, used, with_catalog=with_catalog)
+        else:
+            token, document = self.iam.issue(body, with_catalog=with_catalog)
         call.entry["applied"] = True
         return Answer(201, document, {"X-Subject-Token": token})
+
+    def _serve_metadata(self, call: Call) -> Answer:
+        if call.operation.name == "GetMetadataToken":
+            ttl = call.request.headers.get("X-Metadata-Token-Ttl-Seconds", "")
+            document: Any = self.iam.metadata.open_session(ttl)
+        else:
+            document = self.iam.metadata.read_keys(call.request.headers.get("X-Metadata-Token", ""))
+        call.entry["applied"] = True
+        return Answer(200, document, {"Date": formatdate(self.clock.now(), usegmt=True)})
 
     def _list_projects(self, call: Call) -> Answer:
         headers = {name.lower(): value for name, value in call.request.headers.items()}
@@ -134,7 +156,7 @@ class Service:
             check_signature(
                 self.iam, call.request.method, call.request.raw_path, headers, call.raw, time.time()
             )
-        elif not self.iam.accepts(headers.get("x-auth-token", "")):
+        elif not self.iam.knows(headers.get("x-auth-token", "")):
             raise IamError(401, "The request you have made requires authentication.")
         call.entry["applied"] = True
         projects = self.iam.list_projects(call.request.query.get("name"))

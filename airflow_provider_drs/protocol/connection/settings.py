@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
@@ -28,8 +28,9 @@ LANGUAGES = ("en-us", "zh-cn")
 #: The fields of the connection's extra.
 EXTRA_FIELDS = (
     "auth", "cloud", "region", "iam_endpoint", "domain_name", "domain_id", "project_id", "project_name",
-    "security_token", "language", "verify", "proxy", "allow_http", "console_url", "connect_timeout",
-    "read_timeout", "retry_timeout", "batch_size", "poll_batch_size",
+    "security_token", "agency_name", "agency_domain_name", "metadata_endpoint", "language", "verify", "proxy",
+    "allow_http", "console_url", "connect_timeout", "read_timeout", "retry_timeout", "batch_size",
+    "poll_batch_size",
 )  # fmt: skip
 
 #: Parts of host names and paths are restricted to letters that every URL parser reads in the same way:
@@ -40,6 +41,8 @@ _NETLOC = re.compile(
 )
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/*")
 _LARGEST_PORT = 65_535
+#: Where a cloud server reads its own metadata.
+_METADATA_URL = "http://169.254.169.254"
 
 
 class Auth(Enum):
@@ -48,6 +51,7 @@ class Auth(Enum):
     PASSWORD = "password"
     AKSK = "aksk"
     TOKEN = "token"
+    METADATA = "metadata"
 
 
 class Cloud(Enum):
@@ -98,7 +102,8 @@ class Settings:
 
     ``secret`` is the password, secret key or token, depending on ``auth``; ``security_token`` belongs to
     temporary keys. Without ``project_id`` the project of the token is used, or with keys the one that IAM
-    lists under ``project_name``.
+    lists under ``project_name``. With ``agency_name``, the user acts through an agency of the account
+    ``agency_domain_name``, which then owns the project.
     """
 
     conn_id: str
@@ -124,6 +129,9 @@ class Settings:
     security_token: str = field(default="", repr=False)
     unknown_fields: tuple[str, ...] = ()
     cloud: Cloud = Cloud.OTC
+    agency_name: str = ""
+    agency_domain_name: str = ""
+    metadata_url: str = ""
 
     @property
     def has_padded_secret(self) -> bool:
@@ -139,7 +147,14 @@ class Settings:
         """
         parts = (self.iam_url, self.auth.value, self.login, self.secret, self.domain_name, self.domain_id)
         scope = (self.project_id, self.project_name, str(self.verify), str(self.proxy), self.security_token)
-        return hashlib.sha256(json.dumps([*parts, *scope]).encode()).hexdigest()
+        source = (self.agency_name, self.agency_domain_name, self.metadata_url)
+        return hashlib.sha256(json.dumps([*parts, *scope, *source]).encode()).hexdigest()
+
+    def has_other_credentials(self, other: Settings) -> bool:
+        """Whether *other* differs in login and secrets, and calls the same project at the same endpoint."""
+        scope = ("drs_url", "iam_url", "project_id", "project_name", "agency_name", "agency_domain_name")
+        is_same_place = all(getattr(self, name) == getattr(other, name) for name in scope)
+        return is_same_place and self.identity != other.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +216,25 @@ def _describe_unknown(extra: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether requests to a host never leave this machine."""
+    address = _read_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_on_this_host(host: str) -> bool:
+    """Whether requests to a host leave neither this machine nor the server on which it is virtual."""
+    address = _read_address(host)
+    return is_loopback(host) or (address is not None and address.is_link_local)
+
+
+def _read_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
 class _Reader:
     """Reads one connection. Every error names the connection and the field, and never a secret value."""
 
@@ -221,10 +255,11 @@ class _Reader:
         self._check_credentials(auth, login, password)
         domain_name, domain_id = self._text("domain_name"), self._text("domain_id")
         project_name = self._text("project_name") or region
-        self._check_project(auth, project_id, project_name)
+        agency_name, agency_domain_name = self._agency(auth)
+        self._check_project(auth, project_id, project_name, has_agency=bool(agency_name))
         if auth is Auth.PASSWORD:
             self._check_domain(domain_name, domain_id)
-        needs_iam = auth is Auth.PASSWORD or not project_id
+        needs_iam = auth is Auth.PASSWORD or bool(agency_name) or not project_id
         iam_url = self._iam_url(cloud, region) if needs_iam else ""
         drs_url = self._drs_url(host, port, schema, cloud, region)
         return Settings(
@@ -251,6 +286,9 @@ class _Reader:
             security_token=self._security_token(auth),
             unknown_fields=_describe_unknown(self._extra),
             cloud=cloud,
+            agency_name=agency_name,
+            agency_domain_name=agency_domain_name,
+            metadata_url=self._metadata_url(auth),
         )
 
     def _error(self, text: str) -> DrsConfigError:
@@ -308,8 +346,16 @@ class _Reader:
             Auth.PASSWORD: ("the IAM user name", "the IAM user's password"),
             Auth.AKSK: ("the access key", "the secret key"),
             Auth.TOKEN: (None, "the IAM token"),
+            Auth.METADATA: (None, None),
         }
         login_means, password_means = wants[auth]
+        if password_means is None:
+            if login or password:
+                raise self._error(
+                    f"login and password must be empty with extra.auth={auth.value}, which uses the keys of "
+                    "the cloud server. Remove them, or choose another extra.auth."
+                )
+            return
         if login_means and not login:
             raise self._error(f"login is empty. With extra.auth={auth.value}, set it to {login_means}.")
         if not password:
@@ -320,8 +366,33 @@ class _Reader:
                 "line break, or starts or ends with a space. Remove this character."
             )
 
-    def _check_project(self, auth: Auth, project_id: str, project_name: str) -> None:
-        if auth is Auth.TOKEN and not project_id:
+    def _agency(self, auth: Auth) -> tuple[str, str]:
+        agency_name, domain_name = self._text("agency_name"), self._text("agency_domain_name")
+        if bool(agency_name) != bool(domain_name):
+            missing = "agency_domain_name" if agency_name else "agency_name"
+            raise self._error(
+                f"extra.{missing} is missing. An agency requires extra.agency_name and "
+                "extra.agency_domain_name, the account that has created it."
+            )
+        if agency_name and auth not in (Auth.PASSWORD, Auth.TOKEN):
+            raise self._error(
+                f"extra.agency_name requires extra.auth={Auth.PASSWORD.value} or {Auth.TOKEN.value}, not "
+                f"{auth.value}."
+            )
+        return agency_name, domain_name
+
+    def _metadata_url(self, auth: Auth) -> str:
+        given = self._text("metadata_endpoint")
+        if given and auth is not Auth.METADATA:
+            raise self._error(
+                f"extra.metadata_endpoint requires extra.auth={Auth.METADATA.value}, not {auth.value}."
+            )
+        if auth is not Auth.METADATA:
+            return ""
+        return self._url("extra.metadata_endpoint", given or _METADATA_URL, "http", None, is_on_this_host)
+
+    def _check_project(self, auth: Auth, project_id: str, project_name: str, *, has_agency: bool) -> None:
+        if auth is Auth.TOKEN and not project_id and not has_agency:
             raise self._error(f"extra.project_id is missing. It is required with extra.auth={auth.value}.")
         if not project_id and not project_name:
             raise self._error(
@@ -363,7 +434,19 @@ class _Reader:
         given = self._text("console_url")
         return self._url("extra.console_url", given, "https", None) if given else cloud.console_url
 
-    def _url(self, name: str, given: str, scheme: str, port: int | None) -> str:
+    def _url(
+        self,
+        name: str,
+        given: str,
+        scheme: str,
+        port: int | None,
+        is_private: Callable[[str], bool] = is_loopback,
+    ) -> str:
+        """
+        Return a base URL, normalized.
+
+        :param is_private: whether plain http to a host is safe.
+        """
         text = given.strip()
         try:
             parts = urlsplit(text if "://" in text else f"{scheme}://{text}")
@@ -380,7 +463,7 @@ class _Reader:
             raise self._error(f"{name} has a character or path segment that is not allowed.")
         if own_port == 0 or not 0 <= (port or 0) <= _LARGEST_PORT:
             raise self._error(f"the port of {name} must be from 1 to {_LARGEST_PORT}.")
-        if parts.scheme == "http" and not (is_loopback(parts.hostname) or self._allows_http):
+        if parts.scheme == "http" and not (is_private(parts.hostname) or self._allows_http):
             raise self._error(
                 f"{name} would send credentials to {parts.hostname} without TLS. Use https, "
                 "or set extra.allow_http to true to accept that."
@@ -459,13 +542,3 @@ class _Reader:
 
 def _is_header_text(text: str) -> bool:
     return text.isascii() and text.isprintable() and text == text.strip()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether requests to a host never leave this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -36,6 +36,20 @@ def read_json(response: Response) -> dict[str, Any]:
     return document
 
 
+def read_token_text(response: Response) -> dict[str, Any]:
+    """
+    Read a session token of the metadata service, which is plain text.
+
+    :raises DrsResponseError: it is not one word.
+    """
+    text = response.body.decode("ascii", errors="replace").strip()
+    if not text.isascii() or not text.isprintable() or " " in text or not text:
+        raise DrsResponseError(
+            "the response of the metadata service is no token", http_status=response.status
+        )
+    return {"token": text}
+
+
 class RunningPrecheck(msgspec.Struct, gc=False):
     """The result of a running pre-check. Its items are skipped without being decoded."""
 
@@ -102,7 +116,7 @@ def read_prechecks(response: Response) -> dict[str, Any]:
 
 
 #: The readers of operations that do not use :func:`read_json`.
-READERS = {"BatchCheckResults": read_prechecks}
+READERS = {"BatchCheckResults": read_prechecks, "GetMetadataToken": read_token_text}
 
 
 def _read_strictly(body: bytes) -> Any:

@@ -177,6 +177,17 @@ def _read_success(request: Request, response: Response) -> dict[str, Any] | Fail
     return document
 
 
+_UNREACHABLE = {
+    Service.DRS: "Check host, region and proxy of the connection, the network route, and the status of the "
+    "service, then run the task again.",
+    Service.IAM: "Check iam_endpoint, region and proxy of the connection, the network route, and the status "
+    "of the service, then run the task again.",
+    Service.METADATA: "extra.auth=metadata requires a cloud server with an agency: check where this process "
+    "runs, and extra.metadata_endpoint.",
+}
+_ENDPOINT_FIELD = {Service.DRS: "host", Service.IAM: "iam_endpoint", Service.METADATA: "metadata_endpoint"}
+
+
 def _read_failure(request: Request, failure: TransportFailure) -> Failure:
     what = f"{request.subject}: {failure.kind.value}"
     if failure.detail:
@@ -192,14 +203,12 @@ def _read_failure(request: Request, failure: TransportFailure) -> Failure:
             what, operation=request.operation, job_ids=request.job_ids, error_class=DrsResponseError
         )
         return Failure(error, Recovery.NOTHING, maybe_applied=True)
-    field = "iam_endpoint" if request.service is Service.IAM else "host"
     error = make_error(
         what,
         operation=request.operation,
         job_ids=request.job_ids,
         error_class=DrsUnavailableError,
-        remedy=f"Check {field}, region and proxy of the connection, the network route, and the status of the "
-        "service, then run the task again.",
+        remedy=_UNREACHABLE[request.service],
     )
     return Failure(error, Recovery.TIME, maybe_applied=failure.maybe_applied)
 
@@ -264,11 +273,11 @@ def _try_json(response: Response) -> dict[str, Any]:
 
 def _redirect_error(request: Request, response: Response) -> DrsError:
     target = redact_text(response.headers.get("location", "an unknown location"))
-    field = "iam_endpoint" if request.service is Service.IAM else "host"
     return _config_error(
         request,
         f"{request.subject}: HTTP {response.status} redirects to {target}",
-        f"Set {field} of the connection to the endpoint itself; redirects are never followed.",
+        f"Set {_ENDPOINT_FIELD[request.service]} of the connection to the endpoint itself; redirects are "
+        "never followed.",
     )
 
 

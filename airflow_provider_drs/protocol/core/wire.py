@@ -20,12 +20,22 @@ LARGEST_BODY = 32 * 2**20
 
 class Service(Enum):
     """
-    The service that is called. IAM gets the credentials in the body, DRS a token or a signature in the
-    headers.
+    The service that is called. DRS gets a token or a signature in the headers, the others what the request
+    contains.
     """
 
     IAM = "IAM"
     DRS = "DRS"
+    METADATA = "The metadata service"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An access key and its secret key; a security token belongs to temporary ones."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,8 @@ class Request:
     One call, for either transport.
 
     ``path`` contains ``{project_id}``, which is known with a password only after IAM has responded.
-    ``repeatable``: sending it twice has the same effect as sending it once.
+    ``repeatable``: sending it twice has the same effect as sending it once. ``headers`` and ``keys`` are the
+    credentials of a request that gets credentials: a token, or keys that sign it.
     """
 
     operation: str
@@ -44,6 +55,8 @@ class Request:
     repeatable: bool
     job_ids: tuple[str, ...] = ()
     service: Service = Service.DRS
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Keys | None = field(default=None, repr=False)
 
     @property
     def subject(self) -> str:
