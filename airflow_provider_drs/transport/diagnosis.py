@@ -272,7 +272,7 @@ class _NetworkChecks:
         message = f"this machine's clock is {abs(skew_s):.0f} s {'behind' if skew_s > 0 else 'ahead'}."
         if abs(skew_s) < _NOTABLE_SKEW_S:
             yield self._finding("clock", State.OK, "this machine's clock is correct.")
-        elif self._settings.auth is Auth.AKSK and abs(skew_s) >= _SIGNATURE_SKEW_S:
+        elif self._settings.auth in (Auth.AKSK, Auth.METADATA) and abs(skew_s) >= _SIGNATURE_SKEW_S:
             remedy = "Synchronize the clock: DRS rejects signatures that are 15 minutes off."
             yield self._finding("clock", State.FAIL, message, remedy)
         else:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 
-def add_connection(connection_id: str, connection: dict[str, Any]) -> None:
+def set_connection(connection_id: str, connection: dict[str, Any]) -> None:
 
     from airflow.models import Connection
     from airflow.utils.session import create_session
 
     with create_session() as session:
+        session.query(Connection).filter_by(conn_id=connection_id).delete()
         session.add(Connection(conn_id=connection_id, **connection))
 
 
@@ -68,7 +69,7 @@ def links(dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, s
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    action.__name__: action for action in (add_connection, unpause, trigger, clear, xcom, links)
+    action.__name__: action for action in (set_connection, unpause, trigger, clear, xcom, links)
 }
 
 

@@ -41,10 +41,13 @@ class RestControl:
         self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
         return True
 
-    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
-        """Add a connection; its extra is an object."""
+    def set_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
+        """Add or replace a connection; its extra is an object."""
         body = {**connection, "connection_id": connection_id, "extra": json.dumps(connection["extra"])}
-        self._call("POST", "connections", body)
+        is_new = not self._session.get(
+            f"{self._url}/api/v2/connections/{connection_id}", timeout=RESPONSE_S
+        ).ok
+        self._call(*(("POST", "connections") if is_new else ("PATCH", f"connections/{connection_id}")), body)
 
     def unpause(self, dag_id: str) -> None:
         self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
@@ -127,9 +130,9 @@ class ConsoleControl:
                 start_new_session=True,
             )
 
-    def add_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
+    def set_connection(self, connection_id: str, connection: Mapping[str, Any]) -> None:
         # Not through the API, which writes the request with all extras into the audit log.
-        self._call("add_connection", connection_id=connection_id, connection=dict(connection))
+        self._call("set_connection", connection_id=connection_id, connection=dict(connection))
 
     def unpause(self, dag_id: str) -> None:
         self._call("unpause", dag_id=dag_id)

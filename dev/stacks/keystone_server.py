@@ -79,6 +79,8 @@ def _populate(wanted: dict[str, Any]) -> None:
         user = ProviderAPIs.identity_api.create_user(details)
         if name == wanted["user"]:
             ProviderAPIs.assignment_api.add_role_to_user_and_project(user["id"], project["id"], role["id"])
+            # As every user of the public clouds, it can have a token of its account.
+            ProviderAPIs.assignment_api.create_grant(role["id"], user_id=user["id"], domain_id=domain["id"])
 
 
 def _end_with_stdin(folder: Path) -> None:

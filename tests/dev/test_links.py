@@ -23,6 +23,7 @@ SOURCES = (
 OTHER_HOSTS = frozenset(
     {
         "127.0.0.1",
+        "169.254.169.254",
         "airflow.apache.org",
         "console-intl.huaweicloud.com",
         "console.huaweicloud.com",

@@ -15,7 +15,7 @@ import requests
 
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
-from airflow_provider_drs.protocol.connection.auth import Grant
+from airflow_provider_drs.protocol.connection.grants import Grant
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsUnavailableError
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch
@@ -260,3 +260,16 @@ def test_diagnosis_distinguishes_wrong_project_and_password(
     assert last.step == step
     if step == "IAM project":
         assert f"Its projects: {keystone.project} ({keystone.project_id})." in last.message
+
+
+def test_agency_needs_a_token_of_the_account_which_keystone_issues(
+    hook: Any, connect_both: Callable[..., None], keystone: Keystone
+) -> None:
+    """Keystone has no agencies: it issues the token of the user, and rejects the second step."""
+    connect_both({"agency_name": "agency", "agency_domain_name": "Customer"})
+
+    with pytest.raises(DrsAuthError) as caught:
+        hook.get_job_statuses(["any-job"])
+
+    assert caught.value.operation == "KeystoneCreateAgencyToken"
+    assert "agency 'agency' of account 'Customer'" in str(caught.value)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from airflow_provider_drs.emulator.http.iam import Iam
+from airflow_provider_drs.emulator.http.iam import Iam, Metadata
 from tests.security.canaries import Canaries
 
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 
 
 def listen_for_tokens(canaries: Canaries, patch: pytest.MonkeyPatch) -> None:
-    """Search for each token that an emulator in this process issues from now on."""
-    issue = Iam.issue
+    """Search for each token and secret key that an emulator in this process issues from now on."""
 
-    def listen(self: Iam, *arguments: Any, **options: Any) -> Any:
-        token, document = issue(self, *arguments, **options)
-        canaries.add(f"token {len(canaries.by_name)}", token)
-        return token, document
+    def listen(owner: type, name: str, find: Callable[[Any], list[str]]) -> None:
+        original = getattr(owner, name)
 
-    patch.setattr(Iam, "issue", listen)
+        def call(*arguments: Any, **options: Any) -> Any:
+            issued = original(*arguments, **options)
+            for secret in find(issued):
+                canaries.add(f"issued {len(canaries.by_name)}", secret)
+            return issued
+
+        patch.setattr(owner, name, call)
+
+    listen(Iam, "issue", lambda issued: [issued[0]])
+    listen(Iam, "assume", lambda issued: [issued[0]])
+    listen(Iam, "issue_keys", lambda keys: [keys.secret_key, keys.security_token])
+    listen(Metadata, "open_session", lambda token: [token])
 
 
 def make_database(name: str, canaries: Canaries) -> dict[str, Any]:

@@ -355,6 +355,46 @@ def test_keys_and_tokens_are_not_leaked(
     assert statuses == ({200, 401} if not refused else {401, 403})
 
 
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("kind", ["agency", "metadata"])
+@pytest.mark.usefixtures("no_backoff")
+def test_issued_credentials_are_not_leaked(
+    any_hook: Any,
+    sweep: Sweep,
+    emulator: Emulator,
+    use: Use,
+    kind: str,
+    refused: bool,
+) -> None:
+    password = sweep.canaries.by_name["password"]
+    agency, metadata = emulator.connection_with_agency, emulator.connection_with_metadata
+    use({**agency, "password": password} if kind == "agency" else metadata)
+    emulator.set_iam(metadata="no-agency" if refused else "session", has_agency=not refused)
+
+    _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
+    sweep.keep("client", vars(any_hook.get_conn()))
+    sweep.keep("connection test", DrsHook().test_connection())
+    sweep.places["slots"] = repr(list(TOKENS._slots.items()))
+    sweep.places["journal"] = repr(emulator.journal())
+    statuses = [entry["status"] for entry in emulator.journal("BatchListJobStatus")]
+    assert (200 in statuses) is not refused
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+@pytest.mark.usefixtures("no_backoff")
+def test_rotated_password_is_not_leaked(
+    any_hook: Any, sweep: Sweep, emulator: Emulator, use: Use, rotated: bool
+) -> None:
+    any_hook.get_job_statuses(emulator.job_ids)
+    new = sweep.canaries.make("new-password")
+    emulator.set_iam(password=new if rotated else "another-password-not-real")
+    emulator.revoke_tokens()
+    use({**emulator.connection, "password": new})
+
+    _keep_outcome(sweep, "statuses", lambda: any_hook.get_job_statuses(emulator.job_ids))
+    sweep.keep("client", vars(any_hook.get_conn()))
+
+
 def _close_for_reuse(hook: Any) -> None:
     """Close a hook for reuse: closing HookInLoop would also close its loop."""
     if isinstance(hook, HookInLoop):

@@ -98,7 +98,7 @@ def _run(swept: Swept) -> None:
     drs.set_speed(20)
     drs.set_iam(password=swept.canaries.make("password", awkward=True))
     for connection_id, connection in _connections(drs, swept.canaries).items():
-        airflow.control.add_connection(connection_id, connection)
+        airflow.control.set_connection(connection_id, connection)
     _inject(drs, swept.canaries)
     for dag_id in (GOOD, BAD):
         airflow.unpause(dag_id)
