@@ -47,3 +47,9 @@ def __getattr__(name: str) -> Any:
     if name == "ResumableJobMixin":
         return _NotResumable
     raise ImportError(f"neither Airflow nor its common-compat provider has {name}")
+
+
+def find_first_reschedule(task: Any, ti: Any) -> Any:
+    """Return when a rescheduled task of Airflow 2.11 was first polled; ``None`` in its first poll."""
+    find = import_module("airflow.sensors.base")._orig_start_date
+    return find(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, ti.max_tries - task.retries + 1)

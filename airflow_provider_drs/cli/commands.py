@@ -21,7 +21,9 @@ EXIT_CODES = {
     1: "a job failed its pre-check, or was refused",
     2: "invalid arguments, connection, credentials or permissions",
     3: "the service is unreachable, or the wait timed out",
+    74: "the output cannot be written, for example because the disk is full",
     130: "interrupted with Ctrl-C; jobs in DRS continue",
+    141: "the output was closed by its reader, such as head",
 }
 
 #: The connection if no connection ID is given and one of these variables is set. The fields are those of the
@@ -75,7 +77,9 @@ def _above_zero(text: str) -> float:
 
 _SECONDS: dict[str, Any] = {"type": _above_zero, "metavar": "SECONDS"}
 _JOBS = Argument(
-    ("job_ids",), "DRS job IDs; - reads them from standard input", {"nargs": "+", "metavar": "JOB"}
+    ("job_ids",),
+    "DRS job IDs, separated by spaces or commas; - reads them from standard input",
+    {"nargs": "+", "metavar": "JOB"},
 )
 _COMMON = (
     Argument(

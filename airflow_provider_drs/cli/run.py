@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ from airflow_provider_drs.protocol.core.errors import (
     label_job,
 )
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
+from airflow_provider_drs.protocol.core.watch import has_no_result_yet
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.messages import read_start_time_ms
 from airflow_provider_drs.protocol.jobs.states import STATUSES
@@ -39,6 +41,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 PASSED, FAILED, WRONG_USE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+NOT_WRITTEN, CLOSED = 74, 141
 #: Errors that the user must fix.
 _WRONG_USE = (DrsConfigError, DrsAuthError, DrsPermissionError)
 
@@ -53,12 +56,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: the exit code.
     """
-    screen = open_screen(as_json=arguments.json, plain=arguments.plain)
+    try:
+        code = _run(arguments, open_screen(as_json=arguments.json, plain=arguments.plain))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough. Python would report the same error again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except OSError as error:
+        print(f"drs: cannot write the output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_WRITTEN
+    return code
+
+
+def _run(arguments: argparse.Namespace, screen: Screen) -> int:
     try:
         result = _COMMANDS[arguments.command](arguments, screen)
     except (DrsError, TimedOut) as error:
         code = WRONG_USE if isinstance(error, _WRONG_USE) else _code_of([error])
-        screen.show_error(arguments.command, code, type(error).__name__, str(error))
+        screen.show_error(arguments.command, code, type(error).__name__, _say_command(str(error)))
         return code
     except KeyboardInterrupt:
         text = "Interrupted. Jobs and pre-checks continue in DRS. Run drs results or drs status to view them."
@@ -66,6 +83,14 @@ def run(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     screen.show_result(arguments.command, result)
     return result.code
+
+
+def _say_command(text: str) -> str:
+    """Return the text of an error for a terminal instead of a task."""
+    return text.replace(
+        "If it comes from an XCom, check the upstream task's return value.",
+        "Separate job IDs by spaces or commas.",
+    ).replace("run the task again", "run the command again")
 
 
 class _Session:
@@ -291,9 +316,12 @@ def _show_jobs(
         row = {**known, **found.get(job_id, {}), "error": error.to_dict() if error else None}
         rows.append(row)
         label = label_job(job_id, names.get(job_id))
-        lines.append((label, "refused" if error else _name_state(row), "" if error else _describe(row)))
+        failed = "unknown" if heading == "STATUS" else "refused"
+        lines.append((label, failed if error else _name_state(row), "" if error else _describe(row)))
     code = _code_of(errors.values()) if errors else PASSED
-    text = "\n".join(label_error(job_id, error, names.get(job_id)) for job_id, error in errors.items())
+    text = "\n".join(
+        _say_command(label_error(job_id, error, names.get(job_id))) for job_id, error in errors.items()
+    )
     return Result(code, {"jobs": rows}, ("JOB", heading, ""), lines, text=text)
 
 
@@ -324,8 +352,11 @@ def _show_reports(reports: Sequence[JobReport], *, has_waited: bool) -> Result:
     text = ""
     if pending and has_waited:
         text = (
-            f"Timed out: {len(pending)} pre-checks have not finished. Increase --timeout, or run drs results."
+            f"Timed out: {len(pending)} pre-check{'s have' if len(pending) > 1 else ' has'} not finished. "
+            "Increase --timeout, or run drs results."
         )
+    elif unstarted := [report.label for report in reports if has_no_result_yet(report.error)]:
+        text = f"No pre-check result yet: {', '.join(unstarted)}. Run drs precheck to start a pre-check."
     return Result(code, {"jobs": [report.to_dict() for report in reports]}, reports=reports, text=text)
 
 

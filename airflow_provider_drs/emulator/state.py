@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -63,12 +64,35 @@ def read_state(file: Path) -> State | None:
     return state
 
 
+class StateLock:
+    """
+    Reserves a state file for one emulator, until it is released or the process ends.
+
+    :raises ValueError: another emulator uses the file.
+    """
+
+    def __init__(self, file: Path) -> None:
+        file = file.resolve()
+        self._stream = file.with_name(f"{file.name}.lock").open("wb")
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._stream.close()
+            raise ValueError(f"{file}: in use by another emulator. Stop it, or use another file") from None
+
+    def release(self) -> None:
+        """Let another emulator use the file."""
+        self._stream.close()
+
+
 def write_state(state: State, file: Path) -> None:
     """
     Write the state atomically: a concurrent reader sees the previous one.
 
     :raises OSError: the file cannot be written.
     """
+    # A symbolic link is kept.
+    file = file.resolve()
     new = file.with_name(f"{file.name}.new")
     try:
         content = msgspec.json.encode(state, enc_hook=_encode)

@@ -41,6 +41,11 @@ def read_ids(value: object, log: Log, *, on_empty: str = "fail") -> tuple[str, .
     listed = read_job_ids(value)
     if not listed and on_empty == "skip":
         raise AirflowSkipException("job_ids is empty: there is nothing to do.")
+    if not listed:
+        raise DrsConfigError(
+            "job_ids is empty: expected at least one DRS job ID. To skip the task instead, set "
+            "on_empty='skip'."
+        )
     duplicates = find_duplicates([job_id for job_id in listed if isinstance(job_id, str)])
     if duplicates:
         log.warning("Ignoring duplicate job IDs in job_ids: %s", ", ".join(map(str, duplicates)))

@@ -148,6 +148,7 @@ class DrsGetJobsOperator(DrsJobsOperator):
 
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         from airflow_provider_drs.operators import results
+        from airflow_provider_drs.protocol.core.errors import label_error
 
         found = [job_id for job_id, answer in answers.items() if not isinstance(answer, Exception)]
         names = {job_id: answers[job_id].name for job_id in found}
@@ -158,6 +159,8 @@ class DrsGetJobsOperator(DrsJobsOperator):
         details = [answers[job_id].to_dict() for job_id in found]
         context["ti"].xcom_push(key=results.DETAILS_KEY, value=details)
         errors = results.pick_errors(answers)
+        for job_id, error in errors.items():
+            self.log.error("Not read: %s", label_error(job_id, error))
         if errors and not (self.allow_partial and found):
             results.raise_for_jobs("Not read:", errors, len(answers), names)
         return found

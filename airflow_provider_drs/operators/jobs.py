@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.operators.waiting import Publish
     from airflow_provider_drs.protocol.watches import Watch
 
 #: One job ID, a list of them, or the output of a task, which may be mapped.
@@ -246,7 +247,8 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         from airflow_provider_drs.operators import waiting
 
         with waiting.fail_on_permanent_error():
-            job_ids = self._finish(waiting.read_event(event, began_s, execution_deadline), context)
+            watch = waiting.read_event(event, self._publisher(context), began_s, execution_deadline)
+            job_ids = self._finish(watch, context)
             attach_job_ids(context, self.outlets, job_ids)
             return job_ids
 
@@ -262,6 +264,7 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         execution_deadline = waiting.find_execution_deadline(self)
         watch, began_s = self._create_watch(self._perform_and_link(context)), time.time()
         with self._open_hook() as hook:
+            watch.names |= hook.job_names
             if waiting.poll(hook, watch, self.log):
                 waiting.record_wait(watch, began_s)
                 return self._finish(watch, context)
@@ -289,7 +292,15 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
 
         watch = self._create_watch(external_id)
         with self._open_hook() as hook:
-            waiting.wait(hook, watch, self.log, poke_interval=self.poke_interval, deadline=self._deadline())
+            watch.names |= hook.job_names
+            waiting.wait(
+                hook,
+                watch,
+                self.log,
+                self._publisher(context),
+                poke_interval=self.poke_interval,
+                deadline=self._deadline(),
+            )
         self._finished = self._finish(watch, context)
 
     def get_job_result(self, external_id: Any, context: Context) -> list[str]:
@@ -319,6 +330,9 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
 
     def _finish(self, watch: Watch, context: Context) -> list[str]:
         raise NotImplementedError
+
+    def _publisher(self, context: Context) -> Publish:
+        return lambda watch: self._finish(watch, context)
 
     def _deadline(self) -> float:
         return time.time() + self.timeout

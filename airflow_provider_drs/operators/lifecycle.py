@@ -53,8 +53,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     :param allow_partial: start the jobs that can be started; fail only if none of them starts. By default, no
         job is started if any job is refused.
     :param stop_on_kill: if the task is killed during the wait, stop the jobs that this attempt has started.
-        By default, they keep running. Not supported in deferrable tasks of Airflow 3.0 to 3.2: the operator
-        raises ``ValueError`` when the DAG is parsed.
+        A user kills a task who clears it or marks it as failed, and a deferred one also who marks it as
+        successful. DRS cannot start a stopped job again. By default, jobs keep running. Not supported in
+        deferrable tasks of Airflow 3.0 to 3.2: the operator raises ``ValueError`` when the DAG is parsed.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is
@@ -131,11 +132,13 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     def on_kill(self) -> None:
         """Stop the jobs that this task has started if ``stop_on_kill`` is set."""
         from airflow_provider_drs.hooks.drs import DrsHook
+        from airflow_provider_drs.operators import results
 
         if self._jobs_to_stop():
             # The task's own hook is in use.
             with DrsHook(self.drs_conn_id) as hook:
-                hook.stop_jobs(self._jobs_to_stop())
+                answers = hook.stop_jobs(self._jobs_to_stop())
+                results.log_stops(answers, self.log, names=hook.job_names)
 
     def _publish(
         self, context: Context, job_ids: Sequence[str], answers: Mapping[str, JobOutcome | DrsError]

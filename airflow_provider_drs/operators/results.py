@@ -15,10 +15,12 @@ from airflow_provider_drs.protocol.core.errors import (
     label_error,
     label_job,
     make_error,
+    name_first,
 )
 from airflow_provider_drs.protocol.creation.messages import CreatedJob
 from airflow_provider_drs.protocol.jobs.adoption import NOT_COMPARED
 from airflow_provider_drs.protocol.jobs.messages import JobProgress
+from airflow_provider_drs.protocol.jobs.outcome import GONE
 from airflow_provider_drs.protocol.jobs.states import describe_status
 from airflow_provider_drs.protocol.jobs.status_watch import describe_progress
 from airflow_provider_drs.protocol.parameters.messages import ParameterComparison
@@ -64,6 +66,8 @@ def publish_prechecks(
     """
     Publish the report of pre-checks, and return the jobs that may start.
 
+    If the wait has timed out before a job failed, it only publishes the report.
+
     :param allow_partial: failed jobs do not fail the task if another job has passed.
     :param on_failure: ``skip`` skips the task instead of failing it.
     :raises AirflowFailException: a job has not passed. The message names the first failed jobs.
@@ -83,6 +87,10 @@ def publish_prechecks(
     text = render_report(reports)
     if len(passed) == len(reports):
         log.info("All pre-checks passed.\n%s", text)
+        return passed
+    is_over = watch.is_done or any(report.verdict is Verdict.FAILED for report in reports)
+    if not is_over:
+        log.warning("Pre-checks have not finished.\n%s", text)
         return passed
     if passed and allow_partial:
         log.warning(
@@ -141,7 +149,15 @@ def publish_outcomes(
         rows.append(row)
         status = f" ({row['status']})" if row.get("status") else ""
         label = label_job(job, names.get(job))
-        log.info("%s %s%s%s", label, "already " if row.get("adopted") else "", done, status)
+        if row.get("status") == GONE:
+            log.warning(
+                "%s counts as %s: DRS does not know the job. It was deleted, or its ID, or the region or "
+                "project of the connection, is wrong.",
+                label,
+                done,
+            )
+        else:
+            log.info("%s %s%s%s", label, "already " if row.get("adopted") else "", done, status)
         log_not_compared(label, row, log)
     context["ti"].xcom_push(key=key, value=rows)
     accepted = [job for job in answers if job not in errors]
@@ -256,6 +272,8 @@ def finish_wait(
     """
     Publish the results of a wait, and return the jobs that have reached what was waited for.
 
+    If the wait has timed out, the jobs that have not finished are not among them.
+
     :param what: the first words of the error, such as ``Not paused:``.
     :param names: the names of jobs by ID, as far as they are known.
     :param allow_partial: failed jobs do not fail the task if another job succeeded.
@@ -263,24 +281,24 @@ def finish_wait(
     :raises AirflowFailException: a job failed. The message names it and the reason.
     :raises AirflowSkipException: the same, with *on_failure* ``skip``.
     """
-    failures, names = watch.failures, names or {}
+    failures, names = watch.failures, {**watch.names, **(names or {})}
     rows = [{**row, "name": names.get(row["job_id"])} for row in watch.results]
     context["ti"].xcom_push(key=key, value=rows)
-    succeeded = [job_id for job_id in watch.job_ids if job_id not in failures]
+    unfinished = frozenset() if watch.is_done else frozenset(watch.pending)
+    succeeded = [job_id for job_id in watch.job_ids if job_id not in failures and job_id not in unfinished]
     for job_id, error in failures.items():
         log.error("%s", label_error(job_id, error, names.get(job_id)))
     if not failures or (allow_partial and succeeded):
         return succeeded
-    if on_failure == "skip":
-        raise AirflowSkipException(_name_jobs(what, failures, len(watch.job_ids), names))
-    raise AirflowFailException(_name_jobs(what, failures, len(watch.job_ids), names))
+    message = _name_jobs(what, failures, len(watch.job_ids), names)
+    raise AirflowSkipException(message) if on_failure == "skip" else AirflowFailException(message)
 
 
 def raise_for_jobs(
     what: str, errors: Mapping[str, DrsError], total: int, names: Mapping[str, str] | None = None
 ) -> NoReturn:
     """
-    Raise an error that names each failed job and the reason.
+    Raise an error that names the first failed jobs and the reasons. The log must have all of them.
 
     :param what: the first words of the error, such as ``Not started:``.
     :raises AirflowFailException: one of the errors is permanent.
@@ -295,7 +313,20 @@ def raise_for_jobs(
 
 def _name_jobs(what: str, errors: Mapping[str, DrsError], total: int, names: Mapping[str, str]) -> str:
     lines = [label_error(job_id, error, names.get(job_id)) for job_id, error in errors.items()]
-    return f"{what} {len(errors)} of {total} jobs.\n" + "\n".join(lines)
+    first = name_first(lines)
+    others = "" if first.count("\n") == len(lines) - 1 else " The log has all of them."
+    return f"{what} {len(errors)} of {total} jobs.{others}\n{first}"
+
+
+def log_stops(answers: Mapping[str, object], log: Log, *, names: Mapping[str, str] | None = None) -> None:
+    """Log which jobs of a killed task were stopped, and which could not be stopped."""
+    names = names or {}
+    for job_id, answer in answers.items():
+        label = label_job(job_id, names.get(job_id))
+        if isinstance(answer, DrsError):
+            log.error("%s is still running. It could not be stopped: %s", label, answer)
+        else:
+            log.warning("%s stopped, because the task was killed and stop_on_kill is set", label)
 
 
 def pick_errors(answers: Mapping[str, object]) -> dict[str, DrsError]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.protocol.core.errors import DrsError
+from airflow_provider_drs.protocol.core.errors import DrsError, label_job, name_first
 from airflow_provider_drs.protocol.watches import Watch, watch_from_dict
 
 if TYPE_CHECKING:
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.operators.arguments import Log
+
+#: Publishes the results of a wait that has timed out.
+Publish = Callable[["Watch"], object]
 
 # The deadline ends a deferral. If no triggerer is running, the scheduler ends it this much later.
 _GRACE_S = 600.0
@@ -38,10 +41,11 @@ def fail_on_permanent_error() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:
+def poll(hook: DrsHook, watch: Watch, log: Log, *, reads_names: bool = False) -> bool:
     """
     Poll once, log what has changed, and return whether the wait is done.
 
+    :param reads_names: read the names of the jobs that have not succeeded, for log and errors.
     :raises DrsError: a permanent error. A transient one is logged.
     """
     try:
@@ -51,23 +55,41 @@ def poll(hook: DrsHook, watch: Watch, log: Log) -> bool:
             raise
         log.warning("Polling DRS failed (transient, will retry): %s", error)
         return False
+    if reads_names:
+        lines = _add_names(hook, watch, lines)
     for line in lines:
         log.info("%s", line)
     return watch.is_done
 
 
-def wait(hook: DrsHook, watch: Watch, log: Log, *, poke_interval: float, deadline: float) -> None:
+def _add_names(hook: DrsHook, watch: Watch, lines: list[str]) -> list[str]:
+    """Read the names of the jobs that have not succeeded, and add them to the lines of the first poll."""
+    unnamed = [job_id for job_id in (*watch.pending, *watch.failures) if job_id not in watch.names]
+    if not unnamed:
+        return lines
+    # The poll reports errors.
+    with contextlib.suppress(DrsError):
+        hook.get_job_details(unnamed)
+    watch.names |= hook.job_names
+    parts = [line.partition(" ") for line in lines]
+    return [f"{label_job(job_id, watch.names.get(job_id))} {text}" for job_id, _, text in parts]
+
+
+def wait(
+    hook: DrsHook, watch: Watch, log: Log, publish: Publish, *, poke_interval: float, deadline: float
+) -> None:
     """
     Poll until the watch is done.
 
+    :param publish: publishes what is known at a timeout.
     :param deadline: epoch seconds at which the wait times out.
-    :raises AirflowSensorTimeout: the deadline has passed.
+    :raises AirflowSensorTimeout: the deadline has passed; see :func:`raise_timeout`.
     """
     began_s = time.time()
     while not poll(hook, watch, log):
         left_s = deadline - time.time()
         if left_s <= 0:
-            raise_timeout(watch, began_s)
+            raise_timeout(watch, publish, began_s)
         time.sleep(min(poke_interval, left_s))
     record_wait(watch, began_s)
 
@@ -126,10 +148,13 @@ def find_execution_deadline(task: Any) -> float | None:
     return None if limit is None else time.time() + limit.total_seconds()
 
 
-def read_event(event: object, began_s: float | None = None, execution_deadline: float | None = None) -> Watch:
+def read_event(
+    event: object, publish: Publish, began_s: float | None = None, execution_deadline: float | None = None
+) -> Watch:
     """
     Return the watch of a trigger event.
 
+    :param publish: publishes what is known at a timeout.
     :param began_s: epoch seconds at which the wait started, if known.
     :param execution_deadline: the deadline if it is that of ``execution_timeout``.
     :raises AirflowSensorTimeout: the deadline has passed.
@@ -145,7 +170,7 @@ def read_event(event: object, began_s: float | None = None, execution_deadline: 
             "The trigger event was written by an incompatible provider version. Clear the task to poll again."
         ) from None
     if event["status"] == "timed_out":
-        raise_timeout(watch, began_s, is_execution_timeout=execution_deadline is not None)
+        raise_timeout(watch, publish, began_s, is_execution_timeout=execution_deadline is not None)
     if event["status"] == "failed":
         with fail_on_permanent_error():
             raise DrsError.from_dict(event["error"])
@@ -170,15 +195,28 @@ def record_wait(watch: Watch, began_s: float | None) -> None:
 
 
 def raise_timeout(
-    watch: Watch, began_s: float | None = None, *, is_execution_timeout: bool = False
+    watch: Watch, publish: Publish, began_s: float | None = None, *, is_execution_timeout: bool = False
 ) -> NoReturn:
-    """Raise the timeout of a wait, with the jobs that have not finished."""
+    """
+    Publish what is known, and raise the timeout of a wait, which names the jobs that have not finished.
+
+    :param publish: publishes the results of the watch, and raises an error if jobs have failed.
+    :raises AirflowFailException: jobs have failed: this is more than a timeout.
+    :raises AirflowSensorTimeout: the deadline has passed.
+    :raises AirflowTaskTimeout: the deadline of ``execution_timeout`` has passed. Airflow then retries the
+        task, as it does when one ends in a worker.
+    """
     record_wait(watch, began_s)
-    # After an execution timeout Airflow retries the task, as it does when one ends in a worker.
-    error = AirflowTaskTimeout if is_execution_timeout else AirflowSensorTimeout
     argument = "execution_timeout" if is_execution_timeout else "timeout"
     after = "" if began_s is None else f" after {datetime.timedelta(seconds=round(time.time() - began_s))}"
-    raise error(
-        f"Timed out{after}: {len(watch.pending)} of {len(watch.job_ids)} jobs have not finished "
-        f"({', '.join(watch.pending)}). Increase {argument} if they need longer."
+    lines = name_first(watch.list_pending())
+    text = (
+        f"Timed out{after}: {len(watch.pending)} of {len(watch.job_ids)} jobs have not finished. Increase "
+        f"{argument} if they need longer.\n{lines}"
     )
+    try:
+        publish(watch)
+    except AirflowFailException as error:
+        if not is_execution_timeout:
+            raise AirflowFailException(f"{error}\n{text}") from error
+    raise (AirflowTaskTimeout if is_execution_timeout else AirflowSensorTimeout)(text)

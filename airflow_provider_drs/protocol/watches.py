@@ -35,4 +35,7 @@ def watch_from_dict(fields: Mapping[str, Any]) -> Watch:
 
     :raises KeyError: it is not a serialized watch.
     """
-    return _WATCHES[fields["kind"]].from_dict(fields)
+    watch = _WATCHES[fields["kind"]].from_dict(fields)
+    # Waits that an earlier version deferred have no names.
+    watch.names = dict(fields.get("names", {}))
+    return watch

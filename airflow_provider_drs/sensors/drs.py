@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_drs.hooks.drs import DrsHook
+    from airflow_provider_drs.operators.waiting import Publish
     from airflow_provider_drs.protocol.core.errors import DrsError
     from airflow_provider_drs.protocol.watches import Watch
 
@@ -86,6 +87,7 @@ class _DrsSensor(BaseSensorOperator):
         self._watch: Watch | None = None
         self._final_error: DrsError | None = None
         self._began_s: float | None = None
+        self._reads_names = False
 
     def execute(self, context: Context) -> list[str]:
         """Wait, then evaluate the results, to which ``soft_fail`` does not apply."""
@@ -96,6 +98,7 @@ class _DrsSensor(BaseSensorOperator):
         with waiting.fail_on_permanent_error(), self._open_hook() as hook:
             publish_links(context, hook)
             self._watch = self._create_watch()
+            self._reads_names = not (self.reschedule and self._find_first_poll(context))
             if self.deferrable:
                 self._poll_or_defer(context)
             else:
@@ -112,7 +115,8 @@ class _DrsSensor(BaseSensorOperator):
         if self._hook is None or self._watch is None:
             raise RuntimeError("poke was called outside of execute")
         try:
-            return waiting.poll(self._hook, self._watch, self.log)
+            reads_names, self._reads_names = self._reads_names, False
+            return waiting.poll(self._hook, self._watch, self.log, reads_names=reads_names)
         except DrsError as error:
             self._final_error = error
             return True
@@ -127,7 +131,8 @@ class _DrsSensor(BaseSensorOperator):
         """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
         from airflow_provider_drs.operators import waiting
 
-        self._watch = waiting.read_event(event, began_s, execution_deadline)
+        publish = self._publisher(context)
+        self._watch = waiting.read_event(event, publish, began_s, execution_deadline)
         return self._finish(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -169,27 +174,41 @@ class _DrsSensor(BaseSensorOperator):
         )
 
     def _poke_until_done(self, context: Context) -> None:
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
         from airflow_provider_drs.compat import AirflowSensorTimeout
         from airflow_provider_drs.operators import waiting
 
         with self._skipping_timeouts():
             try:
                 super().execute(context)
-            except AirflowSensorTimeout:
-                # The base class reports the duration; ours also the jobs.
-                if self._watch is not None:
-                    waiting.raise_timeout(self._watch, self._began_s)
-                raise
+            # With soft_fail, the base class skips the task even if jobs have failed.
+            except (AirflowSensorTimeout, AirflowSkipException):
+                pass
+            else:
+                return
+            # Outside of the handler: the base class's error, which names no jobs, would be logged as well.
+            if self._watch is not None:
+                waiting.raise_timeout(self._watch, self._publisher(context), self._began_s)
+
+    def _publisher(self, context: Context) -> Publish:
+        return lambda watch: self._publish(watch, context)
 
     def _find_start(self, context: Context) -> float:
         """Return when the wait started, in epoch seconds; if rescheduled, with its first poll."""
-        if not self.reschedule:
-            return time.time()
-        ti: Any = context["ti"]
-        # In Airflow 2 it is the start date of the task.
-        find = getattr(ti, "get_first_reschedule_date", lambda _: getattr(ti, "start_date", None))
-        first = find(context)
+        first = self._find_first_poll(context) if self.reschedule else None
         return float(first.timestamp()) if first else time.time()
+
+    def _find_first_poll(self, context: Context) -> datetime.datetime | None:
+        """Return when the first poll of a rescheduled task started; ``None`` in the first poll."""
+        ti: Any = context["ti"]
+        if hasattr(ti, "get_first_reschedule_date"):
+            found: datetime.datetime | None = ti.get_first_reschedule_date(context)
+            return found
+        from airflow_provider_drs.compat import find_first_reschedule
+
+        # Task instances of tests have less.
+        return find_first_reschedule(self, ti) if hasattr(ti, "max_tries") else None
 
     def _open_hook(self) -> DrsHook:
         """Return the hook of this task, which reads the connection once."""
@@ -326,6 +345,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         jobs that DRS no longer lists. (templated)
     :param failed_statuses: the statuses in which a job counts as failed. ``None`` means all failed statuses,
         and the statuses of stopped jobs unless a target status is among them. (templated)
+    :param fail_fast: fail when the first job fails, without waiting for the others.
     :param allow_partial: return the jobs that succeeded, even if others failed; fail only if none succeeded.
     :param on_failure: ``fail``, or ``skip`` to skip the task instead of failing it.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
@@ -345,6 +365,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         on_empty: str = "fail",
         target_statuses: str | Collection[str],
         failed_statuses: str | Collection[str] | None = None,
+        fail_fast: bool = False,
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,
@@ -371,6 +392,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         check_literal([target_statuses, failed_statuses or ()], _check_disjoint)
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
+        self.fail_fast = fail_fast
 
     def _create_watch(self) -> Watch:
         from airflow_provider_drs.operators import arguments
@@ -381,6 +403,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
             arguments.read_ids(self.job_ids, self.log, on_empty=self.on_empty),
             check_statuses("target_statuses", self.target_statuses),
             None if self.failed_statuses is None else check_statuses("failed_statuses", self.failed_statuses),
+            fail_fast=self.fail_fast,
         )
 
     def _publish(self, watch: Watch, context: Context) -> list[str]:

@@ -90,6 +90,7 @@ class AiohttpTransport:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         # Concurrent first calls open one session.
         self._opening = asyncio.Lock()
         self._proxies = {
@@ -100,6 +101,8 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Close the HTTP connections."""
+        if self._loop is not asyncio.get_running_loop():
+            self._move_to_loop()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -108,6 +111,8 @@ class AiohttpTransport:
         """Send a request, and read the whole response within *timeout_s*."""
         url = URL(outgoing.url, encoded=True)
         try:
+            if self._loop is not asyncio.get_running_loop():
+                self._move_to_loop()
             session = self._session or await self._open()
             async with session.request(
                 outgoing.method,
@@ -127,6 +132,15 @@ class AiohttpTransport:
                 return Response(response.status, body.remove_coding(headers), body.join())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return translate(error)
+
+    def _move_to_loop(self) -> None:
+        """
+        Forget the session of another event loop, which has ended, as at a second ``asyncio.run``.
+
+        Python then warns that it was not closed, which only ``async with`` can do.
+        """
+        self._session = None
+        self._opening, self._loop = asyncio.Lock(), asyncio.get_running_loop()
 
     async def _open(self) -> aiohttp.ClientSession:
         async with self._opening:

@@ -202,8 +202,9 @@ class _NetworkChecks:
             return self._explain(error)
         except (OSError, http.client.HTTPException) as error:
             message = f"the TLS handshake with {self._host}:{self._port} failed ({_describe(error)})."
+            proxy = f", and the proxy {urlsplit(self._proxy).hostname}" if self._proxy else ""
             return self._finding(
-                "TLS", State.FAIL, message, f"Check the port and the scheme of {self._field}."
+                "TLS", State.FAIL, message, f"Check the port and the scheme of {self._field}{proxy}."
             )
         if self._settings.verify is False:
             message = f"{version}; the certificate is not verified."

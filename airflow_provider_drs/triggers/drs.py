@@ -91,8 +91,10 @@ class DrsWatchTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Stop the jobs in ``stop_on_kill``. Without it, killing the task does not affect the jobs."""
         if self.stop_on_kill:
+            results = await asyncio.to_thread(import_module, "airflow_provider_drs.operators.results")
             async with DrsAsyncHook(self.drs_conn_id) as hook:
-                await hook.stop_jobs(self.stop_on_kill)
+                answers = await hook.stop_jobs(self.stop_on_kill)
+                results.log_stops(answers, self.log, names=hook.job_names)
 
     async def _stop_if_killed(self) -> None:
         if await asyncio.to_thread(_is_killed, self.task_instance):

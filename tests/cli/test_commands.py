@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +75,7 @@ def test_precheck_times_out(drs: Drs, emulator: Emulator) -> None:
     done = drs("precheck", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
 
     assert done.code == 3
-    assert "Timed out: 1 pre-checks have not finished." in done.out
+    assert "Timed out: 1 pre-check has not finished." in done.out
 
 
 @pytest.mark.parametrize(("alarms", "code"), [("allow", 0), ("fail", 1), ([TRIGGERS], 0), (["other"], 1)])
@@ -319,3 +322,46 @@ def test_every_argument_has_help(drs: Drs, command: str) -> None:
 
     assert done.code == 0
     assert "--conn-id" in done.out
+
+
+def test_job_ids_are_separated_as_in_operators(drs: Drs, emulator: Emulator) -> None:
+    both = drs("status", ",".join(emulator.job_ids[:2]), "--json")
+    wrong = drs("status", "@file")
+
+    assert [job["job_id"] for job in both.document["jobs"]] == list(emulator.job_ids[:2])
+    assert "Separate job IDs by spaces or commas." in wrong.err
+    assert "XCom" not in wrong.err
+
+
+def test_texts_are_for_a_terminal(drs: Drs, emulator: Emulator) -> None:
+    results = drs("results", emulator.job_ids[0])
+    status = drs("status", UNKNOWN)
+
+    assert "Run drs precheck to start a pre-check." in results.out
+    assert f"{UNKNOWN}  unknown" in status.out
+    assert "the task again" not in status.out + results.out
+
+
+@pytest.mark.parametrize("arguments", [["--json"], ["--plain"]])
+@pytest.mark.parametrize(("output", "code"), [("pipe", 141), ("/dev/full", 74)])
+def test_output_that_cannot_be_written(
+    emulator: Emulator, arguments: list[str], output: str, code: int
+) -> None:
+    reader, writer = os.pipe() if output == "pipe" else (None, os.open(output, os.O_WRONLY))
+    if reader is not None:
+        os.close(reader)
+    environment = {**os.environ, "AIRFLOW_CONN_DRS_DEFAULT": emulator.connection_json}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow_provider_drs.cli", "status", emulator.job_ids[0], *arguments],
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+
+    assert done.returncode == code
+    full = "drs: cannot write the output: No space left on device\n"
+    assert done.stderr == ("" if output == "pipe" else full)

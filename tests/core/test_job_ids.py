@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,12 +23,28 @@ def test_check_job_ids_accepts_one_id() -> None:
     assert check_job_ids("140b5236-88ad-43c8-811c-1268453jb101") == ("140b5236-88ad-43c8-811c-1268453jb101",)
 
 
-@pytest.mark.parametrize("bad", ["", "a b", "a/b", "x" * 65, "ä", "a\n", None, 7, ["a"]])
+@pytest.mark.parametrize("bad", ["", "a b", "a/b", "x" * 65, "ä", "None", "NOTSET", None, 7])
 def test_check_job_ids_names_invalid_id(bad: object) -> None:
     with pytest.raises(DrsConfigError, match="job_ids") as caught:
         check_job_ids([bad])
 
     assert repr(bad) in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["a, b\n", ["a,b"], [["a"], "b"], iter(["a", "b"]), {"a": 1, "b": 2}])
+def test_check_job_ids_reads_other_forms(given: Any) -> None:
+    assert check_job_ids(given) == ("a", "b")
+
+
+@pytest.mark.parametrize("missing", ["None", "['None']", ["a", "None"], "a,NOTSET"])
+def test_missing_value_of_a_template_is_named(missing: object) -> None:
+    with pytest.raises(DrsConfigError, match="rendered a missing value"):
+        check_job_ids(read_job_ids(missing))
+
+
+def test_several_xcoms_as_text_say_what_to_use() -> None:
+    with pytest.raises(DrsConfigError, match=r"task\.output"):
+        read_job_ids("LazySelectSequence([3 items])")
 
 
 def test_check_job_ids_rejects_empty_list() -> None:
@@ -69,7 +86,7 @@ def test_find_duplicates_lists_each_once() -> None:
     assert find_duplicates(["a", "b", "a", "c", "a", "b"]) == ["a", "b"]
 
 
-@pytest.mark.parametrize("bad", ["two ids", "", " a", 7, None])
+@pytest.mark.parametrize("bad", ["two ids", "", "a/", 7, None])
 def test_invalid_id_in_a_list_is_named(bad: object) -> None:
     with pytest.raises(DrsConfigError, match=re.escape(repr(bad))):
         check_job_ids(["good-1", bad, "good-2"])

@@ -258,4 +258,23 @@ def test_unwritable_state_file_is_rejected(tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["--state", str(tmp_path / "missing" / "state")])
 
-    assert "No such file or directory" in capsys.readouterr().err
+    assert "the folder of the state file does not exist" in capsys.readouterr().err
+
+
+def test_state_file_belongs_to_one_emulator(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    with Emulator(state=file), pytest.raises(ValueError, match="in use by another emulator"):
+        Emulator(state=file).start()
+    with Emulator(state=file) as emulator:
+        assert emulator.job_ids
+
+
+def test_symbolic_link_to_a_state_file_is_kept(tmp_path: Path) -> None:
+    file, link = tmp_path / "state", tmp_path / "link"
+    link.symlink_to(file)
+    with Emulator(state=link) as emulator:
+        emulator.seed_job("kept-1")
+
+    assert link.is_symlink()
+    with Emulator(state=file) as emulator:
+        assert "kept-1" in emulator.job_ids

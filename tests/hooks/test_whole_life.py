@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from typing import Any
 
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
+from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import Comparison, ComparisonSpec
 from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
@@ -19,6 +22,7 @@ from airflow_provider_drs.protocol.jobs.databases import Endpoint
 from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Review
 from airflow_provider_drs.protocol.switchovers.messages import COMPLETE, FAILED, STARTED
 from airflow_provider_drs.protocol.watches import ComparisonWatch, SwitchOverWatch
+from tests.conftest import Connect
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -589,3 +593,23 @@ def test_unsupported_switchover_is_rejected(emulator: Emulator, hook: Any) -> No
     assert hook.switch_over([job_id])[job_id].error_code == "DRS.M00200"
     with pytest.raises(DrsConfigError, match="mode"):
         hook.switch_over([job_id], "both")
+
+
+# The session of the first loop cannot be closed any more.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_async_hook_is_used_in_a_second_event_loop(emulator: Emulator, connect: Connect) -> None:
+    hook = DrsAsyncHook()
+
+    for _ in range(2):
+        assert len(asyncio.run(hook.get_job_statuses(emulator.job_ids))) == len(emulator.job_ids)
+    asyncio.run(hook.close())
+    gc.collect()
+
+
+def test_closed_hook_keeps_the_names_of_jobs(emulator: Emulator, connect: Connect) -> None:
+    with DrsHook() as hook:
+        hook.get_job_details(emulator.job_ids[:1])
+    with hook:
+        hook.get_job_statuses(emulator.job_ids[:1])
+
+    assert hook.job_names == {emulator.job_ids[0]: "orders-migration-01"}

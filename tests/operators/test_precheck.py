@@ -130,7 +130,7 @@ def test_backward_job_without_precheck_is_returned(
 
     assert context["ti"].xcoms["precheck_submissions"][0]["status"] == "not needed"
     assert emulator.journal("BatchCheckJobs") == []
-    assert any("does not need a pre-check" in line for line in log_lines())
+    assert any("needs no pre-check: its forward job is replicating" in line for line in log_lines())
 
 
 def test_check_preconditions_false(emulator: Emulator, context: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from airflow.triggers.base import BaseTrigger
 from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
-from airflow_provider_drs.operators.drs import DrsStartJobsOperator
+from airflow_provider_drs.operators.drs import (
+    DrsDeleteJobsOperator,
+    DrsStartJobsOperator,
+    DrsStopJobsOperator,
+)
 from airflow_provider_drs.triggers.drs import is_state_of_killed_task
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -195,14 +200,20 @@ def test_deferred_wait_for_start_has_the_same_result(
 
 @pytest.mark.parametrize("stop_on_kill", [False, True])
 def test_stop_on_kill_in_the_worker(
-    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
+    emulator: Emulator,
+    context: dict[str, Any],
+    passed: tuple[str, ...],
+    stop_on_kill: bool,
+    log_lines: Callable[[], list[str]],
 ) -> None:
     operator = _operator(passed, stop_on_kill=stop_on_kill)
     operator.execute(context)
+    emulator.inject("job_error", operation="BatchDeleteJobs", job_id=passed[1])
 
     operator.on_kill()
 
     assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
+    _check_stop_lines(log_lines(), passed, stop_on_kill)
 
 
 @pytest.mark.parametrize(("major", "is_allowed"), [(2, True), (3, False)])
@@ -248,15 +259,36 @@ def test_killed_tasks_are_detected(state: str | None, can_resume: bool, is_kille
 
 @pytest.mark.parametrize("stop_on_kill", [False, True])
 def test_stop_on_kill_in_the_triggerer(
-    emulator: Emulator, context: dict[str, Any], passed: tuple[str, ...], stop_on_kill: bool
+    emulator: Emulator,
+    context: dict[str, Any],
+    passed: tuple[str, ...],
+    stop_on_kill: bool,
+    log_lines: Callable[[], list[str]],
 ) -> None:
     operator = _operator(passed, wait_for_start=True, deferrable=True, stop_on_kill=stop_on_kill)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
+    emulator.inject("job_error", operation="BatchDeleteJobs", job_id=passed[1])
 
     asyncio.run(deferred.value.trigger.on_kill())
 
     assert len(emulator.journal("BatchDeleteJobs")) == stop_on_kill
+    _check_stop_lines(log_lines(), passed, stop_on_kill)
+
+
+def _check_stop_lines(lines: list[str], job_ids: tuple[str, ...], stop_on_kill: bool) -> None:
+    assert any(f"({job_ids[0]}) stopped, because" in line for line in lines) is stop_on_kill
+    assert any(f"({job_ids[1]}) is still running" in line for line in lines) is stop_on_kill
+
+
+@pytest.mark.parametrize("task_class", [DrsStopJobsOperator, DrsDeleteJobsOperator])
+def test_job_that_drs_does_not_know_is_a_warning(
+    emulator: Emulator, context: dict[str, Any], task_class: Any, log_lines: Callable[[], list[str]]
+) -> None:
+    unknown = emulator.job_ids[0].upper()
+
+    assert task_class(task_id="s", job_ids=unknown).execute(context) == [unknown]
+    assert any("DRS does not know the job. It was deleted, or its ID" in line for line in log_lines())
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(0, 1), (10, 1)])

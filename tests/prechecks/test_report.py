@@ -104,7 +104,7 @@ def test_summary_names_the_first_failed_jobs() -> None:
 
     assert summarize_failures(reports, AlarmPolicy()).splitlines() == [
         f"a: {label_item('srcDbConnection')}",
-        "b: DrsUnavailableError",
+        "b: unreachable",
         "c: DRS returned no failed check item",
     ]
     assert summarize_failures(reports[:1] * 500, AlarmPolicy()).splitlines()[5:] == ["and 495 more"]

@@ -23,6 +23,7 @@ from airflow_provider_drs.protocol import conversations
 from airflow_provider_drs.protocol.connection.settings import LANGUAGES, Overrides, Settings, read_settings
 from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError
+from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.transport.aio import AsyncClient
 from airflow_provider_drs.transport.sync import SyncClient
@@ -181,7 +182,7 @@ def test_project_id_argument_is_safe(run: Run, cloud: Cloud, text: str) -> None:
 @example("/../other")
 def test_job_id_is_safe(run: Run, cloud: Cloud, text: str) -> None:
     if _send(run, cloud, lambda: cloud.read(auth="token", project_id="p"), job_id=text):
-        _check(cloud.drs.received[0], cloud.drs, _drs_target("p", text), _OF_DRS)
+        _check(cloud.drs.received[0], cloud.drs, _drs_target("p", check_job_ids([text])[0]), _OF_DRS)
 
 
 @_PROPERTY

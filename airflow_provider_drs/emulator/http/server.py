@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import ssl
 import threading
@@ -20,7 +21,7 @@ from airflow_provider_drs.emulator.http.control import PREFIX, Control
 from airflow_provider_drs.emulator.http.iam import Iam
 from airflow_provider_drs.emulator.http.loopback import is_loopback
 from airflow_provider_drs.emulator.http.service import Service
-from airflow_provider_drs.emulator.state import State, read_state, write_state
+from airflow_provider_drs.emulator.state import State, StateLock, read_state, write_state
 from airflow_provider_drs.emulator.world.clock import Clock
 from airflow_provider_drs.emulator.world.world import World
 from airflow_provider_drs.emulator.world_files import InitialWorld, read_world
@@ -113,12 +114,23 @@ class Server:
         self._service: Service | None = None
         self._runner: web.AppRunner | None = None
         self._state_file = Path(state) if state else None
+        self._lock: StateLock | None = None
         if self._state_file is not None:
+            if not self._state_file.parent.is_dir():
+                raise FileNotFoundError(
+                    errno.ENOENT, "the folder of the state file does not exist", str(self._state_file.parent)
+                )
             # Fail early, before the server starts.
             write_state(read_state(self._state_file) or first, self._state_file)
 
     async def start(self, host: str, port: int) -> str:
-        """Listen and return the URL."""
+        """
+        Listen and return the URL.
+
+        :raises ValueError: another emulator uses the state file.
+        """
+        if self._state_file is not None and self._lock is None:
+            self._lock = StateLock(self._state_file)
         if self._folder is not None:
             from airflow_provider_drs.emulator.http.certificates import find_or_make
 
@@ -158,6 +170,9 @@ class Server:
             self._service.stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _make_state(self) -> State:
         clock = self._make_clock()

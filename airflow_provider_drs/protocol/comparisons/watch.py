@@ -51,10 +51,9 @@ class ComparisonWatch(Watch):
         answers = self._answers.values()
         return [answer for answer in answers if isinstance(answer, ComparisonResult) and answer.is_done]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+    def _state_to_dict(self) -> dict[str, Any]:
         comparisons = [comparison.to_dict() for comparison in self._comparisons.values()]
-        return super().to_dict() | {"comparisons": comparisons}
+        return super()._state_to_dict() | {"comparisons": comparisons}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ComparisonWatch:

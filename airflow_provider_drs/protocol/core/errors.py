@@ -22,7 +22,7 @@ Catch the class for which your code must react differently, or ``DrsError`` for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
@@ -318,6 +318,16 @@ def label_error(job_id: str, error: DrsError, name: str | None = None) -> str:
     if text.startswith(f"{job_id}: "):
         return label + text.removeprefix(job_id)
     return text if job_id in text.partition(": ")[0] else f"{label}: {text}"
+
+
+#: The number of lines about jobs in an error, which Airflow also sends to notifiers.
+_NAMED = 5
+
+
+def name_first(lines: Sequence[str]) -> str:
+    """Return the first lines about jobs, and how many more there are."""
+    more = [f"and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []
+    return "\n".join([*lines[:_NAMED], *more])
 
 
 def has_code(answer: object, error_code: str) -> bool:

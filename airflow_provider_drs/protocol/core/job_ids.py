@@ -17,6 +17,8 @@ T = TypeVar("T")
 # it.
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _SEPARATOR = re.compile(r"[,\r\n]")
+#: What a template renders for a value that is missing.
+_MISSING = frozenset({"None", "NOTSET", "null", "undefined"})
 _JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
@@ -27,6 +29,11 @@ def check_job_id(job_id: object, place: str = "job_ids") -> str:
     :param place: its place in the argument, for the error.
     :raises DrsConfigError: it is not a string of 1 to 64 characters ``A-Z a-z 0-9 -``.
     """
+    if isinstance(job_id, str) and job_id in _MISSING:
+        raise DrsConfigError(
+            f"{place} is {job_id!r}: the template has rendered a missing value. Check the XCom, the "
+            "parameter or the variable that it reads."
+        )
     if isinstance(job_id, str) and _JOB_ID.match(job_id):
         return job_id
     raise DrsConfigError(
@@ -37,21 +44,19 @@ def check_job_id(job_id: object, place: str = "job_ids") -> str:
 
 def check_job_ids(job_ids: Iterable[object]) -> tuple[str, ...]:
     """
-    Return the IDs in their order, without duplicates.
+    Return the IDs in their order, without duplicates. Other forms are read as by :func:`read_job_ids`.
 
     :raises DrsConfigError: there are none, or one is invalid.
     """
-    if isinstance(job_ids, str):
-        job_ids = (job_ids,)
-    listed = tuple(job_ids)
+    is_iterable = isinstance(job_ids, Iterable) and not isinstance(job_ids, str | bytes)
+    listed = tuple(job_ids) if is_iterable else ()
     if not _are_job_ids(listed):
+        listed = tuple(read_job_ids(listed if is_iterable else job_ids))
         for position, job_id in enumerate(listed):
             check_job_id(job_id, f"job_ids[{position}]")
-        raise DrsConfigError(
-            "job_ids is empty: expected at least one DRS job ID. To skip the task instead, set "
-            "on_empty='skip'."
-        )
-    return tuple(dict.fromkeys(listed))
+        if not listed:
+            raise DrsConfigError("job_ids is empty: expected at least one DRS job ID.")
+    return tuple(dict.fromkeys(map(str, listed)))
 
 
 def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
@@ -60,7 +65,8 @@ def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
         joined = " ".join(listed)
     except TypeError:
         return False
-    return joined.count(" ") == len(listed) - 1 and _JOB_IDS.match(joined) is not None
+    is_plain = joined.count(" ") == len(listed) - 1 and _JOB_IDS.match(joined) is not None
+    return is_plain and _MISSING.isdisjoint(listed)
 
 
 def read_job_ids(value: object) -> list[object]:
@@ -85,7 +91,7 @@ def read_job_ids(value: object) -> list[object]:
 def _flatten(values: Iterable[object]) -> Iterator[object]:
     for position, value in enumerate(values):
         if isinstance(value, str):
-            yield value.strip()
+            yield from _split_text(value) or [value]
         elif isinstance(value, Iterable) and not isinstance(value, bytes | dict):
             for inner, job_id in enumerate(value):
                 is_text = isinstance(job_id, str)
@@ -97,7 +103,12 @@ def _flatten(values: Iterable[object]) -> Iterator[object]:
 def _read_text(text: str) -> list[object]:
     stripped = text.strip()
     if not stripped.startswith(("[", "(")):
-        return [part.strip() for part in _SEPARATOR.split(stripped) if part.strip()]
+        if stripped.startswith("LazySelectSequence("):
+            raise DrsConfigError(
+                "job_ids: the template has rendered several XComs as text. Use the output of the task "
+                "(task.output), or add the filter list: {{ ti.xcom_pull(...) | list }}."
+            )
+        return _split_text(stripped)
     parsed = read_literal(stripped)
     if isinstance(parsed, (list, tuple)):
         return list(_flatten(parsed))
@@ -105,6 +116,10 @@ def _read_text(text: str) -> list[object]:
         f"job_ids: {quote(text)} is not a valid JSON or Python list of job IDs. Check its brackets and "
         "quotes."
     )
+
+
+def _split_text(text: str) -> list[object]:
+    return [part.strip() for part in _SEPARATOR.split(text) if part.strip()]
 
 
 def read_literal(text: str) -> object:

@@ -161,6 +161,7 @@ def unknown_shape(request: Request, response: Response, problem: str) -> Failure
         request_id=response.request_id,
         job_ids=request.job_ids,
         error_class=DrsResponseError,
+        remedy=_FOREIGN.get(request.service, ""),
     )
     return Failure(error, Recovery.TIME, maybe_applied=True)
 
@@ -184,6 +185,12 @@ _UNREACHABLE = {
     "of the service, then run the task again.",
     Service.METADATA: "extra.auth=metadata requires a cloud server with an agency: check where this process "
     "runs, and extra.metadata_endpoint.",
+}
+#: For DRS, the error class has the remedy.
+_FOREIGN = {
+    Service.IAM: "Check that iam_endpoint and region of the connection are those of IAM, not of a proxy or a "
+    "portal.",
+    Service.METADATA: "Check that extra.metadata_endpoint is the metadata service of a cloud server.",
 }
 _ENDPOINT_FIELD = {Service.DRS: "host", Service.IAM: "iam_endpoint", Service.METADATA: "metadata_endpoint"}
 

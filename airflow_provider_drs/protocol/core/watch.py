@@ -15,7 +15,13 @@ from sys import intern
 from typing import Any, ClassVar, Self
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits
-from airflow_provider_drs.protocol.core.errors import BUSY_CODE, EMPTY_RESULT_CODE, DrsError, has_code
+from airflow_provider_drs.protocol.core.errors import (
+    BUSY_CODE,
+    EMPTY_RESULT_CODE,
+    DrsError,
+    has_code,
+    label_job,
+)
 from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Conversation
 
@@ -58,6 +64,8 @@ class Watch(ABC):
         self._answers: dict[str, Any] = {}
         self._settled = NOTHING
         self._logged: dict[str, str] = {}
+        #: The names of jobs by ID, as far as they are known.
+        self.names: dict[str, str] = {}
 
     @property
     @abstractmethod
@@ -123,20 +131,33 @@ class Watch(ABC):
         """What is known of each job, as plain JSON values for an XCom."""
         return [self._result(job_id) for job_id in self.job_ids]
 
+    def list_pending(self) -> list[str]:
+        """Return a line with the last known state of each job that has not finished."""
+        return [
+            f"{label_job(job_id, self.names.get(job_id))}: {self._logged.get(job_id, 'no result yet')}"
+            for job_id in self.pending
+        ]
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, from which :meth:`from_dict` creates an equal watch."""
-        answers = self._answers.values()
+        """Return plain JSON values, from which ``watch_from_dict`` creates an equal watch."""
         return {
             "kind": self.kind,
             "job_ids": list(self.job_ids),
+            "names": self.names,
+            "logged": self._logged,
+            **self._state_to_dict(),
+        }
+
+    def _state_to_dict(self) -> dict[str, Any]:
+        answers = self._answers.values()
+        return {
             "results": [answer.to_dict() for answer in answers if not isinstance(answer, DrsError)],
             "errors": errors_to_dict(self._answers),
-            "logged": self._logged,
         }
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the watch that :meth:`to_dict` serialized."""
+        """Return the watch that :meth:`to_dict` serialized, without the names."""
         return cls(fields["job_ids"])._restore_state(fields)
 
     def _is_settled(self, job_id: str) -> bool:
@@ -175,7 +196,11 @@ class Watch(ABC):
         return self
 
     def _changes(self, lines: Mapping[str, str]) -> list[str]:
-        fresh = [f"{job_id} {line}" for job_id, line in lines.items() if self._logged.get(job_id) != line]
+        fresh = [
+            f"{label_job(job_id, self.names.get(job_id))} {line}"
+            for job_id, line in lines.items()
+            if self._logged.get(job_id) != line
+        ]
         # Most lines are the same text.
         self._logged.update({job_id: intern(line) for job_id, line in lines.items()})
         return fresh

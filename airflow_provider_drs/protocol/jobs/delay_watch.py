@@ -77,11 +77,8 @@ class DelayWatch(Watch):
             self._in_a_row[job_id] = self._in_a_row.get(job_id, 0) + 1 if is_close else 0
         return (yield from super().update(answers))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+    def _state_to_dict(self) -> dict[str, Any]:
         return {
-            "kind": self.kind,
-            "job_ids": list(self.job_ids),
             "max_delay_s": self.max_delay_s,
             "consecutive": self.consecutive,
             "in_a_row": self._in_a_row,
@@ -89,7 +86,6 @@ class DelayWatch(Watch):
                 answer.to_dict() for answer in self._answers.values() if isinstance(answer, JobProgress)
             ],
             "errors": errors_to_dict(self._answers),
-            "logged": self._logged,
         }
 
     @classmethod

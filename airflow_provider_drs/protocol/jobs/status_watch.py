@@ -56,6 +56,7 @@ class StatusWatch(Watch):
     :param goal: what the jobs become, for errors.
     :param patience: the number of consecutive polls with a failed status after which it counts: directly
         after an action DRS may still return the previous status.
+    :param fail_fast: whether the first failed job ends the wait for all jobs.
     """
 
     kind = "status"
@@ -68,9 +69,11 @@ class StatusWatch(Watch):
         *,
         goal: str = "",
         patience: int = 1,
+        fail_fast: bool = False,
     ) -> None:
         super().__init__(job_ids)
         self.patience = patience
+        self._fail_fast = fail_fast
         self._failed_polls: dict[str, int] = {}
         self.targets = frozenset(targets)
         self.failed = (_dead_ends(self.targets) if failed is None else frozenset(failed)) - self.targets
@@ -81,6 +84,11 @@ class StatusWatch(Watch):
     def operation(self) -> ReadOperation:
         """Read the statuses of the jobs."""
         return get_job_statuses
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job has reached a target status or cannot; with *fail_fast*, whether one cannot."""
+        return super().is_done or (self._fail_fast and any(map(self._has_failed, self._settled)))
 
     @property
     def failures(self) -> dict[str, DrsError]:
@@ -111,15 +119,13 @@ class StatusWatch(Watch):
             }
         return (yield from super().update(answers))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+    def _state_to_dict(self) -> dict[str, Any]:
         return {
-            "kind": self.kind,
-            "job_ids": list(self.job_ids),
             "targets": sorted(self.targets),
             "failed": sorted(self.failed),
             "goal": self.goal,
             "patience": self.patience,
+            "fail_fast": self._fail_fast,
             "failed_polls": self._failed_polls,
             "statuses": {
                 job_id: answer.status
@@ -128,7 +134,6 @@ class StatusWatch(Watch):
             },
             "errors": errors_to_dict(self._answers),
             "progresses": [progress.to_dict() for progress in self._progresses.values()],
-            "logged": self._logged,
         }
 
     @classmethod
@@ -140,6 +145,7 @@ class StatusWatch(Watch):
             fields["failed"],
             goal=fields["goal"],
             patience=fields["patience"],
+            fail_fast=fields.get("fail_fast", False),
         )
         watch._failed_polls = dict(fields["failed_polls"])
         watch._progresses = {row["job_id"]: JobProgress(**row) for row in fields["progresses"]}

@@ -40,6 +40,7 @@ class Submission(Value, frozen=True):
     :param precheck_id: empty if no pre-check was needed.
     :param adopted: the pre-check was already running and is used instead of a new one.
     :param needed: whether the job needs a pre-check.
+    :param reason: why it needs none.
     :param request_id: the service's ID of the request, for support tickets.
     :param is_shown: whether DRS already returns this pre-check instead of the previous one.
     """
@@ -49,6 +50,7 @@ class Submission(Value, frozen=True):
     adopted: bool = False
     needed: bool = True
     is_shown: bool = True
+    reason: str = ""
     request_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,7 +68,7 @@ class Submission(Value, frozen=True):
     def __str__(self) -> str:
         """Return the text for a log line."""
         if not self.needed:
-            return NOT_NEEDED_TEXT
+            return f"needs no pre-check: {self.reason}"
         return "pre-check is already running" if self.adopted else "pre-check started"
 
 

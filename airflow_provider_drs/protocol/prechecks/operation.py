@@ -14,6 +14,7 @@ from airflow_provider_drs.protocol.core.wire import Conversation, Pause
 from airflow_provider_drs.protocol.jobs.operation import get_job_details
 from airflow_provider_drs.protocol.jobs.preconditions import Readiness, find_rule
 from airflow_provider_drs.protocol.jobs.review import review_details
+from airflow_provider_drs.protocol.jobs.states import describe_status
 from airflow_provider_drs.protocol.prechecks.messages import (
     PRECHECK_MODES,
     PrecheckResult,
@@ -149,7 +150,9 @@ def begin_prechecks(
             if isinstance(review, DrsError):
                 answers[job_id] = review
             elif review.readiness is not Readiness.READY:
-                answers[job_id] = Submission(job_id, "", needed=False)
+                is_backward = review.readiness is Readiness.NOT_NEEDED
+                reason = "its forward job is replicating" if is_backward else describe_status(review.status)
+                answers[job_id] = Submission(job_id, "", needed=False, reason=reason)
     ready = [job_id for job_id in checked if job_id not in answers]
     if ready:
         answers |= yield from _submit(limits, ready, precheck_mode, settle_time, passed_by)
@@ -167,7 +170,9 @@ def _submit(
     answers = _adopt(before)
     if passed_by is not None:
         answers |= {
-            job_id: Submission(job_id, result.precheck_id, needed=False)
+            job_id: Submission(
+                job_id, result.precheck_id, needed=False, reason="its latest pre-check has passed"
+            )
             for job_id, result in before.items()
             if isinstance(result, PrecheckResult) and judge(result, passed_by) is Verdict.PASSED
         }

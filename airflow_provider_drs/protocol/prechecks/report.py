@@ -10,8 +10,10 @@ from airflow_provider_drs.protocol.core.errors import (
     EMPTY_RESULT_CODE,
     DrsError,
     DrsJobStateError,
+    has_code,
     label_job,
     make_error,
+    name_first,
 )
 from airflow_provider_drs.protocol.prechecks.checks import explain, label_item
 from airflow_provider_drs.protocol.prechecks.messages import (
@@ -27,8 +29,6 @@ from airflow_provider_drs.protocol.prechecks.waivers import Waiver
 _HEADINGS = ("JOB", "RESULT", "CHECK ITEM", "REASON")
 #: A longer cell does not widen its column.
 _MAX_WIDTH = 72
-#: The number of failed jobs that an error names; the log has all of them.
-_NAMED = 5
 _NO_FAILED_ITEM = "DRS returned no failed check item"
 
 
@@ -165,15 +165,12 @@ def summarize(reports: Sequence[JobReport]) -> str:
 def summarize_failures(reports: Sequence[JobReport], policy: AlarmPolicy) -> str:
     """Return the first failed jobs, one per line, each with the items or the error that failed it."""
     failed = [report for report in reports if report.verdict is Verdict.FAILED]
-    lines = [f"{report.label}: {_causes(report, policy)}" for report in failed[:_NAMED]]
-    if len(failed) > _NAMED:
-        lines.append(f"and {len(failed) - _NAMED} more")
-    return "\n".join(lines)
+    return name_first([f"{report.label}: {_causes(report, policy)}" for report in failed])
 
 
 def _causes(report: JobReport, policy: AlarmPolicy) -> str:
     if report.error:
-        return report.error.error_code or type(report.error).__name__
+        return str(report.error).removeprefix(f"{report.job_id}: ")
     items = report.result.items if report.result else ()
     failed = [item for item in items if item.result != ALARM_WORD or policy.fails(report.job_id, item)]
     return ", ".join(label_item(item.item) for item in failed) or _NO_FAILED_ITEM
@@ -182,6 +179,8 @@ def _causes(report: JobReport, policy: AlarmPolicy) -> str:
 def _make_rows(report: JobReport) -> list[tuple[tuple[str, ...], list[str]]]:
     """Return the rows of a job: the cells, and the notes below them."""
     label, result, error = report.label, report.result, report.error
+    if report.verdict is Verdict.PENDING and has_code(error, EMPTY_RESULT_CODE):
+        return []
     if error:
         return [((label, "ERROR", "-", error.error_code or ""), [str(error)])]
     if result is None and report.verdict is Verdict.PENDING:

@@ -47,8 +47,6 @@ class PrecheckWatch(Watch):
         #: Jobs that were reviewed as to whether they need a pre-check, and those that do not.
         self._reviewed = NOTHING
         self._exempt = NOTHING
-        #: The names of the jobs that were reviewed.
-        self._names: dict[str, str] = {}
 
     @property
     def operation(self) -> ReadOperation:
@@ -102,18 +100,16 @@ class PrecheckWatch(Watch):
                 if isinstance(review, Review) and review.readiness is not Readiness.READY
             )
             self._reviewed = self._reviewed.union(to_review)
-            self._names |= {
+            self.names |= {
                 job_id: review.name for job_id, review in reviews.items() if isinstance(review, Review)
             }
         return (yield from super().update(answers))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return super().to_dict() | {
+    def _state_to_dict(self) -> dict[str, Any]:
+        return super()._state_to_dict() | {
             "alarms": self.alarms.to_dict(),
             "fail_fast": self._fail_fast,
             "exempt": sorted(self._exempt),
-            "names": self._names,
         }
 
     @classmethod
@@ -121,8 +117,6 @@ class PrecheckWatch(Watch):
         """Return the watch that :meth:`to_dict` serialized."""
         watch = cls(fields["job_ids"], AlarmPolicy.from_dict(fields["alarms"]), fail_fast=fields["fail_fast"])
         watch._exempt = frozenset(fields["exempt"]) or NOTHING
-        # Waits that version 0.1 deferred have no names.
-        watch._names = dict(fields.get("names", {}))
         return watch._restore_state(fields)
 
     def _needs_review(self, job_id: str, answer: PrecheckResult | DrsError) -> bool:
@@ -144,11 +138,11 @@ class PrecheckWatch(Watch):
 
     def _report(self, job_id: str) -> JobReport:
         if job_id in self._exempt:
-            return report_job(job_id, None, self.alarms, self._names.get(job_id, ""))
+            return report_job(job_id, None, self.alarms, self.names.get(job_id, ""))
         answer = self._answers.get(job_id)
         if answer is None or (isinstance(answer, DrsError) and can_change(answer)):
-            return JobReport(job_id, Verdict.PENDING, error=answer)
-        return report_job(job_id, answer, self.alarms, self._names.get(job_id, ""))
+            return JobReport(job_id, Verdict.PENDING, error=answer, name=self.names.get(job_id, ""))
+        return report_job(job_id, answer, self.alarms, self.names.get(job_id, ""))
 
     def _describe(self, job_id: str) -> str:
         answer: PrecheckResult | DrsError = self._answers[job_id]
