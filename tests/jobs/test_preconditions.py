@@ -104,7 +104,7 @@ def test_rule_matches_the_api_document(rule: Any) -> None:
             "Only self-managed databases",
         ),
         ("pause", _job("CREATING"), "Expected FULL_TRANSFER_COMPLETE"),
-        ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Remove it from job_ids"),
+        ("modify", _job("RELEASE_RESOURCE_COMPLETE"), "Leave the job out"),
         ("precheck", _job("CREATING"), "Expected CONFIGURATION"),
     ],
 )

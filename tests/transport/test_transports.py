@@ -53,7 +53,7 @@ def test_unreachable_proxy_is_transient(hook: Any, connect: Any) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://localhost:9"])
 def test_unreachable_service_names_the_field(hook: Any, connect: Any, emulator: Emulator, url: str) -> None:
-    connect({"retry_timeout": 0.6}, host=url)
+    connect({"retry_timeout": 2}, host=url)
 
     with pytest.raises(DrsUnavailableError, match="Check host") as caught:
         hook.get_job_statuses(emulator.job_ids)

@@ -53,8 +53,8 @@ _DATABASES_REMEDY = (
     "job. To give it new passwords, use DrsChangePasswordsOperator."
 )
 _OBJECTS_REMEDY = (
-    'To change the objects of a running synchronization, set if_started="edit" or use drs_edit_objects. '
-    "Other started jobs keep their objects."
+    "Started jobs keep their objects, except for running synchronizations: to change theirs, set "
+    'if_started="edit" or use drs_edit_objects.'
 )
 
 

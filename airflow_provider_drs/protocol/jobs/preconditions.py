@@ -22,6 +22,7 @@ from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JobDe
 from airflow_provider_drs.protocol.jobs.states import (
     CONFIGURATION,
     INCRE_TRANSFER_STARTED,
+    RUNNING_PHASES,
     STARTED_PHASES,
     STOPPED_PHASES,
     Phase,
@@ -285,11 +286,12 @@ def _check_status(rule: Rule, job: JobDetails) -> tuple[str, str] | None:
     if (job.status in rule.allowed) if rule.allowed is not None else not is_ended:
         return None
     if rule.allowed is None:
-        remedy = "Remove it from job_ids."
+        remedy = "Leave the job out."
     elif job.phase is Phase.FAILED and job.status in _RETRYABLE:
         remedy = "Fix the cause, then resume it (DrsRetryJobsOperator)."
     elif rule.allowed == _CONFIGURING:
-        remedy = f"Expected {CONFIGURATION}. Remove it from job_ids."
+        adopts = ', or set if_started="adopt"' if job.phase in RUNNING_PHASES else ""
+        remedy = f"Expected {CONFIGURATION}. Leave the job out{adopts}."
     else:
         remedy = f"Expected {', '.join(sorted(rule.allowed))}."
     return f"in status {describe_status(job.status)}", remedy
