@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from typing import TypeVar
 
 import aiohttp
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from yarl import URL
 
 from airflow_provider_drs.protocol.connection.grants import Outgoing
@@ -146,13 +148,12 @@ class AiohttpTransport:
         async with self._opening:
             if self._session is None:
                 verify = find_verify(self._settings)
-                # Reading a CA bundle takes tens of milliseconds: in a thread it does not block other
-                # coroutines.
-                context = (
-                    await asyncio.to_thread(read_bundle, self._settings, verify)
-                    if isinstance(verify, str)
-                    else verify
-                )
+                # The default is that of requests, so that workers and triggerers trust the same authorities.
+                # Reading it takes tens of milliseconds: in a thread it does not block other coroutines.
+                bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+                context: ssl.SSLContext | bool = False
+                if bundle:
+                    context = await asyncio.to_thread(read_bundle, self._settings, bundle)
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=context),
                     max_field_size=_LONGEST_HEADER,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -38,17 +39,21 @@ def find_verify(settings: Settings) -> str | bool:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
 
+@lru_cache(maxsize=16)
+def _load_bundle(path: str, _changed_ns: int) -> ssl.SSLContext:
+    # The usual bundle takes tens of milliseconds, more than a call.
+    is_folder = os.path.isdir(path)
+    return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
+
+
 def read_bundle(settings: Settings, path: str) -> ssl.SSLContext:
     """
-    Read CA certificates from a file or a folder.
+    Read CA certificates from a file or a folder, once until it changes.
 
     :raises DrsConfigError: there are none.
     """
-    is_folder = os.path.isdir(path)
     try:
-        return ssl.create_default_context(
-            cafile=None if is_folder else path, capath=path if is_folder else None
-        )
+        return _load_bundle(path, os.stat(path).st_mtime_ns)
     except (OSError, ValueError) as error:
         raise DrsConfigError(
             f"extra.verify of connection {settings.conn_id!r} (or REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE): "

@@ -8,7 +8,8 @@ import pytest
 
 from tests.airflow.conftest import Run, Stack
 
-pytestmark = pytest.mark.system
+# In an Airflow of their own, so that they run concurrently with the other tests.
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("waits")]
 
 CONN_ID = "drs_changing"
 THREE_DAYS_S = 3 * 24 * 3600.0

@@ -14,7 +14,8 @@ import pytest
 from dev.demos.example_databases import PASSWORD
 from tests.airflow.conftest import Stack
 
-pytestmark = pytest.mark.system
+# In an Airflow of their own, so that they run concurrently with the other tests.
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("waits")]
 
 #: The speed of the emulator's clock: no phase takes longer than a poll interval.
 SPEED = 20.0

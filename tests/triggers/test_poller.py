@@ -402,9 +402,11 @@ def test_endpoint_of_a_connection_that_changes_affects_new_waits_only(
 
     async def run() -> Any:
         pollers = poller._POLLERS.setdefault(asyncio.get_running_loop(), poller._Pollers())
-        await pollers.find("moved")
+        found = await pollers.find("moved")
         _connect(monkeypatch, "moved", {**emulator.connection, "host": "https://drs.example"})
-        return await anext(_trigger(StatusWatch(emulator.job_ids[:1], ["STARTJOBING"]), "moved").run())
+        event = await anext(_trigger(StatusWatch(emulator.job_ids[:1], ["STARTJOBING"]), "moved").run())
+        await pollers.release(found, "moved")
+        return event
 
     event = asyncio.run(run())
     assert event.payload["error"]["type"] == "DrsAuthError"
