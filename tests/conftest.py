@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,14 @@ def secure(running_secure: Emulator) -> Emulator:
 @pytest.fixture(autouse=True)
 def _no_tokens() -> None:
     TOKENS.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_masked_secrets() -> None:
+    """Forget the secrets of earlier tests: Airflow 3 compiles all of them again for each new one."""
+    module = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
+    if module is not None:
+        module.reset_secrets_masker()
 
 
 @pytest.fixture
