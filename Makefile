@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test test-system lint spelling types imports licenses audit unit unit-2 airflow \
-	cluster services packaging oldest docs benchmark keystone env constraints clean
+	cluster services packaging oldest docs benchmark release keystone env constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -116,6 +116,9 @@ docs: $(ENV) ## Build the documentation; warnings are errors
 
 benchmark: $(ENV) .venvs/bench/stamp ## Measure cost and speed against plain scripts and other providers
 	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)
+
+release: $(ENV) ## Check that a version can be released, and build it: VERSION=1.0.0
+	@$(BIN)/python -m dev.release "$(VERSION)"
 
 keystone: $(ENV) .venvs/keystone/stamp ## Serve a real Keystone until Ctrl-C
 	$(BIN)/python -m dev.stacks.keystone

@@ -114,7 +114,7 @@ def make_world(seed: int, jobs: int) -> dict[str, Any]:
             {
                 "job_id": f"{number:08x}-d0c5-4a11-8a11-{number:07x}jb{100 + number}",
                 "name": f"job-{number}",
-                "verdict": {"outcome": "pass", "duration_s": round(dice.uniform(10, 60), 1)},
+                "verdict": {"outcome": "pass", "duration_s": round(dice.uniform(20, 120), 1)},
             }
             for number in range(1, jobs + 1)
         ]

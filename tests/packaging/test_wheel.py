@@ -12,6 +12,7 @@ import pytest
 
 import airflow_provider_drs
 from dev import environments
+from dev.release import build, hash_files
 
 pytestmark = pytest.mark.system
 
@@ -94,3 +95,10 @@ def test_entry_points(wheel: Path) -> None:
             "drs-emulator": "airflow_provider_drs.emulator.__main__:main",
         },
     }
+
+
+def test_two_builds_are_equal(tmp_path: Path) -> None:
+    first, second = (hash_files(build(environments.ROOT, tmp_path / name)) for name in ("first", "second"))
+
+    assert first == second
+    assert [name.rpartition(".")[2] for name in first] == ["whl", "gz"]

@@ -1,0 +1,143 @@
+"""
+Checks that a version can be released, and builds what is uploaded. It uploads nothing.
+
+    make release VERSION=1.0.0
+
+Wheel and source archive are built twice, and must be equal byte for byte: everyone can build them again from
+the tag and compare.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from airflow_provider_drs import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+_VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
+
+
+def find_problems(version: str, root: Path = ROOT) -> list[str]:
+    """Return what must be fixed before a version can be released, each with the fix."""
+    if not _VERSION.fullmatch(version):
+        return [f"VERSION is {version!r}: expected a version such as 1.0.0 or 1.1.0rc1."]
+    problems = []
+    if version != __version__:
+        problems.append(
+            f"The package has version {__version__}. Set __version__ in airflow_provider_drs/__init__.py."
+        )
+    problems += _find_changelog_problems(version, (root / "CHANGELOG.md").read_text("utf-8"))
+    if changed := _git(root, "status", "--porcelain"):
+        problems.append(f"Files are not committed. Commit or remove them:\n{changed}")
+    tag = f"v{version}"
+    if _git(root, "tag", "--list", tag) and _git(root, "rev-parse", f"{tag}^{{commit}}") != _git(
+        root, "rev-parse", "HEAD"
+    ):
+        problems.append(f"The tag {tag} exists for another commit. Choose a new version.")
+    return problems
+
+
+def _find_changelog_problems(version: str, text: str) -> list[str]:
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", text, re.MULTILINE))
+    heading = re.compile(rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)")
+    found = [title for title in sections if heading.fullmatch(title)]
+    if not found:
+        return [f'CHANGELOG.md has no section "## {version} (YYYY-MM-DD)". Rename the section Unreleased.']
+    if not sections[found[0]].strip():
+        return [f'The section "## {found[0]}" of CHANGELOG.md is empty. Describe the changes.']
+    if sections.get("Unreleased", "").strip():
+        return [f"CHANGELOG.md has changes under Unreleased. Move them to the section of {version}."]
+    return []
+
+
+def build(root: Path, into: Path) -> list[Path]:
+    """
+    Build wheel and source archive from the committed files.
+
+    :raises SystemExit: the build fails.
+    """
+    epoch = _git(root, "log", "-1", "--format=%ct")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder)
+        archive = subprocess.run(
+            ["git", "-C", root, "archive", "--format=tar", "HEAD"], stdout=subprocess.PIPE, check=True
+        )
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(source, filter="data")
+        done = subprocess.run(
+            [sys.executable, "-m", "build", "--no-isolation", "--outdir", into, source],
+            env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": epoch, "HOME": folder},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise SystemExit(f"The build failed:\n{done.stdout[-3000:]}")
+    built = sorted(into.iterdir())
+    for file in built:
+        if file.name.endswith(".tar.gz"):
+            _normalize(file, int(epoch))
+    return built
+
+
+def _normalize(file: Path, epoch_s: int) -> None:
+    """Write a source archive again without times, owners and order of this machine."""
+    with tarfile.open(file) as old:
+        members = [(member, old.extractfile(member)) for member in sorted(old, key=lambda item: item.name)]
+        content = [(member, stream.read() if stream else None) for member, stream in members]
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
+        for member, data in content:
+            info = tarfile.TarInfo(member.name)
+            info.type, info.size, info.mtime = member.type, member.size, epoch_s
+            info.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            new.addfile(info, io.BytesIO(data) if data is not None else None)
+    with file.open("wb") as stream, gzip.GzipFile("", "wb", fileobj=stream, mtime=epoch_s) as zipped:
+        zipped.write(packed.getvalue())
+
+
+def hash_files(files: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def main(version: str) -> int:
+    """Check and build, and print what remains to be done. Return 0 if the version can be released."""
+    if problems := find_problems(version):
+        print(f"{version} cannot be released:")
+        for problem in problems:
+            print(f"- {problem}")
+        return 1
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as other:
+        built, again = hash_files(build(ROOT, dist)), hash_files(build(ROOT, Path(other)))
+    if built != again:
+        print("Two builds differ, so that the files cannot be verified:")
+        print("\n".join(f"- {name}" for name in built if built[name] != again.get(name)))
+        return 1
+    print(f"{version} can be released. Built twice, with equal files in dist:")
+    for name, digest in built.items():
+        print(f"  {digest}  {name}")
+    print(f"Tag it, and the workflow publishes it: git tag v{version} && git push origin v{version}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2] or [""]))
