@@ -245,4 +245,4 @@ def test_world_is_deterministic() -> None:
     world = make_world(3, 50)
     assert world == make_world(3, 50)
     assert len({job["job_id"] for job in world["jobs"]}) == 50
-    assert all(10 <= job["verdict"]["duration_s"] <= 60 for job in world["jobs"])
+    assert all(20 <= job["verdict"]["duration_s"] <= 120 for job in world["jobs"])

@@ -78,7 +78,7 @@ def test_session_token_is_requested_when_it_is_required() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"two words", b"line\r\nbreak", "t\u00f6ken".encode()])
 def test_session_token_that_is_no_header_is_an_error(body: bytes) -> None:
-    with pytest.raises(DrsResponseError, match="no token"):
+    with pytest.raises(DrsResponseError, match="not a token"):
         _get(answer({}, 401), *[Response(200, {}, body)] * 9)
 
 

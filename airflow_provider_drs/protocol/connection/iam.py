@@ -198,7 +198,7 @@ def read_instant(body: Mapping[str, Any], key: str) -> datetime.datetime:
     """
     Return a date and time of a response; UTC if it has no time zone.
 
-    :raises DrsResponseError: it is none.
+    :raises DrsResponseError: the value is not a date and time.
     """
     try:
         instant = datetime.datetime.fromisoformat(str(body.get(key)).replace("Z", "+00:00"))

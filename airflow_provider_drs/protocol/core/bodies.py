@@ -40,12 +40,12 @@ def read_token_text(response: Response) -> dict[str, Any]:
     """
     Read a session token of the metadata service, which is plain text.
 
-    :raises DrsResponseError: it is not one word.
+    :raises DrsResponseError: it is not a single word.
     """
     text = response.body.decode("ascii", errors="replace").strip()
     if not text.isascii() or not text.isprintable() or " " in text or not text:
         raise DrsResponseError(
-            "the response of the metadata service is no token", http_status=response.status
+            "the response of the metadata service is not a token", http_status=response.status
         )
     return {"token": text}
 
