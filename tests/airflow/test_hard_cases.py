@@ -57,7 +57,7 @@ def test_wait_survives_stopped_and_killed_triggerer(begun: dict[str, Run]) -> No
     # A trigger that shares its poller logs to its own task.
     logs = (airflow.home / "logs").rglob("*.trigger.*")
     log = "".join(file.read_text() for file in logs if f"run_id={run.run_id}" in str(file))
-    assert [f"{job_id} pre-check passed" in log for job_id in run.job_ids] == [True] * OURS
+    assert [f"({job_id}) pre-check passed" in log for job_id in run.job_ids] == [True] * OURS
 
 
 def test_soft_fail_does_not_skip_failed_verdict(begun: dict[str, Run]) -> None:
