@@ -164,6 +164,7 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         }
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
+            watch.names |= session.names
             session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
             watch.set_time(time.time())
             reports |= {report.job_id: report for report in watch.reports}
@@ -208,6 +209,7 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
         started = [job_id for job_id in answers if job_id not in _pick_errors(answers)]
         if arguments.wait and not _pick_errors(answers):
             watch = watch_action("start_jobs", started)
+            watch.names |= session.names
             until_then_s = max(0.0, begins_s - time.time())
             session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
             if not watch.is_done:

@@ -33,7 +33,7 @@ def test_precheck_passes(drs: Drs, emulator: Emulator) -> None:
 
     lines = done.out.splitlines()
     assert done.code == 0
-    assert f"{first} pre-check passed, 100% of the items passed" in lines
+    assert f"orders-migration-01 ({first}) pre-check passed, 100% of the items passed" in lines
     assert lines[-1] == "2 jobs: 2 passed"
     assert len(lines) == len(set(lines))
     assert done.err == ""
