@@ -147,6 +147,9 @@ class FakeTaskInstance:
         """Record a value; Airflow stores only JSON, too."""
         self.xcoms[key] = json.loads(json.dumps(value))
 
+    def get_first_reschedule_date(self, context: Any) -> None:
+        """Return that the task was not rescheduled."""
+
 
 @pytest.fixture
 def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:

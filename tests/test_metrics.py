@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,12 +147,13 @@ def test_rescheduled_wait_starts_with_its_first_poll(
     sensor = DrsPrecheckSensor(task_id="w", job_ids=emulator.job_ids[:1], mode="reschedule")
 
     # Airflow 3, then Airflow 2.11, whose task instances have no such method.
-    context["ti"].get_first_reschedule_date = lambda _: first
-    assert sensor._find_start(context) == first.timestamp()
-    del context["ti"].get_first_reschedule_date
-    context["ti"].max_tries = 0
+    assert (
+        sensor._find_first_poll({"ti": SimpleNamespace(get_first_reschedule_date=lambda _: first)}) == first
+    )
     monkeypatch.setattr("airflow_provider_drs.compat.find_first_reschedule", lambda task, ti: first)
-    assert sensor._find_start(context) == first.timestamp()
+    assert sensor._find_first_poll({"ti": SimpleNamespace()}) == first
+    sensor.mode = "poke"
+    assert sensor._find_first_poll(context) is None
 
 
 def test_metric_names_are_valid() -> None:

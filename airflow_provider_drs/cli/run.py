@@ -59,13 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         code = _run(arguments, open_screen(as_json=arguments.json, plain=arguments.plain))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough. Python would report the same error again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED
     except OSError as error:
-        print(f"drs: cannot write the output: {error.strerror}", file=sys.stderr)
+        # Python would report the same error again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            # The reader, such as head, has read enough.
+            return CLOSED
+        print(f"drs: cannot write the output: {error.strerror}", file=sys.stderr)
         return NOT_WRITTEN
     return code
 

@@ -53,9 +53,9 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
     :param allow_partial: start the jobs that can be started; fail only if none of them starts. By default, no
         job is started if any job is refused.
     :param stop_on_kill: if the task is killed during the wait, stop the jobs that this attempt has started.
-        A user kills a task who clears it or marks it as failed, and a deferred one also who marks it as
-        successful. DRS cannot start a stopped job again. By default, jobs keep running. Not supported in
-        deferrable tasks of Airflow 3.0 to 3.2: the operator raises ``ValueError`` when the DAG is parsed.
+        Clearing a task or marking it as failed kills it; so does marking a deferred task as successful. DRS
+        cannot start a stopped job again. By default, jobs keep running. Not supported in deferrable tasks of
+        Airflow 3.0 to 3.2: the operator raises ``ValueError`` when the DAG is parsed.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poke_interval: seconds, or a ``timedelta``, between two polls.
     :param timeout: seconds, or a ``timedelta``, to wait for the start, counted from ``start_time`` if that is

@@ -94,11 +94,12 @@ class _DrsSensor(BaseSensorOperator):
         from airflow_provider_drs.links.drs import publish_links
         from airflow_provider_drs.operators import waiting
 
-        self._began_s = self._find_start(context)
+        first_poll = self._find_first_poll(context)
+        self._began_s = first_poll.timestamp() if first_poll else time.time()
+        self._reads_names = first_poll is None
         with waiting.fail_on_permanent_error(), self._open_hook() as hook:
             publish_links(context, hook)
             self._watch = self._create_watch()
-            self._reads_names = not (self.reschedule and self._find_first_poll(context))
             if self.deferrable:
                 self._poll_or_defer(context)
             else:
@@ -194,21 +195,19 @@ class _DrsSensor(BaseSensorOperator):
     def _publisher(self, context: Context) -> Publish:
         return lambda watch: self._publish(watch, context)
 
-    def _find_start(self, context: Context) -> float:
-        """Return when the wait started, in epoch seconds; if rescheduled, with its first poll."""
-        first = self._find_first_poll(context) if self.reschedule else None
-        return float(first.timestamp()) if first else time.time()
-
     def _find_first_poll(self, context: Context) -> datetime.datetime | None:
         """Return when the first poll of a rescheduled task started; ``None`` in the first poll."""
         ti: Any = context["ti"]
-        if hasattr(ti, "get_first_reschedule_date"):
-            found: datetime.datetime | None = ti.get_first_reschedule_date(context)
-            return found
+        if not self.reschedule:
+            return None
         from airflow_provider_drs.compat import find_first_reschedule
 
-        # Task instances of tests have less.
-        return find_first_reschedule(self, ti) if hasattr(ti, "max_tries") else None
+        found: datetime.datetime | None
+        if hasattr(ti, "get_first_reschedule_date"):
+            found = ti.get_first_reschedule_date(context)
+        else:
+            found = find_first_reschedule(self, ti)
+        return found
 
     def _open_hook(self) -> DrsHook:
         """Return the hook of this task, which reads the connection once."""

@@ -291,3 +291,9 @@ def test_speed_option() -> None:
 def test_pytest_fixture(drs_emulator: Emulator) -> None:
     assert len(drs_emulator.job_ids) == 10
     assert json.loads(drs_emulator.connection_json)["conn_type"] == "drs"
+
+
+def test_text_of_a_job_does_not_select_the_operation(emulator: Emulator, call: Caller) -> None:
+    answer = call("BatchListJobStatus", {"jobs": [emulator.job_ids[0]], "note": "assume_role"})
+
+    assert answer.status_code == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 # Airflow 2 creates a connection only if the related tables are imported.
@@ -217,3 +219,31 @@ def test_provider_info_matches_the_schema() -> None:
     schema = json.loads(resources.files("airflow").joinpath("provider_info.schema.json").read_text())
 
     jsonschema.validate(get_provider_info(), schema)
+
+
+_TWO_LOOPS = """
+import asyncio
+from airflow_provider_drs.hooks.drs import DrsAsyncHook
+
+hook = DrsAsyncHook()
+for _ in range(2):
+    print("answers:", len(asyncio.run(hook.get_job_statuses({job_ids!r}))))
+"""
+
+
+def test_async_hook_is_used_in_a_second_event_loop(emulator: Emulator) -> None:
+    # In a process of its own: the session of the first loop cannot be closed any more.
+    script = _TWO_LOOPS.format(job_ids=emulator.job_ids)
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.stdout.count("answers: 10") == 2, done.stderr
+
+
+def test_closed_hook_keeps_the_names_of_jobs(emulator: Emulator) -> None:
+    with DrsHook() as hook:
+        hook.get_job_details(emulator.job_ids[:1])
+    with hook:
+        hook.get_job_statuses(emulator.job_ids[:1])
+
+    assert hook.job_names == {emulator.job_ids[0]: "orders-migration-01"}

@@ -175,6 +175,21 @@ def test_new_credentials_of_another_endpoint_are_not_used(
 
 
 @pytest.mark.usefixtures("no_backoff")
+def test_rejected_password_is_not_sent_again_if_another_field_has_changed(
+    emulator: Emulator, hook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connect(monkeypatch, emulator.connection)
+    hook.get_job_statuses(emulator.job_ids)
+    _rotate_password(emulator)
+    emulator.clear_journal()
+    _connect(monkeypatch, emulator.connection, proxy="http://127.0.0.1:9", read_timeout=30)
+
+    with pytest.raises(DrsAuthError, match="rejected user"):
+        hook.get_job_statuses(emulator.job_ids)
+    assert len(emulator.journal("KeystoneCreateUserTokenByPassword")) == 1
+
+
+@pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("broken", ["{", None])
 def test_connection_that_cannot_be_read_again_is_a_warning(
     emulator: Emulator,

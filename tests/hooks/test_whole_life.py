@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import Comparison, ComparisonSpec
 from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
@@ -22,7 +19,6 @@ from airflow_provider_drs.protocol.jobs.databases import Endpoint
 from airflow_provider_drs.protocol.jobs.preconditions import Readiness, Review
 from airflow_provider_drs.protocol.switchovers.messages import COMPLETE, FAILED, STARTED
 from airflow_provider_drs.protocol.watches import ComparisonWatch, SwitchOverWatch
-from tests.conftest import Connect
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -593,31 +589,3 @@ def test_unsupported_switchover_is_rejected(emulator: Emulator, hook: Any) -> No
     assert hook.switch_over([job_id])[job_id].error_code == "DRS.M00200"
     with pytest.raises(DrsConfigError, match="mode"):
         hook.switch_over([job_id], "both")
-
-
-_TWO_LOOPS = """
-import asyncio
-from airflow_provider_drs.hooks.drs import DrsAsyncHook
-
-hook = DrsAsyncHook()
-for _ in range(2):
-    print("answers:", len(asyncio.run(hook.get_job_statuses({job_ids!r}))))
-"""
-
-
-def test_async_hook_is_used_in_a_second_event_loop(emulator: Emulator, connect: Connect) -> None:
-    # In a process of its own: the session of the first loop cannot be closed any more.
-    script = _TWO_LOOPS.format(job_ids=emulator.job_ids)
-
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-
-    assert done.stdout.count("answers: 10") == 2, done.stderr
-
-
-def test_closed_hook_keeps_the_names_of_jobs(emulator: Emulator, connect: Connect) -> None:
-    with DrsHook() as hook:
-        hook.get_job_details(emulator.job_ids[:1])
-    with hook:
-        hook.get_job_statuses(emulator.job_ids[:1])
-
-    assert hook.job_names == {emulator.job_ids[0]: "orders-migration-01"}

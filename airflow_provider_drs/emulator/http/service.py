@@ -69,8 +69,8 @@ class Service:
         routes = [(item, match) for item in load_operations() if (match := item.path.match(request.path))]
         fitting = [route for route in routes if route[0].method == request.method]
         # Two operations of IAM have the same path, and differ in how the caller identifies itself.
-        is_agency = b'"assume_role"' in raw
-        found = next((item for item in fitting if (item[0].name == AGENCY_OPERATION) is is_agency), None)
+        is_second = len(fitting) > 1 and b'"assume_role"' in raw
+        found = fitting[is_second] if fitting else None
         entry = self.journal.note(request, raw, found[0].name if found else None, self.clock.now())
         try:
             if found is None:

@@ -128,27 +128,21 @@ def build_agency_token(settings: Settings, token: str) -> Request:
     role = {"domain_name": settings.agency_domain_name, "xrole_name": settings.agency_name}
     identity = {"methods": ["assume_role"], "assume_role": role}
     scope = _project_scope(settings, {"name": settings.agency_domain_name})
-    return Request(
-        "KeystoneCreateAgencyToken",
-        "POST",
-        _TOKEN_PATH,
-        {"auth": {"identity": identity, **scope}},
-        repeatable=True,
-        service=Service.IAM,
-        headers={"X-Auth-Token": token},
-    )
+    return _build("KeystoneCreateAgencyToken", identity, scope, {"X-Auth-Token": token})
 
 
 def _build_user_token(settings: Settings, scope: Mapping[str, Any]) -> Request:
     user = {"name": settings.login, "password": settings.secret, "domain": _domain(settings)}
     identity = {"methods": ["password"], "password": {"user": user}}
+    return _build("KeystoneCreateUserTokenByPassword", identity, scope, {})
+
+
+def _build(
+    operation: str, identity: Mapping[str, Any], scope: Mapping[str, Any], headers: Mapping[str, str]
+) -> Request:
+    body = {"auth": {"identity": identity, **scope}}
     return Request(
-        "KeystoneCreateUserTokenByPassword",
-        "POST",
-        _TOKEN_PATH,
-        {"auth": {"identity": identity, **scope}},
-        repeatable=True,
-        service=Service.IAM,
+        operation, "POST", _TOKEN_PATH, body, repeatable=True, service=Service.IAM, headers=headers
     )
 
 

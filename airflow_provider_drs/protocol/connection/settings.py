@@ -153,8 +153,9 @@ class Settings:
     def has_other_credentials(self, other: Settings) -> bool:
         """Whether *other* differs in login and secrets, and calls the same project at the same endpoint."""
         scope = ("drs_url", "iam_url", "project_id", "project_name", "agency_name", "agency_domain_name")
+        own = ("auth", "login", "secret", "security_token", "domain_name", "domain_id", "metadata_url")
         is_same_place = all(getattr(self, name) == getattr(other, name) for name in scope)
-        return is_same_place and self.identity != other.identity
+        return is_same_place and any(getattr(self, name) != getattr(other, name) for name in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_on_this_host(host: str) -> bool:
-    """Whether requests to a host leave neither this machine nor the server on which it is virtual."""
+    """Whether requests to a host stay on this machine, or on the server that runs it as a virtual machine."""
     address = _read_address(host)
     return is_loopback(host) or (address is not None and address.is_link_local)
 

@@ -44,8 +44,8 @@ class Request:
     One call, for either transport.
 
     ``path`` contains ``{project_id}``, which is known with a password only after IAM has responded.
-    ``repeatable``: sending it twice has the same effect as sending it once. ``headers`` and ``keys`` are the
-    credentials of a request that gets credentials: a token, or keys that sign it.
+    ``repeatable``: sending it twice has the same effect as sending it once. A request to another service than
+    DRS contains its credentials: ``headers`` with a token, or ``keys`` that sign it.
     """
 
     operation: str
