@@ -34,7 +34,7 @@ class Result:
     The result of a check.
 
     :param passed: number of tests that passed.
-    :param failed: number of tests that failed.
+    :param failed: the tests that failed, each with the first line of its error.
     :param note: a remark of the check, e.g. that a part of it could not run.
     """
 
@@ -42,11 +42,12 @@ class Result:
     is_ok: bool
     took_s: float
     passed: int
-    failed: int
+    failed: tuple[str, ...]
     note: str
 
     def __str__(self) -> str:
-        counts = f"{self.passed} passed, {self.failed} failed" if self.passed or self.failed else self.note
+        is_test = self.passed or self.failed
+        counts = f"{self.passed} passed, {len(self.failed)} failed" if is_test else self.note
         state = "OK" if self.is_ok else "FAIL"
         return f"  {self.target:<13} {state:<7} {self.took_s:>5.0f} s  {counts}".rstrip()
 
@@ -61,7 +62,8 @@ def main(words: Sequence[str]) -> int:
         results = [result for done in pool.map(_run_all, groups) for result in done]
     # A target counts as one test if it runs none, or fails although its tests pass.
     passed = sum(result.passed or result.is_ok for result in results)
-    failed = sum(result.failed or not result.is_ok for result in results)
+    failed = sum(len(result.failed) or not result.is_ok for result in results)
+    print("\n".join(["", *(f"FAILED {test}" for result in results for test in result.failed)]))
     print("\n".join(["", *map(str, results), f"  {'total':<21} {time.monotonic() - began_s:>5.0f} s"]))
     print(f"\n{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
@@ -89,18 +91,20 @@ def _print(text: str) -> None:
         print(text, flush=True)
 
 
-def _count(target: str) -> tuple[int, int]:
-    """Return how many tests of a target passed and failed."""
+def _count(target: str) -> tuple[int, tuple[str, ...]]:
+    """Return how many tests of a target passed, and those that failed."""
     report = REPORTS / f"{target}.xml"
     if not report.exists():
-        return 0, 0
+        return 0, ()
     # Written by our own pytest a moment ago.
-    (suite,) = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314
-    tests, failed, skipped = (
-        sum(int(suite.get(name, 0)) for name in names)
-        for names in (["tests"], ["failures", "errors"], ["skipped"])
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))  # noqa: S314
+    passed = sum(all(case.find(tag) is None for tag in ("failure", "error", "skipped")) for case in cases)
+    failed = (
+        (f"{case.get('classname')}::{case.get('name')}", problem.get("message", "").splitlines() or [""])
+        for case in cases
+        for problem in (*case.iter("failure"), *case.iter("error"))
     )
-    return tests - failed - skipped, failed
+    return passed, tuple(f"{test}: {lines[0][:200]}" for test, lines in failed)
 
 
 if __name__ == "__main__":

@@ -300,7 +300,9 @@ class AirflowStack:
     def _is_parsed(self, dag_id: str) -> bool:
         for file, trace in self.query("select filename, stacktrace from import_error"):
             raise RuntimeError(f"{file} cannot be imported:\n{trace}")
-        return bool(self.query("select 1 from serialized_dag where dag_id = ?", dag_id))
+        # Airflow writes both rows, but in separate transactions.
+        join = "select 1 from serialized_dag join dag using (dag_id) where dag_id = ?"
+        return bool(self.query(join, dag_id))
 
     def _has_processed_event(self, dag_id: str, run_id: str, task_id: str) -> bool:
         """Return whether the scheduler has processed the end of a task's process; only its log shows that."""

@@ -40,7 +40,7 @@ def test_runs_have_the_expected_states(swept: Swept) -> None:
 
     assert swept.states == {GOOD: "success", BAD: "failed"}, swept.airflow.log(GOOD, RUN, "*")[-3000:]
     assert set(states.values()) == {"failed"}, states
-    assert len([name for name in swept.canaries.by_name if name.startswith("token ")]) >= 2
+    assert len([name for name in swept.canaries.by_name if name.startswith("issued ")]) >= 2
     done = {entry["operation"] for entry in swept.drs.journal() if entry["applied"]}
     assert {"BatchValidateConnections", "BatchUpdateJob", "BatchCheckResults", "BatchStartJobs"} <= done
     assert all(fault["done"] for fault in swept.drs.faults), swept.drs.faults
