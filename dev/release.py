@@ -49,10 +49,10 @@ def find_problems(version: str, root: Path = ROOT) -> list[str]:
 
 def _find_changelog_problems(version: str, text: str) -> list[str]:
     sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", text, re.MULTILINE))
-    heading = re.compile(rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)")
+    heading = re.compile(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d")
     found = [title for title in sections if heading.fullmatch(title)]
     if not found:
-        return [f'CHANGELOG.md has no section "## {version} (YYYY-MM-DD)". Rename the section Unreleased.']
+        return [f'CHANGELOG.md has no section "## {version} - YYYY-MM-DD". Rename the section Unreleased.']
     if not sections[found[0]].strip():
         return [f'The section "## {found[0]}" of CHANGELOG.md is empty. Describe the changes.']
     if sections.get("Unreleased", "").strip():

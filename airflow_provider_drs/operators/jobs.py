@@ -241,8 +241,13 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         event: Any = None,
         began_s: float | None = None,
         execution_deadline: float | None = None,
+        **added: Any,
     ) -> list[str]:
-        """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
+        """
+        Resume after a deferral: evaluate the trigger event, and return the job IDs.
+
+        :param added: arguments of later versions of the provider; ignored.
+        """
         from airflow_provider_drs.assets.drs import attach_job_ids
         from airflow_provider_drs.operators import waiting
 

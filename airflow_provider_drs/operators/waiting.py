@@ -164,7 +164,8 @@ def read_event(
     if not isinstance(event, Mapping) or "status" not in event or "watch" not in event:
         raise AirflowFailException("The trigger event has no status. Clear the task to poll again.")
     try:
-        watch = watch_from_dict(event["watch"])
+        with fail_on_permanent_error():
+            watch = watch_from_dict(event["watch"])
     except (KeyError, TypeError, AttributeError):
         raise AirflowFailException(
             "The trigger event was written by an incompatible provider version. Clear the task to poll again."
@@ -174,7 +175,8 @@ def read_event(
     if event["status"] == "failed":
         with fail_on_permanent_error():
             raise DrsError.from_dict(event["error"])
-    if event["status"] != "done" or not watch.is_done:
+    # Version 0.1 called it "over".
+    if event["status"] not in ("done", "over") or not watch.is_done:
         raise AirflowFailException(
             f"The trigger event has the unknown status {event['status']!r}. Clear the task to poll again."
         )

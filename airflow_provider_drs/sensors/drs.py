@@ -128,8 +128,13 @@ class _DrsSensor(BaseSensorOperator):
         event: Any = None,
         began_s: float | None = None,
         execution_deadline: float | None = None,
+        **added: Any,
     ) -> list[str]:
-        """Resume after a deferral: evaluate the trigger event, and return the job IDs."""
+        """
+        Resume after a deferral: evaluate the trigger event, and return the job IDs.
+
+        :param added: arguments of later versions of the provider; ignored.
+        """
         from airflow_provider_drs.operators import waiting
 
         publish = self._publisher(context)

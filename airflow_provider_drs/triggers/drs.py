@@ -34,7 +34,8 @@ class DrsWatchTrigger(BaseTrigger):
     :param poke_interval: maximum seconds between two polls of a job. The first poll may come sooner.
     :param deadline: epoch seconds at which the wait times out. It survives restarts of the triggerer.
     :param stop_on_kill: the jobs to stop when a user kills the deferred task: those that its attempt
-        has started.
+        has started. In version 0.1, whether to stop all jobs.
+    :param added: arguments of later versions of the provider; ignored.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class DrsWatchTrigger(BaseTrigger):
         watch: dict[str, Any],
         poke_interval: float,
         deadline: float,
-        stop_on_kill: Sequence[str] = (),
+        stop_on_kill: Sequence[str] | bool = (),
+        **added: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.drs_conn_id = drs_conn_id
         self.watch = watch
         self.poke_interval = poke_interval
         self.deadline = deadline
+        if isinstance(stop_on_kill, bool):
+            stop_on_kill = watch["job_ids"] if stop_on_kill else ()
         self.stop_on_kill = list(stop_on_kill)
         # Airflow stores these as JSON: reject other values here, where the traceback shows their origin.
         json.dumps(self.serialize()[1], allow_nan=False)
@@ -70,7 +74,11 @@ class DrsWatchTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the watch is done, the deadline passes or an error is permanent; then fire the event."""
-        watch = watch_from_dict(self.watch)
+        try:
+            watch = watch_from_dict(self.watch)
+        except DrsError as error:
+            yield TriggerEvent({"status": "failed", "watch": self.watch, "error": error.to_dict()})  # type: ignore[no-untyped-call]
+            return
         is_done, reason = False, None
         # The deadline may have passed while no triggerer was running.
         if self.deadline > time.time():

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_drs import __version__
 from dev.release import find_problems
 
-CHANGELOG = "# Changelog\n\n## Unreleased\n\n{unreleased}## {version} (2026-12-01)\n\n{changes}\n"
+CHANGELOG = "# Changelog\n\n## Unreleased\n\n{unreleased}## {version} - 2026-12-01\n\n{changes}\n"
 
 
 def _git(repository: Path, *arguments: str) -> None:
@@ -59,7 +59,7 @@ def test_version_of_the_package_must_match(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"version": "0.0.9"}, f'has no section "## {__version__} (YYYY-MM-DD)"'),
+        ({"version": "0.0.9"}, f'has no section "## {__version__} - YYYY-MM-DD"'),
         ({"changes": ""}, "is empty. Describe the changes."),
         ({"unreleased": "- Not released.\n\n"}, "Move them to the section"),
     ],

@@ -25,6 +25,10 @@ from airflow_provider_drs.protocol.core.errors import (
 from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Conversation
 
+#: The version of the JSON of a watch. Increase it if earlier versions of the provider would misread the new
+#: form; they ignore keys that are only added.
+FORMAT = 1
+
 #: Percentage from which a job may be done within less than a poll interval.
 NEARLY_DONE_PERCENT = 80
 
@@ -142,6 +146,7 @@ class Watch(ABC):
         """Return plain JSON values, from which ``watch_from_dict`` creates an equal watch."""
         return {
             "kind": self.kind,
+            "format": FORMAT,
             "job_ids": list(self.job_ids),
             "names": self.names,
             "logged": self._logged,

@@ -93,7 +93,7 @@ class DelayWatch(Watch):
         """Return the watch that :meth:`to_dict` serialized."""
         watch = cls(fields["job_ids"], fields["max_delay_s"], fields["consecutive"])
         watch._in_a_row = dict(fields["in_a_row"])
-        found = {row["job_id"]: JobProgress(**row) for row in fields["progresses"]}
+        found = {row["job_id"]: JobProgress.from_dict(row) for row in fields["progresses"]}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
     def _is_settled(self, job_id: str) -> bool:

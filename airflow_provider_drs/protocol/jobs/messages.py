@@ -13,6 +13,7 @@ from airflow_provider_drs.protocol.core.errors import DrsResponseError, quote
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.redact import redact
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_flag, read_percent, read_text
+from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 from airflow_provider_drs.protocol.jobs.states import STATUSES, Phase, phase_of
 
@@ -121,8 +122,7 @@ class JobDetails:
         return dict(self.raw)
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
+class JobProgress(Value, frozen=True):
     """
     The progress of a job.
 
@@ -144,26 +144,10 @@ class JobProgress:
     delay_s: int | None
     remaining_s: int | None
     phases: Mapping[str, int | None]
-    phases_remaining_s: Mapping[str, int | None] = field(default_factory=dict)
+    phases_remaining_s: Mapping[str, int | None] = {}
     process_time_ms: int | None = None
     delay_ms: int | None = None
-    apply_rates: Mapping[str, float] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, for an XCom."""
-        return {
-            "job_id": self.job_id,
-            "status": self.status,
-            "task_type": self.task_type,
-            "percent": self.percent,
-            "delay_s": self.delay_s,
-            "remaining_s": self.remaining_s,
-            "phases": dict(self.phases),
-            "phases_remaining_s": dict(self.phases_remaining_s),
-            "process_time_ms": self.process_time_ms,
-            "delay_ms": self.delay_ms,
-            "apply_rates": dict(self.apply_rates),
-        }
+    apply_rates: Mapping[str, float] = {}
 
 
 def _describe_place(endpoint: Mapping[str, Any]) -> str:

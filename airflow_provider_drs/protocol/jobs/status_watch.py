@@ -148,7 +148,7 @@ class StatusWatch(Watch):
             fail_fast=fields.get("fail_fast", False),
         )
         watch._failed_polls = dict(fields["failed_polls"])
-        watch._progresses = {row["job_id"]: JobProgress(**row) for row in fields["progresses"]}
+        watch._progresses = {row["job_id"]: JobProgress.from_dict(row) for row in fields["progresses"]}
         found = {job_id: JobStatus(job_id, word) for job_id, word in fields["statuses"].items()}
         return watch._restore(found | errors_from_dict(fields["errors"]), fields["logged"])
 
