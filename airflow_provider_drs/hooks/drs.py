@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_drs.transport.aio import AsyncClient
     from airflow_provider_drs.transport.sync import SyncClient
 
+__all__ = ["DrsAsyncHook", "DrsHook"]
+
 T = TypeVar("T")
 P = ParamSpec("P")
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_drs.operators.jobs import ConnIds, Duration, JobIds
 
+__all__ = ["drs_disaster_recovery", "drs_edit_objects", "drs_migration", "drs_synchronization"]
+
 #: The statuses that a job has after its full copy.
 COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
 

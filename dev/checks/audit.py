@@ -4,21 +4,25 @@ Checks whether a pinned version was withdrawn or has a known vulnerability.
     make audit
 
 The package index reports withdrawn versions. Vulnerabilities are reported by services that not every machine
-can reach. If none responds, the output says prominently that vulnerabilities were not checked.
+can reach. If none responds, the advisory database of the Python Packaging Authority is downloaded. If that is
+not possible either, its stored copy is used, and the output says how old it is.
 """
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from dev import environments
+from dev.checks import advisories
 
 ROOT = environments.ROOT
 #: The dependencies that users install, on both Airflow lines.
@@ -35,20 +39,35 @@ _YANKED = re.compile(r"`([^`]+)` is yanked.*")
 def main() -> int:
     """Return 1 if a pinned version must be replaced."""
     findings = [line for file in PINNED for line in find_yanked(file)]
-    reports = [query(file) for file in PINNED]
+    reports = [report for file in PINNED if (report := query(file))]
     findings += [line for report in reports for line in list_vulnerabilities(report)]
-    unknown = sorted({name for report in reports for name in list_unknown(report)})
-    for line in findings:
-        print(line)
+    pins = {name: version for file in PINNED for name, version in advisories.read_pins(file).items()}
+    unknown = pins.keys() - {row["name"] for report in reports for row in _rows(report) if "vulns" in row}
     if unknown:
-        note = f"{len(unknown)} packages NOT AUDITED for vulnerabilities: no service can be reached"
+        known = load_advisories()
+        for file in PINNED:
+            pins = advisories.read_pins(file)
+            findings += advisories.find_vulnerabilities(
+                {name: pins[name] for name in pins.keys() & unknown}, known
+            )
+        note = f"{len(unknown)} packages checked with {advisories.describe_age(known, datetime.date.today())}"
         NOTE.parent.mkdir(parents=True, exist_ok=True)
         NOTE.write_text(note)
-        services = f"Services: {', '.join(SERVICES)}. Only withdrawn versions were checked."
-        print("*" * 80, f"{note}.", services, "*" * 80, sep="\n")
-    if not findings:
-        print("No pinned version was withdrawn.")
+        print(f"No service of pip-audit ({', '.join(SERVICES)}) can be reached: {note}.")
+    print(
+        "\n".join(sorted(set(findings)) or ["No pinned version was withdrawn or is known to be vulnerable."])
+    )
     return 1 if findings else 0
+
+
+def load_advisories() -> dict[str, Any]:
+    """Return the advisories of the database, or its stored copy if it cannot be reached."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "database"
+        if advisories.download(clone):
+            return advisories.extract(clone)
+    stored: dict[str, Any] = json.loads(advisories.FILE.read_text())
+    return stored
 
 
 def find_yanked(pinned: Path, options: Sequence[str] = ()) -> list[str]:
@@ -102,14 +121,6 @@ def list_vulnerabilities(report: dict[str, Any] | None) -> Iterator[str]:
         for found in row.get("vulns", ()):
             fixed = ", ".join(found["fix_versions"]) or "no version yet"
             yield f"{row['name']} {row['version']} has {found['id']}; fixed in {fixed}"
-
-
-def list_unknown(report: dict[str, Any] | None) -> Iterator[str]:
-    """Yield the packages that no service has reported on; without a report, all packages."""
-    if report is None:
-        for file in PINNED:
-            yield from re.findall(r"^([a-z0-9-]+)==", file.read_text(), re.MULTILINE)
-    yield from (row["name"] for row in _rows(report) if "vulns" not in row)
 
 
 def _rows(report: dict[str, Any] | None) -> list[dict[str, Any]]:

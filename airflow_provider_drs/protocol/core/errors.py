@@ -25,6 +25,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+__all__ = [
+    "DrsAuthError",
+    "DrsConfigError",
+    "DrsError",
+    "DrsJobNotFoundError",
+    "DrsJobStateError",
+    "DrsPermissionError",
+    "DrsRequestError",
+    "DrsResponseError",
+    "DrsThrottledError",
+    "DrsUnavailableError",
+]
+
 
 class DrsError(Exception):
     """

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD
 
+__all__ = ["render_alarms", "waive_alarms"]
+
 _HEADINGS = ("Job", "Check", "Reason", "Problem", "Fix")
 #: Characters with a meaning in Markdown or its tables; the text comes from DRS.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
