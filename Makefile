@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test test-system lint spelling types imports licenses audit unit unit-2 airflow \
-	cluster services packaging oldest docs benchmark release keystone env constraints clean
+	cluster services packaging oldest docs benchmark interface release keystone env constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,7 +59,7 @@ test-system: $(ENV) $(ENV2) .venvs/keystone/stamp
 	$(BIN)/pytest -q -m system $(T)
 endif
 
-.venvs/%/stamp: setup.cfg .ci/constraints-%.txt dev/environments.py
+.venvs/%/stamp: setup.cfg emulator/setup.cfg .ci/constraints-%.txt dev/environments.py
 	@$(PYTHON) -m dev.environments $*
 	@touch $@
 
@@ -83,7 +83,7 @@ audit: $(ENV) ## Look for withdrawn versions and known vulnerabilities
 	$(BIN)/python -m dev.checks.audit
 
 unit: $(ENV) ## Run the tests that need no running Airflow, on Airflow 3
-	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --cov=airflow_provider_drs --cov-report= tests
+	$(BIN)/pytest -q $(REPORT) $(PARALLEL) --cov=airflow_provider_drs --cov=drs_emulator --cov-report= tests
 	$(BIN)/coverage report --include='airflow_provider_drs/protocol/*' --fail-under=100
 	$(BIN)/coverage report --omit='airflow_provider_drs/protocol/*' --fail-under=90
 
@@ -117,6 +117,9 @@ docs: $(ENV) ## Build the documentation; warnings are errors
 benchmark: $(ENV) .venvs/bench/stamp ## Measure cost and speed against plain scripts and other providers
 	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)
 
+interface: $(ENV) ## Write docs/public_interface.txt, when a version is released
+	@$(BIN)/python -W ignore -m dev.docs.public_interface
+
 release: $(ENV) ## Check that a version can be released, and build it: VERSION=1.0.0
 	@$(BIN)/python -m dev.release "$(VERSION)"
 
@@ -129,4 +132,4 @@ constraints: ## Resolve all dependencies again and write .ci/constraints-*.txt
 	$(PYTHON) -m dev.environments --resolve
 
 clean: ## Remove everything that make can create again
-	rm -rf .venvs .run docs/_build docs/_generated build dist .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venvs .run docs/_build docs/_generated build dist sbom .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -31,7 +31,7 @@ def measure() -> Iterable[Figure]:
 
 def _measure_calls() -> list[Figure]:
     """Read the pre-check results of ten jobs, parsed into types."""
-    from airflow_provider_drs.emulator import EmulatorClient
+    from drs_emulator import EmulatorClient
 
     command = [Path(sys.executable).parent / "drs-emulator", "--port", "0", "--clock", "manual"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -124,12 +124,11 @@ async def _open_session() -> Any:
 
 
 def _sdk(url: str, job_ids: list[str]) -> Callable[[], Any]:
+    from drs_emulator.http import iam
+    from drs_emulator.world.world import PROJECT_ID
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
     from huaweicloudsdkdrs.v3 import DrsClient
     from huaweicloudsdkdrs.v3 import model as sdk
-
-    from airflow_provider_drs.emulator.http import iam
-    from airflow_provider_drs.emulator.world.world import PROJECT_ID
 
     credentials = BasicCredentials(iam.ACCESS_KEY, iam.SECRET_KEY, PROJECT_ID)
     client = DrsClient.new_builder().with_credentials(credentials).with_endpoint(url).build()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from benchmarks.figures import Figure
 
 if TYPE_CHECKING:

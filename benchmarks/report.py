@@ -36,7 +36,8 @@ _SEEN = """() => new Promise((resolve) => {
 
 def measure() -> Iterable[Figure]:
     """Measure all figures, one after the other."""
-    from airflow_provider_drs.emulator import Emulator
+    from drs_emulator import Emulator
+
     from dev.stacks.airflow_stack import AirflowStack
 
     with tempfile.TemporaryDirectory(prefix="airflow-drs-") as home, Emulator(precheck_s=1) as drs:

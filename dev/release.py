@@ -3,8 +3,9 @@ Checks that a version can be released, and builds what is uploaded. It uploads n
 
     make release VERSION=1.0.0
 
-Wheel and source archive are built twice, and must be equal byte for byte: everyone can build them again from
-the tag and compare.
+The wheels and source archives of the provider and the emulator are built twice, and must be equal byte for
+byte: everyone can build them again from the tag and compare. The folder sbom gets a bill of materials of each,
+in CycloneDX format: the package and its pinned dependencies.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import drs_emulator
+
 from airflow_provider_drs import __version__
+from dev import environments
+from dev.docs import public_interface
 
 ROOT = Path(__file__).resolve().parents[1]
+#: The folders of the projects that are released together.
+PROJECTS = (".", "emulator")
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
 
 
@@ -36,6 +43,16 @@ def find_problems(version: str, root: Path = ROOT) -> list[str]:
         problems.append(
             f"The package has version {__version__}. Set __version__ in airflow_provider_drs/__init__.py."
         )
+    if version != drs_emulator.__version__:
+        problems.append(
+            f"The emulator has version {drs_emulator.__version__}. Set __version__ in "
+            "emulator/drs_emulator/__init__.py."
+        )
+    if public_interface.read(root / "docs" / "public_interface.txt") != (
+        version,
+        public_interface.describe(),
+    ):
+        problems.append("docs/public_interface.txt is not of this version. Run: make interface")
     problems += _find_changelog_problems(version, (root / "CHANGELOG.md").read_text("utf-8"))
     if changed := _git(root, "status", "--porcelain"):
         problems.append(f"Files are not committed. Commit or remove them:\n{changed}")
@@ -60,9 +77,11 @@ def _find_changelog_problems(version: str, text: str) -> list[str]:
     return []
 
 
-def build(root: Path, into: Path) -> list[Path]:
+def build(root: Path, into: Path, projects: Iterable[str] = PROJECTS) -> list[Path]:
     """
-    Build wheel and source archive from the committed files.
+    Build wheels and source archives from the committed files.
+
+    :param projects: the folders of the projects.
 
     :raises SystemExit: the build fails.
     """
@@ -74,21 +93,45 @@ def build(root: Path, into: Path) -> list[Path]:
         )
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(source, filter="data")
-        done = subprocess.run(
-            [sys.executable, "-m", "build", "--no-isolation", "--outdir", into, source],
-            env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": epoch, "HOME": folder},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise SystemExit(f"The build failed:\n{done.stdout[-3000:]}")
+        for project in projects:
+            _run(
+                [sys.executable, "-m", "build", "--no-isolation", "--outdir", into, source / project],
+                env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": epoch, "HOME": folder},
+            )
     built = sorted(into.iterdir())
     for file in built:
         if file.name.endswith(".tar.gz"):
             _normalize(file, int(epoch))
     return built
+
+
+def check_metadata(files: Iterable[Path]) -> None:
+    """
+    Check that a package index accepts the metadata of files.
+
+    :raises SystemExit: it does not.
+    """
+    _run([environments.make("packaging") / "twine", "check", "--strict", *files])
+
+
+def write_bill(wheel: Path, into: Path) -> Path:
+    """Write the bill of materials of a wheel, with its pinned dependencies for the latest Airflow."""
+    bill = into / f"{'-'.join(wheel.name.split('-')[:2])}.cdx.json"
+    with tempfile.TemporaryDirectory() as folder:
+        venv = Path(folder)
+        constraints = ROOT / ".ci" / "constraints-airflow-3.txt"
+        environments.install(venv, "-c", str(constraints), str(wheel))
+        command = ["cyclonedx-py", "environment", "--output-reproducible", "--output-file", bill]
+        _run([environments.make("packaging") / command[0], *command[1:], venv / "bin" / "python"])
+    return bill
+
+
+def _run(command: list[str | Path], env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-3000:]}")
 
 
 def _normalize(file: Path, epoch_s: int) -> None:
@@ -124,15 +167,22 @@ def main(version: str) -> int:
         for problem in problems:
             print(f"- {problem}")
         return 1
-    dist = ROOT / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
+    dist, bills = ROOT / "dist", ROOT / "sbom"
+    for folder in (dist, bills):
+        shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as other:
         built, again = hash_files(build(ROOT, dist)), hash_files(build(ROOT, Path(other)))
     if built != again:
         print("Two builds differ, so that the files cannot be verified:")
         print("\n".join(f"- {name}" for name in built if built[name] != again.get(name)))
         return 1
-    print(f"{version} can be released. Built twice, with equal files in dist:")
+    check_metadata(dist.iterdir())
+    bills.mkdir()
+    for wheel in sorted(dist.glob("*.whl")):
+        write_bill(wheel, bills)
+    print(
+        f"{version} can be released. Built twice, with equal files in dist; bills of materials are in sbom:"
+    )
     for name, digest in built.items():
         print(f"  {digest}  {name}")
     print(f"Tag it, and the workflow publishes it: git tag v{version} && git push origin v{version}")

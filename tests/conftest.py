@@ -22,9 +22,9 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
 import pytest
+from drs_emulator import Emulator
 from hypothesis import HealthCheck, settings
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.connection.auth import obtain_grant
 from airflow_provider_drs.transport.tokens import TOKENS
 from tests.shared_airflow import LINES

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from drs_emulator import Emulator
 
 from airflow_provider_drs import metrics
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from airflow_provider_drs.emulator import EmulatorClient
+from drs_emulator import EmulatorClient
+
 from dev.stacks.processes import Processes
 
 _NAME = "emulator"

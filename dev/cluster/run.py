@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_drs.emulator import EmulatorClient
+from drs_emulator import EmulatorClient
+
 from dev import environments
 from dev.cluster.chaos import Chaos
 from dev.cluster.drs import Drs

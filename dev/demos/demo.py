@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow_provider_drs.emulator import EmulatorClient
+from drs_emulator import EmulatorClient
+
 from dev.stacks.airflow_stack import ROOT, AirflowStack
 
 BIN = Path(sys.prefix) / "bin"

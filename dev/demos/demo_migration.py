@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_drs.emulator import EmulatorClient
+from drs_emulator import EmulatorClient
+
 from dev.demos.demo import BOLD, GREEN, PLAIN, RED, run_demo
 from dev.demos.example_databases import PASSWORD, make_environment
 from dev.stacks.airflow_stack import AirflowStack

@@ -12,7 +12,8 @@ import sys
 import time
 from urllib.parse import urlencode
 
-from airflow_provider_drs.emulator import EmulatorClient
+from drs_emulator import EmulatorClient
+
 from dev.demos.demo import BOLD, DAG_ID, PLAIN, run_demo
 from dev.stacks.airflow_settings import PASSWORD, USER
 from dev.stacks.airflow_stack import AirflowStack

@@ -15,7 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_drs.emulator.http.handlers import HANDLERS
+from drs_emulator.http.handlers import HANDLERS
+
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.protocol.core.operations import OPERATIONS
 

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from drs_emulator.__main__ import make_parser
+
 from airflow_provider_drs import __version__
 from airflow_provider_drs.cli.commands import COMMANDS, COMPLETION, EXIT_CODES, VARIABLES
-from airflow_provider_drs.emulator.__main__ import make_parser
 from airflow_provider_drs.metrics import METRICS
 from airflow_provider_drs.operators import results
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS
@@ -28,24 +29,24 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "public_interface.txt"
 #: Modules, all of whose public classes and functions can be used in DAGs, tests and scripts.
 MODULES = (
-    "assets.drs",
-    "emulator",
-    "hooks.drs",
-    "links.drs",
-    "operators.drs",
-    "protocol.core.errors",
-    "protocol.prechecks.approval",
-    "sensors.drs",
-    "task_groups.drs",
+    "airflow_provider_drs.assets.drs",
+    "airflow_provider_drs.hooks.drs",
+    "airflow_provider_drs.links.drs",
+    "airflow_provider_drs.operators.drs",
+    "airflow_provider_drs.protocol.core.errors",
+    "airflow_provider_drs.protocol.prechecks.approval",
+    "airflow_provider_drs.sensors.drs",
+    "airflow_provider_drs.task_groups.drs",
+    "drs_emulator",
 )
 #: Those whose methods users call. Airflow calls those of the others.
-_CALLED = ("emulator", "hooks.drs", "protocol.core.errors")
-_PACKAGE = "airflow_provider_drs."
+_CALLED = ("airflow_provider_drs.hooks.", "airflow_provider_drs.protocol.core.errors.", "drs_emulator.")
+_OURS = ("airflow_provider_drs.", "drs_emulator.")
 
 
 def describe() -> list[str]:
     """Return a line for each name: its kind, the name, and what its users depend on."""
-    lines = [line for module in MODULES for line in _describe_module(f"{_PACKAGE}{module}")]
+    lines = [line for module in MODULES for line in _describe_module(module)]
     keys = [value for name, value in vars(results).items() if name.endswith("_KEY")]
     lines += [f"XCom: {key}" for key in ("return_value", *keys)]
     lines += [_describe_field(name, facts) for name, facts in CONNECTION_FIELDS.items()]
@@ -75,9 +76,9 @@ def _describe_class(name: str, owner: type[Any]) -> Iterator[str]:
     if not issubclass(owner, Exception):
         yield from _describe_parameters(name, owner)
     yield from (f"template: {name}.{field}" for field in getattr(owner, "template_fields", ()))
-    for key in dir(owner) if name.removeprefix(_PACKAGE).startswith(_CALLED) else ():
+    for key in dir(owner) if name.startswith(_CALLED) else ():
         defining = next((base for base in owner.__mro__ if key in vars(base)), object)
-        if key.startswith("_") or not defining.__module__.startswith(_PACKAGE):
+        if key.startswith("_") or not defining.__module__.startswith(_OURS):
             continue
         member = inspect.getattr_static(owner, key)
         if inspect.isroutine(member) or isinstance(member, classmethod | staticmethod):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from drs_emulator import Emulator
 from playwright.sync_api import Page
 
-from airflow_provider_drs.emulator import Emulator
 from dev.demos.demo import BIN, DAG_ID
 from dev.demos.report_seeds import Seeds, make_report
 from dev.demos.ui import SENSOR, make_runs, report_url

@@ -41,6 +41,9 @@ _AIRFLOW_3 = {
     # seconds.
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
+    # Seconds that a task waits for the API server, which is slow at first on a busy machine. With the default
+    # of 5, the first tasks fail.
+    "WORKERS__EXECUTION_API_TIMEOUT": 60,
     # Maximum seconds until the end of a task's process is detected. A trigger that fires before that fails
     # the task, because the scheduler attributes the end to the resumed task.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,

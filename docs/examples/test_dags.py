@@ -4,8 +4,6 @@ import runpy
 
 import pytest
 
-pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
-
 BINLOG = "srcBinlogFormatCheck"
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from airflow_provider_drs.emulator import Emulator
+from drs_emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 

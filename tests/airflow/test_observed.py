@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from drs_emulator.http import iam
 from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
 from airflow_provider_drs import metrics
-from airflow_provider_drs.emulator.http import iam
 from tests.shared_airflow.main_job import ALARM, FAILED_RUN, Story
 from tests.shared_airflow.stack import SharedAirflow
 from tests.shared_airflow.statsd import pick_ours

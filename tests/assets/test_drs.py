@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias, TaskDeferred
+from drs_emulator import Emulator
 
 from airflow_provider_drs.assets.drs import read_job_ids, sanitize_uri
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
 from airflow_provider_drs.cli.__main__ import main
-from airflow_provider_drs.emulator import Emulator
 
 
 @dataclass(frozen=True)

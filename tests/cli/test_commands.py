@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
 from airflow_provider_drs.cli.commands import COMMANDS
-from airflow_provider_drs.emulator import Emulator
 from tests.cli.conftest import Drs
 
 BINLOG = "srcBinlogFormatCheck"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
 from airflow_provider_drs.cli.commands import VARIABLES
 from airflow_provider_drs.cli.connection import find_settings
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS
 from dev.stacks.airflow_database import make_database

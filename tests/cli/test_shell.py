@@ -14,8 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
-
-from airflow_provider_drs.emulator import Emulator
+from drs_emulator import Emulator
 
 BIN = Path(sys.executable).parent
 SECRET = "canary-55-not-real"

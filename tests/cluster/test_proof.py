@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from dev.cluster import chaos as chaos_module
 from dev.cluster.chaos import Chaos, Injected
 from dev.cluster.plan import PlannedFault, make_plan, make_world

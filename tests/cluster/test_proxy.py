@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import requests
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from dev.cluster.proxy import Proxy
 
 

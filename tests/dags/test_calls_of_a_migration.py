@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.transport.tokens import TOKENS
 from dev.demos.example_databases import make_environment
 

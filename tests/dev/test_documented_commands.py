@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from drs_emulator import Emulator
+from drs_emulator.__main__ import make_parser
 
 from airflow_provider_drs.cli.commands import VARIABLES, build_parser
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.__main__ import make_parser
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

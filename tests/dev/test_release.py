@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_drs import __version__
+from dev.docs.public_interface import describe
 from dev.release import find_problems
+
+INTERFACE = describe()
 
 CHANGELOG = "# Changelog\n\n## Unreleased\n\n{unreleased}## {version} - 2026-12-01\n\n{changes}\n"
 
@@ -27,10 +30,18 @@ def repository(tmp_path: Path) -> Path:
 
 
 def _write(
-    repository: Path, *, version: str = __version__, unreleased: str = "", changes: str = "- Added."
+    repository: Path,
+    *,
+    version: str = __version__,
+    unreleased: str = "",
+    changes: str = "- Added.",
+    without: str = "",
 ) -> None:
     text = CHANGELOG.format(version=version, unreleased=unreleased, changes=changes)
     (repository / "CHANGELOG.md").write_text(text)
+    interface = repository / "docs" / "public_interface.txt"
+    interface.parent.mkdir(exist_ok=True)
+    interface.write_text("\n".join([__version__, *(line for line in INTERFACE if line != without)]))
     _git(repository, "add", ".")
     _git(repository, "commit", "-q", "--allow-empty", "-m", "Describe the version")
 
@@ -51,8 +62,10 @@ def test_invalid_version_is_rejected(repository: Path, version: str) -> None:
 def test_version_of_the_package_must_match(repository: Path) -> None:
     _write(repository, version="9.9.9")
 
-    assert [line.split(".")[0] for line in find_problems("9.9.9", repository)] == [
-        f"The package has version {__version__.split('.')[0]}"
+    assert [line.partition(" 1.")[0] for line in find_problems("9.9.9", repository)] == [
+        "The package has version",
+        "The emulator has version",
+        "docs/public_interface.txt is not of this version. Run: make interface",
     ]
 
 
@@ -69,6 +82,13 @@ def test_changelog_must_describe_the_version(repository: Path, change: dict[str,
 
     (found,) = find_problems(__version__, repository)
     assert problem in found
+
+
+def test_interface_must_be_that_of_the_code(repository: Path) -> None:
+    _write(repository, without="XCom: jobs")
+
+    (problem,) = find_problems(__version__, repository)
+    assert "Run: make interface" in problem
 
 
 def test_all_files_must_be_committed(repository: Path) -> None:

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import requests
+from drs_emulator import EmulatorClient
+from drs_emulator.http import iam as identity
 
-from airflow_provider_drs.emulator import EmulatorClient
-from airflow_provider_drs.emulator.http import iam as identity
 from tests.contract.openapi import check_response
 
 PROJECT = "0123456789abcdef0123456789abcdef"

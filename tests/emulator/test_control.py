@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import requests
+from drs_emulator import Emulator, EmulatorClient, EmulatorError
+from drs_emulator.__main__ import _print_request
+from drs_emulator.http import iam as identity
 
-from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
-from airflow_provider_drs.emulator.__main__ import _print_request
-from airflow_provider_drs.emulator.http import iam as identity
 from tests.emulator.caller import PROJECT, UNKNOWN, Caller
 
 READ = "BatchListJobStatus"

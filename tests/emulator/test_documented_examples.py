@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from tests.contract.openapi import load_operations
 from tests.emulator.caller import PATHS, Caller
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 import requests
+from drs_emulator import Emulator, EmulatorClient
+from drs_emulator.http import iam as identity
+from drs_emulator.world.world import INSTANCE_ID
 
-from airflow_provider_drs.emulator import Emulator, EmulatorClient
-from airflow_provider_drs.emulator.http import iam as identity
-from airflow_provider_drs.emulator.world.world import INSTANCE_ID
 from tests.emulator.caller import NEW_JOB, PROJECT, Caller
-
-pytest_plugins = ["airflow_provider_drs.emulator.pytest_plugin"]
 
 
 def test_job_lifecycle(emulator: Emulator, call: Caller) -> None:
@@ -245,7 +243,7 @@ def test_port_in_use(emulator: Emulator) -> None:
 def test_command_serves(tmp_path: Any) -> None:
     world = tmp_path / "world.json"
     world.write_text(json.dumps({"jobs": [{"job_id": "a" * 36, "name": "orders"}]}))
-    command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--world", str(world)]
+    command = [sys.executable, "-m", "drs_emulator", "--port", "0", "--world", str(world)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split(" at ")[1].split(". ")[0]
@@ -269,7 +267,7 @@ def test_command_serves(tmp_path: Any) -> None:
     ],
 )
 def test_command_help(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from airflow_provider_drs.emulator.__main__ import main
+    from drs_emulator.__main__ import main
 
     with pytest.raises(SystemExit):
         main(arguments)

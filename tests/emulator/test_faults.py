@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from drs_emulator import Emulator, EmulatorError
 
-from airflow_provider_drs.emulator import Emulator, EmulatorError
 from tests.emulator.caller import PROJECT, Caller
 
 CHECK, READ = "BatchCheckJobs", "BatchListJobStatus"

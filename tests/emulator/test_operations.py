@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from tests.emulator.caller import NEW_JOB, UNKNOWN, Caller
 
 RUNNING = {"status": "INCRE_TRANSFER_STARTED"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from tests.emulator.caller import NEW_JOB, UNKNOWN, Caller
 
 MINUTE_S = 60

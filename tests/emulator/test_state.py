@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 import requests
+from drs_emulator import Emulator, EmulatorClient, state
+from drs_emulator.__main__ import main
+from drs_emulator.http.server import Server
+from drs_emulator.world.clock import Clock
 
-from airflow_provider_drs.emulator import Emulator, EmulatorClient, state
-from airflow_provider_drs.emulator.__main__ import main
-from airflow_provider_drs.emulator.http.server import Server
-from airflow_provider_drs.emulator.world.clock import Clock
 from tests.emulator.caller import Caller
 
 
@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 
 @contextmanager
 def _run(file: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], EmulatorClient]]:
-    command = [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", "--state", str(file)]
+    command = [sys.executable, "-m", "drs_emulator", "--port", "0", "--state", str(file)]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+[0-9]", process.stdout.readline())

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
+from drs_emulator.__main__ import main
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.__main__ import main
 from tests.emulator.caller import NEW_JOB, Caller
 
 SAMPLE = Path(__file__).with_name("sample_world.json")

@@ -11,8 +11,8 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook, parse_start_time
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from drs_emulator import Emulator
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +28,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsStartJobsOperator
 from airflow_provider_drs.protocol.core.wire import Response, TransportFailure
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor

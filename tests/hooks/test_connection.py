@@ -9,8 +9,8 @@ from typing import Any
 # Airflow 2 creates a connection only if the related tables are imported.
 import airflow.models.dag  # noqa: F401
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.connection.settings import EXTRA_FIELDS, read_settings
 from airflow_provider_drs.protocol.core.errors import DrsConfigError

@@ -6,8 +6,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsError,

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import (
     DrsConfigError,
     DrsError,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from drs_emulator import Emulator
 
 from airflow_provider_drs import lineage
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import (
     DrsBatchPrecheckOperator,

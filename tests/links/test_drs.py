@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink, find_report
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.drs import DrsPauseJobsOperator, DrsStartJobsOperator

@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
+from drs_emulator import Emulator
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
 from airflow_provider_drs.protocol.core.errors import DrsConfigError

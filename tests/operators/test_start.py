@@ -9,9 +9,9 @@ import pytest
 from airflow.providers.common.compat import version_compat
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from airflow.triggers.base import BaseTrigger
+from drs_emulator import Emulator
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import (
     DrsDeleteJobsOperator,

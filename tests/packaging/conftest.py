@@ -19,12 +19,21 @@ ROOT = environments.ROOT
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel that was built from the package and its metadata only."""
-    source = tmp_path_factory.mktemp("source")
+    """Return the wheel of the provider."""
+    return _build(ROOT, "airflow_provider_drs", tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="session")
+def emulator_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _build(ROOT / "emulator", "drs_emulator", tmp_path_factory.mktemp("source"))
+
+
+def _build(project: Path, package: str, source: Path) -> Path:
+    """Return a wheel that was built from a package and its metadata only."""
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+        shutil.copy(project / name, source)
     unwanted = shutil.ignore_patterns("__pycache__", ".*")
-    shutil.copytree(ROOT / "airflow_provider_drs", source / "airflow_provider_drs", ignore=unwanted)
+    shutil.copytree(project / package, source / package, ignore=unwanted)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

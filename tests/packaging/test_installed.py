@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import airflow_provider_drs
+from dev import environments
 from tests.packaging.conftest import Installation
 
 pytestmark = pytest.mark.system
+
+CONSUMER = Path(__file__).parent / "consumer"
 
 #: Imports what any DAG file needs, then our modules, and prints what only the second step has loaded.
 COLD_IMPORT = """
@@ -45,12 +53,36 @@ def test_connection_type_is_registered(installation: Installation) -> None:
 def test_operators_import_no_http_client(installation: Installation) -> None:
     loaded = json.loads(installation.run("python", "-c", COLD_IMPORT).splitlines()[-1])
 
-    heavy = ("requests", "aiohttp", "urllib3", "pydantic", "jsonschema", "airflow_provider_drs.emulator")
+    heavy = ("requests", "aiohttp", "urllib3", "pydantic", "jsonschema", "drs_emulator")
     assert not [name for name in loaded if name.startswith(heavy)]
 
 
-def test_emulator_help_without_extra(installation: Installation) -> None:
-    assert "AIRFLOW_CONN_DRS_DEFAULT" in installation.run("drs-emulator", "--help")
+@pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
+def test_types_reach_a_project_that_uses_the_provider(installation: Installation, checker: str) -> None:
+    python = installation.folder / "bin" / "python"
+    mypy = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--python-executable",
+        python,
+        "--cache-dir",
+        os.devnull,
+    ]
+    pyright = [environments.make("packaging") / checker, "--level", "error", "--pythonpath", python]
+    done = subprocess.run(
+        [*(mypy if checker == "mypy" else pyright), "uses.py", "misuses.py"],
+        cwd=CONSUMER,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = {(name, int(line)) for name, line in re.findall(r"(\w+\.py):(\d+)[^\n]* error", done.stdout)}
+    lines = (CONSUMER / "misuses.py").read_text().splitlines()
+    wrong = {("misuses.py", number) for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert found == wrong, done.stdout + done.stderr
 
 
 def test_dependencies_are_consistent(installation: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from configparser import ConfigParser
 from email.message import Message
 from email.parser import Parser
@@ -12,7 +13,7 @@ import pytest
 
 import airflow_provider_drs
 from dev import environments
-from dev.release import build, hash_files
+from dev.release import build, check_metadata, hash_files, write_bill
 
 pytestmark = pytest.mark.system
 
@@ -92,13 +93,22 @@ def test_entry_points(wheel: Path) -> None:
         "airflow.plugins": {"drs_report": "airflow_provider_drs.report.plugin:DrsReportPlugin"},
         "console_scripts": {
             "drs": "airflow_provider_drs.cli.__main__:main",
-            "drs-emulator": "airflow_provider_drs.emulator.__main__:main",
         },
     }
 
 
-def test_two_builds_are_equal(tmp_path: Path) -> None:
-    first, second = (hash_files(build(environments.ROOT, tmp_path / name)) for name in ("first", "second"))
+def test_two_builds_are_equal_and_valid(tmp_path: Path) -> None:
+    first, second = (build(environments.ROOT, tmp_path / name) for name in ("first", "second"))
 
-    assert first == second
-    assert [name.rpartition(".")[2] for name in first] == ["whl", "gz"]
+    assert hash_files(first) == hash_files(second)
+    assert [file.name.rpartition(".")[2] for file in first] == ["whl", "gz"] * 2
+    check_metadata(first)
+
+
+def test_bill_of_materials_has_the_dependencies(wheel: Path, tmp_path: Path) -> None:
+    bill = json.loads(write_bill(wheel, tmp_path).read_text())
+
+    names = {component["name"]: component.get("licenses") for component in bill["components"]}
+    assert bill["bomFormat"] == "CycloneDX"
+    assert {"airflow-provider-drs", "apache-airflow", "aiohttp", "msgspec"} <= set(names)
+    assert all(names.values()), [name for name, licenses in names.items() if not licenses]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import schemathesis
+from drs_emulator import Emulator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from airflow_provider_drs.emulator import Emulator
 from tests.contract.openapi import load_document
 from tests.emulator.caller import PATHS, PROJECT, Caller
 

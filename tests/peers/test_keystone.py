@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.protocol.connection.grants import Grant
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError, DrsUnavailableError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from drs_emulator import Emulator
 from huaweicloudsdkcore.auth.internal import MetadataAccessor
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.connection.metadata import get_keys
 from airflow_provider_drs.protocol.connection.settings import read_settings
 from airflow_provider_drs.transport.sync import SyncClient

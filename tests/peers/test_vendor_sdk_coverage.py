@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
+from drs_emulator.http import iam
+from drs_emulator.world.world import PROJECT_ID
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkdrs.v3 import DrsClient
 from huaweicloudsdkdrs.v3 import model as sdk
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.http import iam
-from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from tests.contract.openapi import load_operations
 from tests.peers import sdk_calls
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import requests
+from drs_emulator import Emulator
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkdrs import v3 as sdk
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import DrsAuthError
 from tests.peers.sdk_calls import (
     Call,

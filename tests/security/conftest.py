@@ -53,7 +53,7 @@ def start_emulator() -> Iterator[Callable[..., list[str]]]:
         def start(*options: str) -> list[str]:
             process = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-m", "airflow_provider_drs.emulator", "--port", "0", *options],
+                    [sys.executable, "-m", "drs_emulator", "--port", "0", *options],
                     stdout=subprocess.PIPE,
                     text=True,
                 )

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from drs_emulator.http.iam import Iam, Metadata
 
-from airflow_provider_drs.emulator.http.iam import Iam, Metadata
 from tests.security.canaries import Canaries
 
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 import requests
-
-from airflow_provider_drs.emulator import Emulator, EmulatorClient, EmulatorError
-from airflow_provider_drs.emulator.__main__ import main
-from airflow_provider_drs.emulator.client import KEY_HEADER
-from airflow_provider_drs.emulator.http.control import Control
-from airflow_provider_drs.emulator.http.loopback import is_loopback
-from airflow_provider_drs.emulator.http.server import Server
+from drs_emulator import Emulator, EmulatorClient, EmulatorError
+from drs_emulator.__main__ import main
+from drs_emulator.client import KEY_HEADER
+from drs_emulator.http.control import Control
+from drs_emulator.http.loopback import is_loopback
+from drs_emulator.http.server import Server
 
 KEY = "control-key-not-real"
 #: Every address of this machine, which makes it reachable for others.

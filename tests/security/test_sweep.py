@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from drs_emulator import Emulator
+from drs_emulator.__main__ import _print_request
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.__main__ import _print_request
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.hooks.endpoints import read_endpoint
 from airflow_provider_drs.operators import drs as operators
@@ -84,7 +84,7 @@ def sweep(
     for name in ("there", "here"):
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(make_database(name, sweep.canaries)))
     echo = {"db_password": make("echo", awkward=True), "ssl_cert_password": make("echo-of-certificate")}
-    monkeypatch.setattr("airflow_provider_drs.emulator.world.views._SECRET_ECHO", echo)
+    monkeypatch.setattr("drs_emulator.world.views._SECRET_ECHO", echo)
     # asyncio then logs more, including slow coroutines.
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
     caplog.set_level(logging.DEBUG)
@@ -334,7 +334,7 @@ def test_keys_and_tokens_are_not_leaked(
 ) -> None:
     secret_key, token = sweep.canaries.make("secret key"), sweep.canaries.make("given-token")
     accepted = "another-key-not-real" if refused else secret_key
-    monkeypatch.setattr("airflow_provider_drs.emulator.http.iam.SECRET_KEY", accepted)
+    monkeypatch.setattr("drs_emulator.http.iam.SECRET_KEY", accepted)
     if not refused:
         emulator.accept_token(token)
     keys = emulator.connection_with_keys

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
+from drs_emulator.http.certificates import NAMES, Certificates, find_or_make, make
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.http.certificates import NAMES, Certificates, find_or_make, make
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsUnavailableError
 from tests.security.canaries import Canaries
 from tests.security.conftest import Use

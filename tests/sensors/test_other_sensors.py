@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict

@@ -13,9 +13,9 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from drs_emulator import Emulator
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 

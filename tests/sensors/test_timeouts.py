@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from drs_emulator import Emulator
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.drs import DrsBatchPrecheckOperator, DrsPauseJobsOperator
 from airflow_provider_drs.sensors.drs import DrsJobStatusSensor, DrsPrecheckSensor

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_drs.emulator import Emulator
+from drs_emulator import Emulator
+
 from dev.demos.report_seeds import DAG_ID, TASK_ID
 from dev.stacks.airflow_stack import AirflowStack
 from tests.shared_airflow.statsd import Statsd

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_drs.emulator import Emulator
+from drs_emulator import Emulator
+
 from dev import environments
 from dev.stacks import airflow_settings
 from dev.stacks.airflow_stack import ROOT, AirflowStack

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import requests
 from cryptography.fernet import Fernet
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from dev.stacks.airflow_settings import PASSWORD, RESPONSE_S, USER
 from dev.stacks.airflow_stack import AirflowStack
 from tests.security.canaries import Canaries

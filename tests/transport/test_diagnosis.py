@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
+from drs_emulator.http.certificates import NAMES, Certificates, make
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.http.certificates import NAMES, Certificates, make
 from airflow_provider_drs.protocol.connection.settings import Settings, read_settings
 from airflow_provider_drs.transport.diagnosis import State, diagnose
 from tests.security.servers import Received, RecordingServer, grant, no_such_job, respond
@@ -65,7 +65,7 @@ def test_valid_connection_is_ok(secure: Emulator) -> None:
 
 
 def test_keys_and_tokens_skip_iam(emulator: Emulator) -> None:
-    from airflow_provider_drs.emulator.http import iam
+    from drs_emulator.http import iam
 
     keys = {"login": iam.ACCESS_KEY, "password": iam.SECRET_KEY}
     extra = {"auth": "aksk", "project_id": emulator.connection["extra"].get("project_id") or _project()}
@@ -78,7 +78,7 @@ def test_keys_and_tokens_skip_iam(emulator: Emulator) -> None:
 
 
 def _project() -> str:
-    from airflow_provider_drs.emulator.world.world import PROJECT_ID
+    from drs_emulator.world.world import PROJECT_ID
 
     return PROJECT_ID
 

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 import requests
 import urllib3
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsConfigError, DrsUnavailableError
 from airflow_provider_drs.protocol.core.wire import TransportFailure
 from airflow_provider_drs.transport import aio, sync

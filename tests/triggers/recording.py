@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from drs_emulator import Emulator
+
 from airflow_provider_drs import __version__
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 from airflow_provider_drs.protocol.prechecks.verdict import read_alarm_policy

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from airflow.jobs.triggerer_job_runner import TriggerRunner
+from drs_emulator import Emulator
+from drs_emulator.http.iam import Iam
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.http.iam import Iam
 from airflow_provider_drs.hooks.drs import DrsAsyncHook, DrsHook
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
 from airflow_provider_drs.protocol.watches import PrecheckWatch

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
+from drs_emulator import Emulator
 
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.watches import (

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from drs_emulator import Emulator
 from packaging.version import Version
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
-from airflow_provider_drs.emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators.waiting import read_event
 from airflow_provider_drs.protocol.core.watch import FORMAT

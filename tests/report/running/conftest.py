@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
+from drs_emulator import Emulator
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from airflow_provider_drs.emulator import Emulator
 from dev.demos.report_seeds import DAG_ID, TASK_ID, Seeds, make_report
 from dev.stacks.airflow_settings import RESPONSE_S
 from dev.stacks.airflow_stack import AirflowStack

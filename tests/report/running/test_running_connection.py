@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 from cryptography.fernet import Fernet
+from drs_emulator import Emulator
+from drs_emulator.http.iam import ACCESS_KEY, SECRET_KEY
+from drs_emulator.world.world import PROJECT_ID
 from playwright.sync_api import Page, expect
 
-from airflow_provider_drs.emulator import Emulator
-from airflow_provider_drs.emulator.http.iam import ACCESS_KEY, SECRET_KEY
-from airflow_provider_drs.emulator.world.world import PROJECT_ID
 from airflow_provider_drs.provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
 from dev.stacks.airflow_settings import RESPONSE_S
 from tests.report.running.conftest import ON_3, RunningAirflow, Visit

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
+from drs_emulator.http import iam
 
-from airflow_provider_drs.emulator.http import iam
 from dev.stacks.airflow_settings import RESPONSE_S
 from tests.report.running.conftest import DAG_ID, OTHER_DAG, RunningAirflow, place
 from tests.shared_airflow.main_job import FAILED_JOB, FAILED_RUN, PASSED_RUN, WAITING_RUN

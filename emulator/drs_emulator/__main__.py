@@ -1,0 +1,221 @@
+"""The command ``drs-emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drs_emulator.http.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from drs_emulator.http.server import Server
+
+_DESCRIPTION = """\
+Run a local IAM and Data Replication Service (DRS) on one port. State is in memory unless --state is set.
+
+The emulator rejects what the real service would reject, with the documented error codes, and tracks the
+state of each job. Run your DAGs against it without a cloud account, and in CI.
+"""
+
+_EPILOG = """\
+quick start:
+  drs-emulator                             (starts with ten jobs, ready to pre-check)
+  export AIRFLOW_CONN_DRS_DEFAULT=...      (copy the line that it prints)
+  airflow dags test drs_batch_precheck
+
+control it while it runs:
+  url=http://127.0.0.1:8080/_emulator
+  curl $url/jobs                           list the jobs and their statuses
+  curl $url/journal                        list the received requests
+  curl $url/set_verdict -d '{"job_id": "...", "outcome": "fail", "items": ["srcBinlogFormatCheck"]}'
+  curl $url/inject -d '{"kind": "reset_after", "operation": "BatchStartJobs"}'
+  curl $url/advance -d '{"seconds": 3600}'
+  curl $url/reset -d '{}'                  restore the initial state
+From Python: drs_emulator.EmulatorClient has a method for each. In pytest, use the fixture drs_emulator.
+
+a world file for --world:
+  {"jobs": [{"name": "orders", "engine_type": "mysql"},
+            {"name": "ledger", "verdict": {"outcome": "fail", "items": ["srcDbVersion"], "duration_s": 3}}]}
+  A job accepts job_id, status, verdict and the details of EmulatorClient.seed_job; all are optional.
+  "plans" has the same for jobs that a DAG will create, by name ("orders-*" matches a prefix). "faults" is a
+  list of arguments of EmulatorClient.inject. "pace" and "precheck_s" set the defaults of the options above.
+  Without "jobs", the emulator starts with ten ready jobs.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command-line parser."""
+    parser = argparse.ArgumentParser(
+        "drs-emulator",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    listen = parser.add_argument_group("network").add_argument
+    listen("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    listen("--port", type=int, default=8080, help="port; 0 selects a free one (default: %(default)s)")
+    listen("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    listen("--certfile", metavar="FILE", help="serve TLS with this certificate (PEM)")
+    listen("--keyfile", metavar="FILE", help="private key, if it is not in --certfile")
+    listen(
+        "--tls",
+        type=Path,
+        metavar="DIR",
+        help="serve TLS with certificates generated in this directory; prints the CA bundle for clients",
+    )
+    listen(
+        "--control-key-file",
+        type=Path,
+        metavar="FILE",
+        help="require the key in this file for the control API; with --allow-remote, a key is generated and "
+        "printed if this is not set",
+    )
+
+    world = parser.add_argument_group("content").add_argument
+    world(
+        "--world",
+        type=Path,
+        metavar="FILE",
+        help="initial jobs, plans and faults, see below (default: ten ready jobs)",
+    )
+    world(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="store the state in this file and continue from it after a restart or a crash",
+    )
+    world("--iam-url", metavar="URL", help="also accept the tokens of this Keystone")
+
+    pace = parser.add_argument_group("time").add_argument
+    pace(
+        "--clock",
+        choices=("real", "manual"),
+        default="real",
+        help="manual: time advances only through /advance",
+    )
+    pace("--speed", type=float, default=1.0, metavar="N", help="run the real clock N times as fast")
+    pace(
+        "--precheck-seconds",
+        type=float,
+        metavar="S",
+        help="duration of a pre-check (default: from the world file, or 10)",
+    )
+    pace(
+        "--pace",
+        type=_read_pace,
+        metavar="PACE",
+        help="time: phases take time; at-once: phases end immediately; N: each ends after N reads of the job "
+        "(default: from the world file, or time)",
+    )
+    pace(
+        "--token-lifetime",
+        type=float,
+        default=86_400.0,
+        metavar="S",
+        help="lifetime of a token in seconds (default: 24 h, as in production)",
+    )
+    pace(
+        "--token-bytes",
+        type=int,
+        default=2_000,
+        metavar="N",
+        help="size of a token; real ones can exceed 8 KB (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log-requests", action="store_true", help="print a line per request, without secrets"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if not options.allow_remote and not is_loopback(options.host):
+        parser.error(
+            f"--host {options.host} is reachable from other machines. Add --allow-remote to allow this."
+        )
+    try:
+        server = _make_server(options)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(str(error))
+    try:
+        asyncio.run(_serve(server, options))
+    except OSError as error:
+        print(f"drs-emulator cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _make_server(options: argparse.Namespace) -> Server:
+    from drs_emulator.http.server import Server
+
+    return Server(
+        clock=options.clock,
+        speed=options.speed,
+        precheck_s=options.precheck_seconds,
+        pace=options.pace,
+        token_lifetime_s=options.token_lifetime,
+        token_bytes=options.token_bytes,
+        world=options.world,
+        state=options.state,
+        iam_url=options.iam_url,
+        certfile=options.certfile,
+        keyfile=options.keyfile,
+        tls=options.tls,
+        control_key=_read_key(options.control_key_file),
+        on_request=_print_request if options.log_requests else None,
+    )
+
+
+async def _serve(server: Server, options: argparse.Namespace) -> None:
+    from drs_emulator.client import KEY_HEADER, EmulatorClient
+
+    url = await server.start(options.host, options.port)
+    # Tasks run in other working directories.
+    ca_file = str(Path(server.ca_file).resolve()) if server.ca_file else None
+    connection = EmulatorClient(url, ca_file=ca_file).connection_json
+    print(f"Emulating DRS and IAM at {url}. Press Ctrl-C to stop.")
+    if options.tls:
+        print(f"Clients must trust {ca_file}; the connection below includes it.")
+    if server.control_key and not options.control_key_file:
+        print(f"Clients of the control API must send this header: {KEY_HEADER}: {server.control_key}")
+    print(f"export AIRFLOW_CONN_DRS_DEFAULT={shlex.quote(connection)}", flush=True)
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, done.set)
+    await done.wait()
+    await server.stop()
+
+
+def _print_request(entry: Mapping[str, Any]) -> None:
+    at = datetime.datetime.fromtimestamp(entry["at"], datetime.UTC).strftime("%H:%M:%S")
+    jobs = f", {entry['count']} jobs" if entry["job_ids"] else ""
+    faults = f", fault {' '.join(entry['faults'])}" if entry["faults"] else ""
+    # A path can contain control characters; escape them for the terminal.
+    path = ascii(entry["path"])[1:-1]
+    line = (
+        f"{at} {entry['method']} {path} {entry['operation'] or '?'}: {entry['status'] or 'cut'}{jobs}{faults}"
+    )
+    print(line, flush=True)
+
+
+def _read_pace(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
+def _read_key(file: Path | None) -> str | None:
+    # A file, because other users of the machine can read command-line arguments.
+    return file.read_text().strip() if file else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
