@@ -4,8 +4,8 @@ Checks that a version can be released, and builds what is uploaded. It uploads n
     make release VERSION=1.0.0
 
 The wheels and source archives of the provider and the emulator are built twice, and must be equal byte for
-byte: everyone can build them again from the tag and compare. The folder sbom gets a bill of materials of each,
-in CycloneDX format: the package and its pinned dependencies.
+byte: everyone can build them again from the tag and compare. The folder sbom gets a bill of materials of
+each, in CycloneDX format: the package and its pinned dependencies.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from airflow_provider_drs.operators.jobs import (
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 
 # Literal arguments are checked when the DAG is parsed, empty ones when the task runs. The modules that read
@@ -169,7 +169,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
         job_ids: JobIds,
         on_empty: str = "fail",
         if_started: str = "adopt",
-        changes: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Any] | XComArg | None = None,
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         allow_partial: bool = False,
@@ -334,7 +334,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
         job_ids: JobIds,
         on_empty: str = "fail",
         if_started: str = "adopt",
-        rules: Sequence[Mapping[str, Any]],
+        rules: Sequence[Mapping[str, Any]] | XComArg,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
@@ -370,7 +370,7 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
-        windows: Sequence[Mapping[str, Any]] = (),
+        windows: Sequence[Mapping[str, Any]] | XComArg = (),
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
@@ -507,7 +507,7 @@ class DrsModifyParametersOperator(DrsJobsOperator):
         job_ids: JobIds,
         on_empty: str = "fail",
         if_started: str = "adopt",
-        values: Mapping[str, str | int | None],
+        values: Mapping[str, str | int | None] | XComArg,
         allow_partial: bool = False,
         drs_conn_id: str = "drs_default",
         **kwargs: Any,

@@ -20,7 +20,7 @@ from airflow_provider_drs.operators.jobs import (
 )
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.protocol.watches import Watch
 
@@ -64,7 +64,7 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
     def __init__(
         self,
         *,
-        jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | XComArg,
         source_conn_id: ConnIds = None,
         target_conn_id: ConnIds = None,
         wait_for_completion: bool = True,

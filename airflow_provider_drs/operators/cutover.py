@@ -18,7 +18,7 @@ from airflow_provider_drs.operators.jobs import (
 if TYPE_CHECKING:
     import datetime
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.protocol.watches import Watch
 
@@ -65,7 +65,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         tables: Mapping[str, Sequence[str]] | None = None,
         compare_mode: str | None = None,
         conflict_policy: str = "keep",
-        start_time: datetime.datetime | str | int | None = None,
+        start_time: datetime.datetime | str | int | XComArg | None = None,
         allow_partial: bool = False,
         wait_for_completion: bool = False,
         deferrable: bool = DEFERRABLE,

@@ -6,7 +6,7 @@ import datetime
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -14,14 +14,14 @@ from airflow_provider_drs.compat import ResumableJobMixin, conf
 from airflow_provider_drs.links.drs import DrsConsoleLink, DrsReportLink
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.operators.waiting import Publish
     from airflow_provider_drs.protocol.watches import Watch
 
 #: One job ID, a list of them, or the output of a task, which may be mapped.
-JobIds = str | Sequence[str] | Sequence[Sequence[str]]
+JobIds: TypeAlias = "str | Sequence[str] | Sequence[Sequence[str]] | XComArg"
 #: One Airflow connection for all jobs, or one per job in their order.
 ConnIds = str | Sequence[str] | None
 #: Seconds, or a ``timedelta``.

@@ -26,7 +26,7 @@ from airflow_provider_drs.operators.lineage import LineageMixin
 if TYPE_CHECKING:
     import datetime
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.protocol.core.errors import DrsError
     from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
@@ -72,10 +72,10 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
-        start_time: datetime.datetime | str | int | None = None,
+        start_time: datetime.datetime | str | int | XComArg | None = None,
         wait_for_start: bool = False,
         require_passed_precheck: bool = True,
-        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
         allow_partial: bool = False,
         stop_on_kill: bool = False,
         deferrable: bool = DEFERRABLE,

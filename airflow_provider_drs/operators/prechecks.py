@@ -20,7 +20,7 @@ from airflow_provider_drs.operators.jobs import (
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.protocol.core.errors import DrsError
     from airflow_provider_drs.protocol.prechecks.messages import Submission
@@ -74,7 +74,7 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         precheck_mode: str = "forStartJob",
         allow_partial: bool = False,
         wait_for_completion: bool = False,
-        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
         check_preconditions: bool = True,
         settle_time: Duration = 20,
         deferrable: bool = DEFERRABLE,

@@ -28,7 +28,7 @@ from airflow_provider_drs.operators.jobs import (
 from airflow_provider_drs.operators.lineage import LineageMixin
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.hooks.drs import DrsHook
     from airflow_provider_drs.operators.waiting import Publish
@@ -294,7 +294,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
         *,
         job_ids: JobIds,
         on_empty: str = "fail",
-        alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+        alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
         fail_fast: bool = False,
         allow_partial: bool = False,
         on_failure: str = "fail",
@@ -550,7 +550,7 @@ class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
     def __init__(
         self,
         *,
-        comparisons: Sequence[Mapping[str, Any]] | str,
+        comparisons: Sequence[Mapping[str, Any]] | str | XComArg,
         allow_partial: bool = False,
         on_failure: str = "fail",
         deferrable: bool = DEFERRABLE,

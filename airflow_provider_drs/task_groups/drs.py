@@ -37,6 +37,8 @@ from airflow_provider_drs.task_groups.layout import Part, Replacements, lay_out
 if TYPE_CHECKING:
     import datetime
 
+    from airflow.providers.common.compat.sdk import XComArg
+
     from airflow_provider_drs.operators.jobs import ConnIds, Duration, JobIds
 
 __all__ = ["drs_disaster_recovery", "drs_edit_objects", "drs_migration", "drs_synchronization"]
@@ -47,18 +49,18 @@ COPIED = ("FULL_TRANSFER_COMPLETE", "INCRE_TRANSFER_STARTED")
 
 @task_group(group_id="migration")
 def drs_migration(
-    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | XComArg,
     *,
     source_conn_id: ConnIds,
     target_conn_id: ConnIds,
     objects: Any = None,
-    start_time: datetime.datetime | str | int | None = None,
+    start_time: datetime.datetime | str | int | XComArg | None = None,
     max_delay_s: float | str = 10,
     cluster_mode: bool = False,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
-    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+    alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -127,19 +129,19 @@ def drs_migration(
 
 @task_group(group_id="synchronization")
 def drs_synchronization(
-    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | XComArg,
     *,
     source_conn_id: ConnIds,
     target_conn_id: ConnIds,
     objects: Any = None,
     policies: Mapping[str, Any] | None = None,
-    rules: Sequence[Mapping[str, Any]] = (),
-    start_time: datetime.datetime | str | int | None = None,
+    rules: Sequence[Mapping[str, Any]] | XComArg = (),
+    start_time: datetime.datetime | str | int | XComArg | None = None,
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
-    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+    alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
@@ -247,17 +249,17 @@ def drs_edit_objects(
 
 @task_group(group_id="disaster_recovery")
 def drs_disaster_recovery(
-    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    jobs: Mapping[str, Any] | Sequence[Mapping[str, Any]] | XComArg,
     *,
     source_conn_id: ConnIds,
     target_conn_id: ConnIds,
     dual_active: bool = False,
-    start_time: datetime.datetime | str | int | None = None,
+    start_time: datetime.datetime | str | int | XComArg | None = None,
     max_delay_s: float | str = 10,
     drs_conn_id: str = "drs_default",
     if_started: str = "adopt",
     recheck: str = "all",
-    alarms: str | Collection[str | Mapping[str, Any]] = "allow",
+    alarms: str | Collection[str | Mapping[str, Any]] | XComArg = "allow",
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,

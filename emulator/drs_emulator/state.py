@@ -6,19 +6,17 @@ import fcntl
 import json
 import os
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from drs_emulator import __version__
 from drs_emulator.calls import Journal
 from drs_emulator.faults import Faults
 from drs_emulator.world.clock import Clock
 from drs_emulator.world.jobs import Job
 from drs_emulator.world.world import World
-
-_VERSION = metadata.version("airflow-provider-drs")
 
 
 @dataclass
@@ -29,7 +27,7 @@ class State:
     world: World
     faults: Faults
     journal: Journal
-    version: str = _VERSION
+    version: str = __version__
 
 
 @dataclass
@@ -51,7 +49,7 @@ def read_state(file: Path) -> State | None:
     try:
         document = json.loads(file.read_bytes())
         version = document["version"]
-        state = msgspec.convert(document, State, dec_hook=_decode) if version == _VERSION else None
+        state = msgspec.convert(document, State, dec_hook=_decode) if version == __version__ else None
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError) as error:

@@ -165,7 +165,10 @@ def test_state_file_permissions(file: Path) -> None:
         (b"{}", "not a state file of the emulator"),
         (b"[1]", "not a state file of the emulator"),
         (pickle.dumps(print), "not a state file of the emulator"),
-        (json.dumps({"version": state._VERSION, "clock": {}}).encode(), "not a state file of the emulator"),
+        (
+            json.dumps({"version": state.__version__, "clock": {}}).encode(),
+            "not a state file of the emulator",
+        ),
         (b'{"version": "0.0.0"}', "written by another emulator version"),
     ],
 )
@@ -248,7 +251,7 @@ def test_damaged_state_files_are_rejected_or_read(file: Path, tmp_path: Path) ->
 
 def test_state_of_other_version_is_rejected(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Server(state=file)
-    monkeypatch.setattr(state, "_VERSION", "0.0.0")
+    monkeypatch.setattr(state, "__version__", "0.0.0")
 
     with pytest.raises(ValueError, match="written by another emulator version. Delete the file"):
         Server(state=file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,8 +59,12 @@ def test_operators_import_no_http_client(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
-def test_types_reach_a_project_that_uses_the_provider(installation: Installation, checker: str) -> None:
+def test_types_reach_a_project_that_uses_the_provider(
+    installation: Installation, tmp_path: Path, checker: str
+) -> None:
     python = installation.folder / "bin" / "python"
+    # Outside of the checkout, whose settings and modules would be found otherwise.
+    project = shutil.copytree(CONSUMER, tmp_path / "project")
     mypy = [
         sys.executable,
         "-m",
@@ -73,15 +78,16 @@ def test_types_reach_a_project_that_uses_the_provider(installation: Installation
     pyright = [environments.make("packaging") / checker, "--level", "error", "--pythonpath", python]
     done = subprocess.run(
         [*(mypy if checker == "mypy" else pyright), "uses.py", "misuses.py"],
-        cwd=CONSUMER,
+        cwd=project,
         capture_output=True,
         text=True,
         check=False,
     )
 
     found = {(name, int(line)) for name, line in re.findall(r"(\w+\.py):(\d+)[^\n]* error", done.stdout)}
+    marks = ("# wrong", "# wrong in Airflow 3") if "airflow-3" in str(installation.folder) else ("# wrong",)
     lines = (CONSUMER / "misuses.py").read_text().splitlines()
-    wrong = {("misuses.py", number) for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    wrong = {("misuses.py", number) for number, line in enumerate(lines, 1) if line.endswith(marks)}
     assert found == wrong, done.stdout + done.stderr
 
 
