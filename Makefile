@@ -26,7 +26,7 @@ REPORT = --junit-xml=.run/reports/$@.xml
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test test-system lint spelling types imports licenses audit unit unit-2 airflow \
+.PHONY: help demo demo-migration operations ui test test-system test-matrix lint spelling types imports licenses audit unit unit-2 airflow \
 	cluster services packaging oldest docs benchmark interface release keystone env constraints clean
 
 help: ## List the targets
@@ -93,11 +93,11 @@ unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
 	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
-python-%: $(ENV) ## Run the tests that import Airflow with another Python on the PATH, such as python-3.13
-	@test -x .venvs/python-$*/bin/python || .venvs/uv/bin/uv venv --quiet --no-python-downloads --python $* .venvs/python-$*
-	.venvs/uv/bin/uv pip install --quiet --python .venvs/python-$* -c .ci/constraints-airflow-3.txt \
-		"apache-airflow[statsd]" -e ".[test,openlineage]"
-	.venvs/python-$*/bin/pytest -q $(PARALLEL) --ignore tests/report/running $(BOTH_LINES)
+test-matrix: $(ENV) ## Test with every version of Airflow and Python, and each kind of database; CELLS="3.1 py3.13" runs a part
+	@$(PYTHON) -m dev.checks.matrix $(CELLS)
+
+in-%:
+	@.venvs/$*/bin/pytest -q $(PARALLEL) -W ignore --ignore tests/report/running $(BOTH_LINES)
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report

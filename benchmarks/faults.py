@@ -29,7 +29,7 @@ def measure() -> Iterable[Figure]:
         command = [ROOT / ".venvs/airflow-3/bin/pytest", "-q", "-n", "2", f"--junit-xml={report}", path]
         environment = os.environ | {"DRS_SEQUENCES": str(SEQUENCES)}
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
-        suite = ET.parse(report).getroot()[0]  # noqa: S314
+        suite = ET.parse(report).getroot()[0]  # noqa: S314 - our own file
         bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         run = int(suite.get("tests", 0))
         yield Figure("Faults", f"{what} ({run} tests)", bad if run else 1, 0)

@@ -223,7 +223,7 @@ async def _waiting(
     make: Make, parts: Sequence[Sequence[str]], *, settle_s: float = 2 * INTERVAL_S
 ) -> AsyncIterator[list[asyncio.Task[Any]]]:
     """Run waiting triggers that start at different times within the first interval."""
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)  # noqa: S311 - not a secret
 
     async def wait(part: Sequence[str]) -> Any:
         await asyncio.sleep(rng.random() * INTERVAL_S)

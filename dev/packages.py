@@ -23,13 +23,19 @@ _PACKAGES = {
     "postgresql": ("/usr/lib/postgresql", "the database of the cluster"),
     "redis-server": ("redis-server", "the broker of the cluster"),
 }
+#: What only `make test-matrix` needs.
+_MATRIX = {
+    "debootstrap": ("debootstrap", "Python of Debian's next release"),
+    "mariadb-server": ("mariadbd", "a database of Airflow, for the queries of the report page"),
+}
 #: Decides for the scripts of Debian packages whether a service may be started; exit code 101 means no.
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def find_missing(*packages: str) -> list[str]:
     """Return those packages that are not installed."""
-    programs = {name: _PACKAGES[name][0] for name in packages or _PACKAGES}
+    known = _PACKAGES | _MATRIX
+    programs = {name: known[name][0] for name in packages or _PACKAGES}
     return [name for name, path in programs.items() if not (shutil.which(path) or Path(path).is_dir())]
 
 

@@ -24,8 +24,20 @@ from dev.docs import coverage_table, state_diagram
 project = "airflow-provider-drs"
 author = "the authors of airflow-provider-drs"
 release = __version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.extlinks", "sphinx.ext.intersphinx"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
+    "myst_parser",
+    "sphinx_copybutton",
+]
 html_theme = "furo"
+html_title = f"{project} {release}"
+# Copy the commands of an example only.
+copybutton_prompt_text = r"\$ "
+copybutton_prompt_is_regexp = True
+# The changelog includes the Markdown file, whose first heading is of level one.
+source_suffix = {".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_generated"]
 nitpicky = False
 intersphinx_mapping = {}

@@ -143,7 +143,7 @@ class Client:
             yield step
         elif grant is not None:
             yield from self._replace(grant, used, step.operation)
-        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311
+        return Observation(outcome, started_s, time.monotonic(), random.random(), time.time())  # noqa: S311 - not a secret
 
     def _replace(self, rejected: Grant, used: Settings, operation: str) -> Effects[None]:
         """Make sure that the next request does not use a rejected grant."""

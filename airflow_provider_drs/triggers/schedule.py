@@ -87,7 +87,7 @@ class PollSchedule:
         self._last_round_s = max(
             self._last_round_s + self._share_s(len(batches)), now_s - self._share_s(MAX_CONCURRENT_CALLS)
         )
-        self._jitter_s = random.random() * _JITTER * self._share_s(MAX_CONCURRENT_CALLS)  # noqa: S311
+        self._jitter_s = random.random() * _JITTER * self._share_s(MAX_CONCURRENT_CALLS)  # noqa: S311 - not a secret
         for batch in batches:
             self._start(batch, now_s)
         return batches

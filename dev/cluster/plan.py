@@ -64,7 +64,7 @@ def make_plan(seed: int, components: Sequence[str], *, rounds: int) -> list[Plan
     :param components: components to kill.
     :param rounds: how often each component is killed, DRS restarts, and each kind of API fault is injected.
     """
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)  # noqa: S311 - not a secret
     plan = [PlannedFault(0, "kill", name, dice.uniform(2, 5)) for name in [*components] * rounds]
     plan += [PlannedFault(0, "restart", "DRS", dice.uniform(2, 6)) for _ in range(rounds)]
     # Longer than the client's read timeout: some clients give up, and DRS applies their requests later.
@@ -108,7 +108,7 @@ def _find_span(planned: PlannedFault) -> tuple[float, float]:
 
 def make_world(seed: int, jobs: int) -> dict[str, Any]:
     """Return a world file for the emulator: jobs that are ready to pre-check, with different durations."""
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)  # noqa: S311 - not a secret
     return {
         "jobs": [
             {

@@ -52,7 +52,7 @@ class Services:
         quoted = ["'" + value.replace("'", "''") + "'" for value in values]
         filled = "".join(part + value for part, value in zip(parts, [*quoted, ""], strict=True))
         # As JSON, so that numbers keep their type.
-        query = f"select coalesce(json_agg(to_json(row)), '[]') from ({filled}) as row"  # noqa: S608
+        query = f"select coalesce(json_agg(to_json(row)), '[]') from ({filled}) as row"  # noqa: S608 - values are parameters, names are ours
         rows = self._run(_NAME, query)
         return [tuple(row.values()) for row in json.loads(rows)]
 

@@ -125,7 +125,7 @@ def _run_emulator() -> Iterator[tuple[subprocess.Popen[str], str]]:
         start_new_session=True,
     )
     try:
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - narrows the type
         first = process.stdout.readline()
         found = re.search(r"http://\S+[0-9]", first)
         if found is None:

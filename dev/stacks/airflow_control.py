@@ -156,8 +156,8 @@ class ConsoleControl:
         self._process.communicate()
 
     def _call(self, action: str, **arguments: Any) -> Any:
-        assert self._process.stdin is not None  # noqa: S101
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101 - narrows the type
+        assert self._process.stdout is not None  # noqa: S101 - narrows the type
         self._process.stdin.write(json.dumps([action, arguments]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

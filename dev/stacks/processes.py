@@ -202,7 +202,7 @@ class Processes:
 
 
 def _write(process: subprocess.Popen[bytes], data: bytes, *, close: bool = False) -> None:
-    assert process.stdin is not None  # noqa: S101
+    assert process.stdin is not None  # noqa: S101 - narrows the type
     process.stdin.write(data)
     process.stdin.flush()
     if close:

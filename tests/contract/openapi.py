@@ -29,7 +29,7 @@ class ContractError(AssertionError):
 @lru_cache(maxsize=1)
 def load_document() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load(PATH.read_text("utf-8"), Loader=loader)  # noqa: S506
+    document: dict[str, Any] = yaml.load(PATH.read_text("utf-8"), Loader=loader)  # noqa: S506 - our own file
     return document
 
 

@@ -45,7 +45,7 @@ def test_errors_survive_pickle_copy_and_json(error_class: type[DrsError]) -> Non
         job_ids=("a",),
     )
 
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), DrsError.from_dict(error.to_dict())):  # noqa: S301
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), DrsError.from_dict(error.to_dict())):  # noqa: S301 - a value of this test
         assert type(twin) is error_class
         assert str(twin) == "text"
         assert vars(twin) == vars(error)

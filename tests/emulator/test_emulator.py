@@ -262,7 +262,7 @@ def test_command_serves(tmp_path: Any) -> None:
     ("arguments", "text"),
     [
         (["--help"], "quick start"),
-        (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104
+        (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - a test of remote access
         (["--world", "no-such-file"], "no-such-file"),
     ],
 )

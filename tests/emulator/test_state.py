@@ -233,7 +233,7 @@ def test_damaged_state_files_are_rejected_or_read(file: Path, tmp_path: Path) ->
         caller.precheck(*emulator.job_ids[:2])
         caller.close()
     content = file.read_bytes()
-    random, marker, rejected = Random(7), tmp_path / "executed", 0  # noqa: S311
+    random, marker, rejected = Random(7), tmp_path / "executed", 0  # noqa: S311 - not a secret
 
     for _ in range(1000):
         file.write_bytes(_damage(content, random, marker))

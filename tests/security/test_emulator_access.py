@@ -20,7 +20,7 @@ from drs_emulator.http.server import Server
 
 KEY = "control-key-not-real"
 #: Every address of this machine, which makes it reachable for others.
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a test of remote access
 Start = Callable[..., list[str]]
 ACTIONS = sorted(name.removeprefix("do_") for name in vars(Control) if name.startswith("do_"))
 

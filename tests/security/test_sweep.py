@@ -60,7 +60,7 @@ class Sweep:
         self.keep(place, error)
         self.keep(f"{place}, as a dict", error.to_dict())
         self.keep(f"{place}, back from a dict", DrsError.from_dict(error.to_dict()))
-        self.keep(f"{place}, back from a pickle", pickle.loads(pickle.dumps(error)))  # noqa: S301
+        self.keep(f"{place}, back from a pickle", pickle.loads(pickle.dumps(error)))  # noqa: S301 - a value of this test
 
     def check(self) -> None:
         assert self.places
@@ -305,7 +305,7 @@ def test_errors_leak_no_secret(
         _raise_first(any_hook.get_job_details([job_id]))
 
     assert type(caught.value).__name__ == name
-    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)  # noqa: S301
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)  # noqa: S301 - a value of this test
     sweep.keep_error(name, caught.value)
 
 

@@ -1,0 +1,1 @@
+"""A long run of thousands of deferred waits."""
