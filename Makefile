@@ -26,7 +26,7 @@ REPORT = --junit-xml=.run/reports/$@.xml
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-migration operations ui test test-system test-matrix lint spelling types imports licenses audit unit unit-2 airflow \
+.PHONY: help demo demo-migration operations ui test test-system test-matrix soak lint spelling types imports licenses audit unit unit-2 airflow \
 	cluster services packaging oldest docs benchmark interface release keystone env constraints clean
 
 help: ## List the targets
@@ -94,10 +94,13 @@ oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the old
 	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
 test-matrix: $(ENV) ## Test with every version of Airflow and Python, and each kind of database; CELLS="3.1 py3.13" runs a part
-	@$(PYTHON) -m dev.checks.matrix $(CELLS)
+	@$(BIN)/python -m dev.checks.matrix $(CELLS)
 
 in-%:
 	@.venvs/$*/bin/pytest -q $(PARALLEL) -W ignore --ignore tests/report/running $(BOTH_LINES)
+
+soak: $(ENV) .venvs/cluster-2/stamp ## Wait for 2,000 pre-checks for six hours of the emulator's clock, in about 8 minutes
+	@$(BIN)/python -m dev.soak
 
 airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report

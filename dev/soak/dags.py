@@ -1,7 +1,8 @@
 """
 A wait for each pre-check, which the scheduler defers without a worker.
 
-SOAK_JOBS is a JSON list with the job IDs of each DAG, SOAK_DEADLINE the end of the waits in epoch seconds.
+SOAK_JOBS is a JSON list with the job IDs of each DAG, SOAK_POKE_S the poll interval in seconds, and
+SOAK_DEADLINE the end of the waits in epoch seconds.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from airflow_provider_drs.protocol.watches import PrecheckWatch
 from airflow_provider_drs.sensors.drs import DrsPrecheckSensor
 from airflow_provider_drs.triggers.drs import DrsWatchTrigger
 
-POKE_S = 3.0
-
 
 class WaitFromTheStart(DrsPrecheckSensor):
     """The sensor, as if a worker had already deferred it."""
@@ -30,7 +29,7 @@ class WaitFromTheStart(DrsPrecheckSensor):
         trigger = DrsWatchTrigger(
             drs_conn_id="drs_default",
             watch=PrecheckWatch([str(self.job_ids)], AlarmPolicy()).to_dict(),
-            poke_interval=POKE_S,
+            poke_interval=float(os.environ["SOAK_POKE_S"]),
             deadline=float(os.environ["SOAK_DEADLINE"]),
         )
         name, arguments = trigger.serialize()

@@ -24,8 +24,9 @@ PASSED = Asset("drs://drs_default/nightly")
 class Events(dict[Any, Any]):
     """The events of a task's outlets, on both Airflow lines."""
 
-    def __missing__(self, outlet: Any) -> Any:
-        return self.setdefault(outlet, SimpleNamespace(extra={}))
+    def __getitem__(self, outlet: Any) -> Any:
+        # Not by the asset, which Airflow 3.1 cannot hash.
+        return self.setdefault(repr(outlet), SimpleNamespace(extra={}))
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_asset_alias_is_not_changed(emulator: Emulator, context: dict[str, Any],
         task_id="w", job_ids=emulator.job_ids[:1], outlets=[AssetAlias("some"), PASSED]
     ).execute(context)
 
-    assert list(events) == [PASSED]
+    assert list(events) == [repr(PASSED)]
 
 
 @pytest.mark.parametrize("key", ["triggering_asset_events", "triggering_dataset_events"])

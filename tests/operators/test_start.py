@@ -18,6 +18,7 @@ from airflow_provider_drs.operators.drs import (
     DrsStartJobsOperator,
     DrsStopJobsOperator,
 )
+from airflow_provider_drs.operators.lifecycle import _can_detect_kills
 from airflow_provider_drs.triggers.drs import is_state_of_killed_task
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -257,7 +258,13 @@ def test_killed_tasks_are_detected(state: str | None, can_resume: bool, is_kille
     assert is_state_of_killed_task(state, can_resume=can_resume) is is_killed
 
 
-@pytest.mark.parametrize("stop_on_kill", [False, True])
+@pytest.mark.parametrize(
+    "stop_on_kill",
+    [
+        False,
+        pytest.param(True, marks=pytest.mark.skipif(not _can_detect_kills(), reason="not supported here")),
+    ],
+)
 def test_stop_on_kill_in_the_triggerer(
     emulator: Emulator,
     context: dict[str, Any],

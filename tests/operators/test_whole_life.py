@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.version import version as airflow_version
 from drs_emulator import Emulator
+from packaging.version import Version
 
-from airflow_provider_drs.compat import AirflowSensorTimeout
+from airflow_provider_drs.compat import AirflowNotFoundException, AirflowSensorTimeout
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import DrsOperator
@@ -26,6 +29,8 @@ SECRET = "not-a-real-database-password"
 SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
 DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 REPLICATING = {"status": "INCRE_TRANSFER_STARTED"}
+#: Airflow 3.0 to 3.2 treat a connection whose extra is not an object as missing.
+IGNORES_BROKEN_CONNECTIONS = (3, 0) <= Version(airflow_version).release[:2] < (3, 3)
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 
 
@@ -405,10 +410,13 @@ def test_invalid_database_connection_is_named(
     monkeypatch.setenv("AIRFLOW_CONN_BAD", json.dumps({**usual, **connection}))
     operator = _make("DrsTestConnectionsOperator", job_ids=emulator.job_ids[0], source_conn_id="bad")
 
-    with pytest.raises(AirflowFailException, match=text) as caught:
+    error_class: type[Exception] = AirflowFailException
+    if text.endswith("JSON object") and IGNORES_BROKEN_CONNECTIONS:
+        error_class, text = AirflowNotFoundException, "isn't defined"
+    with pytest.raises(error_class, match=text) as caught:
         _run(operator, context)
 
-    assert "'bad'" in str(caught.value)
+    assert re.search("['`]bad['`]", str(caught.value))
     assert SECRET not in str(caught.value)
     assert emulator.journal("BatchValidateConnections") == []
 
