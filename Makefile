@@ -48,7 +48,7 @@ ifeq ($(T),)
 test: ## Run the quick checks and tests (under 5 minutes); T=tests/prechecks runs one folder or file
 	@$(PYTHON) -m dev.checks.run $(QUICK)
 
-test-system: $(ENV) $(ENV2) $(OTHER_ENVS) ## Run running Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file
+test-system: $(ENV) $(ENV2) $(OTHER_ENVS) ## Run real Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file
 	@$(PYTHON) -m dev.packages
 	@$(PYTHON) -m dev.checks.run $(SYSTEM)
 else
@@ -93,16 +93,16 @@ unit-2: $(ENV2) ## Run the tests that import Airflow on Airflow 2.11
 oldest: .venvs/oldest/stamp ## Run the tests of operators and hooks with the oldest allowed dependencies
 	.venvs/oldest/bin/pytest -q $(REPORT) $(PARALLEL) -W ignore tests/hooks tests/operators tests/sensors tests/triggers
 
-test-matrix: $(ENV) ## Test with every version of Airflow and Python, and each kind of database; CELLS="3.1 py3.13" runs a part
+test-matrix: $(ENV) ## Test the supported versions of Airflow, Python and databases; CELLS="3.1 py3.13" selects some
 	@$(BIN)/python -m dev.checks.matrix $(CELLS)
 
 in-%:
 	@.venvs/$*/bin/pytest -q $(PARALLEL) -W ignore --ignore tests/report/running $(BOTH_LINES)
 
-soak: $(ENV) .venvs/cluster-2/stamp ## Wait for 2,000 pre-checks for six hours of the emulator's clock, in about 8 minutes
+soak: $(ENV) .venvs/cluster-2/stamp ## Run 2,000 deferred waits for six simulated hours, in about 8 minutes
 	@$(BIN)/python -m dev.soak
 
-airflow: $(ENV) $(ENV2) ## Run the example Dags and the report page in running Airflows, 2.11 and 3.x
+airflow: $(ENV) $(ENV2) ## Run the example DAGs and the report page in running Airflows, 2.11 and 3.x
 	$(BIN)/pytest -q -m system $(REPORT) $(WAITING) tests/airflow tests/security tests/report
 
 cluster: $(ENV) .venvs/cluster-3/stamp .venvs/cluster-2/stamp ## Start 500 jobs on Celery while processes are killed and DRS fails
@@ -120,16 +120,16 @@ docs: $(ENV) ## Build the documentation; warnings are errors
 benchmark: $(ENV) .venvs/bench/stamp ## Measure cost and speed against plain scripts and other providers
 	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)
 
-interface: $(ENV) ## Write docs/public_interface.txt, when a version is released
+interface: $(ENV) ## Update docs/public_interface.txt for a release
 	@$(BIN)/python -W ignore -m dev.docs.public_interface
 
-release: $(ENV) ## Check that a version can be released, and build it: VERSION=1.0.0
+release: $(ENV) ## Check that a version can be released, and build its packages: VERSION=1.0.0
 	@$(BIN)/python -m dev.release "$(VERSION)"
 
 keystone: $(ENV) .venvs/keystone/stamp ## Serve a real Keystone until Ctrl-C
 	$(BIN)/python -m dev.stacks.keystone
 
-env: $(ENV) $(ENV2) .venvs/keystone/stamp ## Create the environments of the tests
+env: $(ENV) $(ENV2) .venvs/keystone/stamp ## Create the main environments of the tests
 
 constraints: ## Resolve all dependencies again and write .ci/constraints-*.txt
 	$(PYTHON) -m dev.environments --resolve

@@ -2,8 +2,8 @@
 Start jobs whose pre-check has alarms only after a user has approved exactly these alarms.
 
 Without alarms, the jobs start automatically. After a rejection, or without a response in time, no job starts.
-Needs Airflow 3.1 or later, which has human-in-the-loop operators, and apache-airflow-providers-standard 1.12.2
-or later. On older versions of Airflow the DAG is not defined.
+Needs Airflow 3.1 or later, which has human-in-the-loop operators, and apache-airflow-providers-standard
+1.12.2 or later. On older versions of Airflow the DAG is not defined.
 Runs unchanged against the emulator.
 """
 

@@ -1,11 +1,11 @@
 """
-Checks that a version can be released, and builds what is uploaded. It uploads nothing.
+Checks that a version can be released, and builds its packages. It does not upload them.
 
     make release VERSION=1.0.0
 
-The wheels and source archives of the provider and the emulator are built twice, and must be equal byte for
-byte: everyone can build them again from the tag and compare. The folder sbom gets a bill of materials of
-each, in CycloneDX format: the package and its pinned dependencies.
+The wheels and source archives of the provider and the emulator are built twice and must be identical byte by
+byte, so that anyone can rebuild them from the tag. The folder sbom gets a bill of materials of each
+(CycloneDX).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def find_problems(version: str, root: Path = ROOT) -> list[str]:
         version,
         public_interface.describe(),
     ):
-        problems.append("docs/public_interface.txt is not of this version. Run: make interface")
+        problems.append("docs/public_interface.txt is out of date. Run: make interface")
     problems += _find_changelog_problems(version, (root / "CHANGELOG.md").read_text("utf-8"))
     if changed := _git(root, "status", "--porcelain"):
         problems.append(f"Files are not committed. Commit or remove them:\n{changed}")
@@ -60,7 +60,7 @@ def find_problems(version: str, root: Path = ROOT) -> list[str]:
     if _git(root, "tag", "--list", tag) and _git(root, "rev-parse", f"{tag}^{{commit}}") != _git(
         root, "rev-parse", "HEAD"
     ):
-        problems.append(f"The tag {tag} exists for another commit. Choose a new version.")
+        problems.append(f"The tag {tag} already exists, and points to another commit. Choose a new version.")
     return problems
 
 
@@ -173,19 +173,17 @@ def main(version: str) -> int:
     with tempfile.TemporaryDirectory() as other:
         built, again = hash_files(build(ROOT, dist)), hash_files(build(ROOT, Path(other)))
     if built != again:
-        print("Two builds differ, so that the files cannot be verified:")
+        print("The build is not reproducible. Two builds produced different files:")
         print("\n".join(f"- {name}" for name in built if built[name] != again.get(name)))
         return 1
     check_metadata(dist.iterdir())
     bills.mkdir()
     for wheel in sorted(dist.glob("*.whl")):
         write_bill(wheel, bills)
-    print(
-        f"{version} can be released. Built twice, with equal files in dist; bills of materials are in sbom:"
-    )
+    print(f"{version} can be released. Packages are in dist, bills of materials in sbom:")
     for name, digest in built.items():
         print(f"  {digest}  {name}")
-    print(f"Tag it, and the workflow publishes it: git tag v{version} && git push origin v{version}")
+    print(f"To publish it, push the tag: git tag v{version} && git push origin v{version}")
     return 0
 
 

@@ -3,7 +3,7 @@ Known vulnerabilities of the pinned packages, from the advisory database of the 
 
     python -m dev.checks.advisories DIRECTORY
 
-Writes .ci/advisories.json from a clone of that database, so that `make audit` works without a network. The
+Writes .ci/advisories.json from a clone of that database, so that `make audit` does not need the database. The
 database is published under CC BY 4.0; the file has its IDs and version ranges.
 """
 
@@ -91,7 +91,7 @@ def _git(folder: Path, *arguments: str) -> str:
 def find_vulnerabilities(pins: dict[str, str], advisories: dict[str, Any]) -> list[str]:
     """Return a line for each vulnerability of a pinned version."""
     return [
-        f"{name} {version} has {advisory['id']} ({', '.join(advisory['aliases'])}); fixed in {_fix(advisory)}"
+        f"{name} {version} has {advisory['id']} ({', '.join(advisory['aliases'])}); {_fix(advisory)}"
         for name, version in pins.items()
         for advisory in advisories["packages"].get(name, ())
         if _is_affected(Version(version), advisory)
@@ -113,11 +113,11 @@ def _is_within(version: Version, limits: dict[str, str]) -> bool:
 
 def _fix(advisory: dict[str, Any]) -> str:
     versions = [each["fixed"] for each in advisory["ranges"] if "fixed" in each]
-    return ", ".join(versions) or "no version yet"
+    return f"fixed in {', '.join(versions)}" if versions else "not fixed yet"
 
 
 def describe_age(advisories: dict[str, Any], today: datetime.date) -> str:
-    """Return how old the advisories are, in words."""
+    """Return the date and the age of the advisories."""
     age = today - datetime.date.fromisoformat(advisories["date"])
     return f"advisories of {advisories['date']}, {age.days} days old"
 

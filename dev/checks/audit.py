@@ -1,9 +1,9 @@
 """
-Checks whether a pinned version was withdrawn or has a known vulnerability.
+Checks whether a pinned version is yanked or has a known vulnerability.
 
     make audit
 
-The package index reports withdrawn versions. Vulnerabilities are reported by services that not every machine
+The package index reports yanked versions. Vulnerabilities are reported by services that not every machine
 can reach. If none responds, the advisory database of the Python Packaging Authority is downloaded. If that is
 not possible either, its stored copy is used, and the output says how old it is.
 """
@@ -53,10 +53,8 @@ def main() -> int:
         note = f"{len(unknown)} packages checked with {advisories.describe_age(known, datetime.date.today())}"
         NOTE.parent.mkdir(parents=True, exist_ok=True)
         NOTE.write_text(note)
-        print(f"No service of pip-audit ({', '.join(SERVICES)}) can be reached: {note}.")
-    print(
-        "\n".join(sorted(set(findings)) or ["No pinned version was withdrawn or is known to be vulnerable."])
-    )
+        print(f"No service of pip-audit ({', '.join(SERVICES)}) knows them or can be reached: {note}.")
+    print("\n".join(sorted(set(findings)) or ["No pinned version is yanked or has a known vulnerability."]))
     return 1 if findings else 0
 
 
@@ -72,14 +70,14 @@ def load_advisories() -> dict[str, Any]:
 
 def find_yanked(pinned: Path, options: Sequence[str] = ()) -> list[str]:
     """
-    Return a line for each pinned version that its maintainers have withdrawn.
+    Return a line for each pinned version that its maintainers have yanked.
 
     :param options: additional options of uv, such as another index.
     :raises SystemExit: the package index does not respond.
     """
     uv = environments.find_uv()
     if uv is None:
-        raise SystemExit("Withdrawn versions cannot be checked: uv cannot be installed.")
+        raise SystemExit("Cannot check for yanked versions: uv cannot be installed.")
     command = [uv, "pip", "compile", "--no-deps", "--no-header", "--python-version", "3.11", *options]
     done = subprocess.run([*command, str(pinned)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -119,8 +117,9 @@ def list_vulnerabilities(report: dict[str, Any] | None) -> Iterator[str]:
     """Yield a line for each known vulnerability."""
     for row in _rows(report):
         for found in row.get("vulns", ()):
-            fixed = ", ".join(found["fix_versions"]) or "no version yet"
-            yield f"{row['name']} {row['version']} has {found['id']}; fixed in {fixed}"
+            fixed = ", ".join(found["fix_versions"])
+            state = f"fixed in {fixed}" if fixed else "not fixed yet"
+            yield f"{row['name']} {row['version']} has {found['id']}; {state}"
 
 
 def _rows(report: dict[str, Any] | None) -> list[dict[str, Any]]:

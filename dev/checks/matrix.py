@@ -1,12 +1,13 @@
 """
-Tests the provider with every version of Airflow and Python that it supports, and writes the table of the
-documentation.
+Tests the provider with the latest patch release of each supported Airflow version on selected versions of
+Python, and updates docs/compatibility.csv.
 
     make test-matrix                        all
     make test-matrix CELLS="3.1 py3.13"     those whose names contain all of these words
 
-Each version of Airflow is tested twice: with the dependencies of the day on which it was released, and with
-those of today. A Python that is not on the machine comes from Debian's next release (as root).
+Each version is tested with the latest dependencies, and on the oldest Python also with those of its release
+date. A missing Python is installed from Debian's next release, if possible. Once per version, the queries of
+the report page run in SQLite, PostgreSQL and MariaDB.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Cell:
     """
     One combination.
 
-    :param as_of: the date of the dependencies; ``None`` for today.
+    :param as_of: the date of the dependencies; ``None`` for the latest.
     """
 
     airflow: str
@@ -62,7 +63,7 @@ class Cell:
     as_of: str | None
 
     def __str__(self) -> str:
-        return f"airflow{self.airflow}-py{self.python}-{'release' if self.as_of else 'today'}"
+        return f"airflow{self.airflow}-py{self.python}-{'release' if self.as_of else 'latest'}"
 
     @property
     def has_databases(self) -> bool:
@@ -98,7 +99,7 @@ def _run(cell: Cell) -> str:
     print(f"== {cell}", flush=True)
     python = _find_python(cell.python)
     if python is None:
-        return f"not run: Python {cell.python} is not installed, and only root can install it"
+        return f"skipped: Python {cell.python} is not installed. Install it, or run as root"
     folder = environments.VENVS / "matrix"
     shutil.rmtree(folder, ignore_errors=True)
     uv = environments.find_uv()

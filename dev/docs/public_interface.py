@@ -1,10 +1,10 @@
 """
-Lists the public interface, a line for each name that users may depend on.
+Writes docs/public_interface.txt: a line for each public name.
 
-    .venvs/airflow-3/bin/python -m dev.docs.public_interface
+    make interface
 
-Writes docs/public_interface.txt, which has the interface of the latest release. A test compares it with the
-code: each changed line must be described in the changelog, under Unreleased.
+The file has the interface of the latest release. A test compares it with the code, and fails if a change is
+not in the changelog, under Unreleased.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def describe() -> list[str]:
     lines += [f"command: drs-emulator {option}" for option in _list_options(make_parser())]
     lines += [f"exit code: {code}: {meaning}" for code, meaning in EXIT_CODES.items()]
     lines += [f"variable: {name}" for name in VARIABLES]
-    lines += [f"metric: {name}: {facts.kind} by {', '.join(facts.tags)}" for name, facts in METRICS.items()]
+    lines += [
+        f"metric: {name}: {facts.kind}, tags {', '.join(facts.tags) or 'none'}"
+        for name, facts in METRICS.items()
+    ]
     return sorted({*lines, "fixture: drs_emulator", "setting: [drs] live_report"})
 
 
@@ -93,7 +96,7 @@ def _describe_parameters(name: str, function: Any) -> Iterator[str]:
         if parameter.name == "self" or parameter.kind is parameter.VAR_KEYWORD:
             continue
         default = "required" if parameter.default is parameter.empty else f"default {parameter.default!r}"
-        only = ", by name" if parameter.kind is parameter.KEYWORD_ONLY else ""
+        only = ", keyword-only" if parameter.kind is parameter.KEYWORD_ONLY else ""
         yield f"argument: {name}({parameter.name}): {default}{only}"
 
 

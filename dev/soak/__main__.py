@@ -1,5 +1,5 @@
 """
-Waits for thousands of pre-checks for hours of the emulator's time, and checks calls, memory and results.
+Runs thousands of deferred waits for hours of the emulator's time, and checks requests, memory and results.
 
     make soak
 
@@ -178,24 +178,24 @@ def _watch(
         '%"done"%',
     )[0][0]
     yield (
-        "Waits that have ended with their verdict",
+        "Completed waits",
         f"{events_done} of {soak.jobs}",
         events_done == soak.jobs,
     )
     lost = stack.query("select count(*) as n from task_instance where state in ('deferred', 'failed')")[0][0]
-    yield "Waits that were lost or failed", str(lost), lost == 0
+    yield "Lost or failed waits", str(lost), lost == 0
     # A triggerer polls each of its jobs once per interval; those that are its last batch may not fill it.
     promised = math.ceil(took_s / _POKE_S + 4) * (math.ceil(soak.jobs / _BATCH) + len(TRIGGERERS))
-    yield "Read requests, and the promised maximum", f"{calls[_READ]}, {promised}", calls[_READ] <= promised
+    yield "Read requests (limit)", f"{calls[_READ]} ({promised})", calls[_READ] <= promised
     # One per hour and triggerer, and one per restart.
     most = len(TRIGGERERS) * (math.ceil(took_s * soak.speed / _HOUR_S) + 2)
     is_good = soak.hours - 1 <= calls[_LOGIN] <= most
-    yield "Tokens, and the promised maximum", f"{calls[_LOGIN]}, {most}", is_good
+    yield "Tokens (limit)", f"{calls[_LOGIN]} ({most})", is_good
     for triggerer, samples in soak.memory.items():
         slope, share = _measure_growth(samples)
         yield (
-            f"Memory of {triggerer} since its restart",
-            f"{slope:+.1f} MiB per hour, {share:+.1%}",
+            f"Memory growth of {triggerer} since its restart",
+            f"{slope:+.1f} MiB per hour of real time, {share:+.1%}",
             share < 0.1,
         )
     yield "Duration", f"{soak.hours:g} h of the emulator's clock in {took_s:.0f} s", True

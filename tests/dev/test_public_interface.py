@@ -22,7 +22,7 @@ def test_changes_since_the_release_are_announced() -> None:
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        (f"argument: {_PAUSE}(pause_mode): default 'all', by name", "pause_mode"),
+        (f"argument: {_PAUSE}(pause_mode): default 'all', keyword-only", "pause_mode"),
         (f"template: {_PAUSE}.removed_field", "removed_field"),
         ("argument: airflow_provider_drs.hooks.drs.DrsHook.stop_jobs(force): required", "force"),
         ("XCom: removed_results", "removed_results"),
@@ -30,7 +30,7 @@ def test_changes_since_the_release_are_announced() -> None:
         ("command: drs precheck --removed SECONDS", "--removed"),
         ("command: drs-emulator --removed", "--removed"),
         ("exit code: 5: removed", "5"),
-        ("metric: drs.calls: counter by operation", "drs.calls"),
+        ("metric: drs.calls: counter, tags operation", "drs.calls"),
     ],
 )
 def test_unannounced_change_is_found(line: str, name: str) -> None:
@@ -45,7 +45,7 @@ def test_interface_has_what_users_see() -> None:
     names = "\n".join(describe())
 
     for name in (
-        f"argument: {_PAUSE}(pause_mode): default 'target', by name",
+        f"argument: {_PAUSE}(pause_mode): default 'target', keyword-only",
         f"template: {_PAUSE}.job_ids",
         "function: airflow_provider_drs.task_groups.drs.drs_migration",
         "argument: airflow_provider_drs.task_groups.drs.drs_migration(jobs): required",

@@ -65,7 +65,7 @@ def test_version_of_the_package_must_match(repository: Path) -> None:
     assert [line.partition(" 1.")[0] for line in find_problems("9.9.9", repository)] == [
         "The package has version",
         "The emulator has version",
-        "docs/public_interface.txt is not of this version. Run: make interface",
+        "docs/public_interface.txt is out of date. Run: make interface",
     ]
 
 
@@ -103,4 +103,4 @@ def test_tag_of_another_commit_is_rejected(repository: Path) -> None:
     _write(repository)
 
     (problem,) = find_problems(__version__, repository)
-    assert f"The tag v{__version__} exists for another commit" in problem
+    assert f"The tag v{__version__} already exists, and points to another commit" in problem
