@@ -27,6 +27,8 @@ _PACKAGES = {
 _MATRIX = {
     "debootstrap": ("debootstrap", "Python of Debian's next release"),
     "mariadb-server": ("mariadbd", "a database of Airflow, for the queries of the report page"),
+    "libmariadb-dev": ("mariadb_config", "the driver of that database, which is compiled"),
+    "pkg-config": ("pkg-config", "the same"),
 }
 #: Decides for the scripts of Debian packages whether a service may be started; exit code 101 means no.
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev import environments, packages
+from dev import environments
 from dev.cluster.services import run_services
 from dev.stacks.airflow_settings import free_port
 from dev.stacks.processes import Processes
 
 ROOT = environments.ROOT
 #: The drivers. Debian has MariaDB as its MySQL.
-DRIVERS = ("psycopg2-binary", "pymysql", "cryptography")
+DRIVERS = ("psycopg2-binary", "mysqlclient")
 _USER, _PASSWORD = "airflow", "airflow-not-secret"
 
 
@@ -74,7 +74,6 @@ def _serve(kind: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _serve_mariadb(folder: Path) -> Iterator[str]:
-    packages.install("mariadb-server")
     port, data, socket = free_port(), folder / "data", folder / "socket"
     account = pwd.getpwnam("mysql") if os.geteuid() == 0 else None
     if account:
@@ -107,7 +106,7 @@ def _serve_mariadb(folder: Path) -> Iterator[str]:
             f"grant all on *.* to {_USER}@'%'"
         )
         subprocess.run([*client, "-e", statements], check=True)
-        yield f"mysql+pymysql://{_USER}:{_PASSWORD}@127.0.0.1:{port}/{_USER}?charset=utf8mb4"
+        yield f"mysql+mysqldb://{_USER}:{_PASSWORD}@127.0.0.1:{port}/{_USER}?charset=utf8mb4"
 
 
 if __name__ == "__main__":

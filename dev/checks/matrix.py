@@ -132,11 +132,13 @@ def _run(cell: Cell) -> str:
         return f"failed: {last}"
     if not cell.has_databases:
         return f"{passed[1]} passed"
+    packages.install("mariadb-server", "libmariadb-dev", "pkg-config")
     subprocess.run([*install, *databases.DRIVERS], cwd=ROOT, check=True)
     try:
         found = databases.check(folder / "bin")
     except RuntimeError as error:
-        return f"failed: {error}"
+        print(error)
+        return f"failed: {str(error).splitlines()[0]}"
     return f"{passed[1]} passed; queries in {', '.join(found)}"
 
 
@@ -147,6 +149,9 @@ def _find_python(version: str) -> str | Path | None:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode == 0:
         return found.stdout.strip()
+    # uv does not look there.
+    for python in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python")):
+        return python
     return _bootstrap() if version == _NEXT_PYTHON and os.geteuid() == 0 else None
 
 

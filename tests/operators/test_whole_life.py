@@ -29,8 +29,8 @@ SECRET = "not-a-real-database-password"
 SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
 DR = {"db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
 REPLICATING = {"status": "INCRE_TRANSFER_STARTED"}
-#: Airflow 3.0 to 3.2 treat a connection whose extra is not an object as missing.
-IGNORES_BROKEN_CONNECTIONS = (3, 0) <= Version(airflow_version).release[:2] < (3, 3)
+#: Airflow 3.0 and 3.1 treat a connection whose extra is not an object as missing.
+IGNORES_BROKEN_CONNECTIONS = (3, 0) <= Version(airflow_version).release[:2] < (3, 2)
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 
 

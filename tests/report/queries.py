@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import uuid
 from typing import Any
 
@@ -18,7 +19,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.utils.session import create_session
-from sqlalchemy import JSON, Boolean, DateTime, Integer, Uuid, insert, select, text
+from sqlalchemy import JSON, Boolean, DateTime, Integer, insert, select, text
 
 from airflow_provider_drs.operators.results import REPORT_KEY, SUBMISSIONS_KEY
 from airflow_provider_drs.protocol.prechecks.messages import PrecheckResult
@@ -33,6 +34,7 @@ NOON = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
 TEXT = 'naïve "Zürich" \\ 数据库 🚚 %s :name'
 REPORT = [report_job("a", PrecheckResult("a", "a", 100, True, 100), AlarmPolicy(), TEXT).to_dict()]
 SUBMISSIONS = [{"job_id": "a", "status": "submitted"}, {"job_id": "b", "status": "rejected"}]
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "sqlite": "SQLite"}
 _NO_CHECKS = {
     "postgresql": "set session_replication_role = replica",
     "mysql": "set foreign_key_checks = 0",
@@ -51,13 +53,16 @@ def _add(session: Any, model: Any, **values: Any) -> None:
 
 
 def _invent(kind: Any) -> Any:
-    kinds = {Uuid: uuid.uuid4(), Integer: 0, Boolean: False, JSON: {}, DateTime: NOON}
+    kinds = {Integer: 0, Boolean: False, JSON: {}, DateTime: NOON}
     kind = getattr(kind, "impl", kind)
-    return next((value for each, value in kinds.items() if isinstance(kind, each)), "x")
+    # SQLAlchemy 1.4, of Airflow 2.11, has no such type.
+    other = uuid.uuid4() if "uuid" in type(kind).__name__.lower() else "x"
+    return next((value for each, value in kinds.items() if isinstance(kind, each)), other)
 
 
 def _add_run(session: Any, number: int, state: str) -> Address:
-    address = Address("nightly", f"run {number} {TEXT}", "wait_until_passed")
+    # Airflow stores IDs without characters outside of the basic plane in MySQL.
+    address = Address("nightly", f"run {number} {TEXT.replace('🚚', '')}", "wait_until_passed")
     at = NOON + datetime.timedelta(days=number)
     place = address._asdict()
     _add(session, TaskInstance, **place, state=state, operator="DrsPrecheckSensor", start_date=at)
@@ -111,7 +116,8 @@ def main() -> None:
         version = session.execute(
             text("select sqlite_version()" if dialect == "sqlite" else "select version()")
         )
-        print(f"{dialect} {str(version.scalar()).removeprefix('PostgreSQL ').split()[0]}")
+        number = re.findall(r"[\d.]+", str(version.scalar()))[0]
+        print(_NAMES[dialect], number)
 
 
 if __name__ == "__main__":
