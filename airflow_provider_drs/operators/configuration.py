@@ -117,6 +117,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
+        check_flag("cluster_mode", cluster_mode)
         self.cluster_mode = cluster_mode
         self.shard_conn_ids = shard_conn_ids
 
@@ -235,7 +236,7 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         check_choice("if_started", if_started, ("adopt", "fail", "edit"))
         self.if_started = if_started
         check_literal(objects or None, _read_objects)
-        check_flag("sync_database", sync_database)
+        check_flag("sync_database", sync_database, optional=True)
         self.objects = objects
         self.sync_database = sync_database
 
@@ -298,8 +299,8 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         self.if_started = if_started
         check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"), optional=True)
         check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",), optional=True)
-        check_flag("ddl_trans", ddl_trans)
-        check_flag("index_trans", index_trans)
+        check_flag("ddl_trans", ddl_trans, optional=True)
+        check_flag("index_trans", index_trans, optional=True)
         self.conflict_policy = conflict_policy
         self.filter_ddl_policy = filter_ddl_policy
         self.ddl_trans = ddl_trans

@@ -12,6 +12,7 @@ from airflow_provider_drs.operators.jobs import (
     Duration,
     JobIds,
     check_choice,
+    check_flag,
     check_start_time,
 )
 
@@ -88,6 +89,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         check_choice("data", data, ("lines", "contents"), optional=True)
         check_choice("conflict_policy", conflict_policy, ("keep", "cancel"))
         check_start_time(start_time)
+        check_flag("objects", objects)
         self.objects = objects
         self.data = data
         self.tables = tables

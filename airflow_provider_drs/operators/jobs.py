@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -29,6 +28,10 @@ Duration = float | datetime.timedelta
 #: Airflow's default for ``deferrable``.
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 ON_EMPTY = ("fail", "skip")
+#: Arguments that Airflow does not render.
+_NOT_TEMPLATED = frozenset({"if_started", "on_difference", "on_empty", "recheck"})
+#: Ten years. Airflow and its database cannot store any length of time.
+_LONGEST_S = 10 * 365 * 24 * 60 * 60.0
 #: Airflow reads these files when it renders a task.
 _FILES = (".json", ".yaml", ".yml")
 
@@ -41,9 +44,11 @@ def read_duration(argument: str, value: Duration, *, allow_zero: bool = False) -
     """
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not (0 <= seconds < math.inf) or (seconds == 0 and not allow_zero):
+    if not is_number or not (0 <= seconds <= _LONGEST_S) or (seconds == 0 and not allow_zero):
         minimum = "0 or more" if allow_zero else "more than 0"
-        raise ValueError(f"{argument} is {value!r}: expected {minimum} seconds, or a timedelta.")
+        raise ValueError(
+            f"{argument} is {str(value)[:40]}: expected {minimum} seconds, at most ten years, or a timedelta."
+        )
     return seconds
 
 
@@ -78,17 +83,18 @@ def check_choice(argument: str, value: object, choices: Sequence[str], *, option
     """
     from airflow_provider_drs.protocol.core.errors import check_choice
 
-    if _is_literal(value) and not (optional and value is None):
+    if (_is_literal(value) or argument in _NOT_TEMPLATED) and not (optional and value is None):
         check_choice(argument, value, choices)
 
 
-def check_flag(argument: str, value: object) -> None:
+def check_flag(argument: str, value: object, *, optional: bool = False) -> None:
     """
-    Check an argument that is ``True``, ``False`` or ``None``.
+    Check an argument that is ``True`` or ``False``. Any text would count as true.
 
+    :param optional: accept ``None``.
     :raises ValueError: it is something else.
     """
-    if value is not None and not isinstance(value, bool):
+    if not isinstance(value, bool) and not (optional and value is None):
         raise ValueError(f"{argument} is {value!r}: expected True or False.")
 
 
@@ -229,7 +235,9 @@ class DrsWaitingOperator(ResumableJobMixin, DrsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
+        check_flag("wait_for_completion", wait_for_completion)
         self.wait_for_completion = wait_for_completion
+        check_flag("deferrable", deferrable)
         self.deferrable = deferrable
         self.poke_interval = read_duration("poke_interval", poke_interval)
         self.timeout = read_duration("timeout", timeout)
@@ -381,6 +389,7 @@ class DrsJobsOperator(DrsOperator):
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
+        check_flag("allow_partial", allow_partial)
         self.allow_partial = allow_partial
 
     def _perform(self, context: Context) -> list[str]:

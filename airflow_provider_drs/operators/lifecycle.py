@@ -84,6 +84,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         drs_conn_id: str = "drs_default",
         **kwargs: Any,
     ) -> None:
+        check_flag("wait_for_start", wait_for_start)
         super().__init__(
             wait_for_completion=wait_for_start,
             deferrable=deferrable,
@@ -100,14 +101,17 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
         check_alarms(alarms)
         self.start_time = start_time
         self.wait_for_start = wait_for_start
+        check_flag("require_passed_precheck", require_passed_precheck)
         self.require_passed_precheck = require_passed_precheck
         self.alarms = alarms
+        check_flag("allow_partial", allow_partial)
         self.allow_partial = allow_partial
         if stop_on_kill and wait_for_start and self.deferrable and not _can_detect_kills():
             raise ValueError(
                 "stop_on_kill=True is not supported in deferred tasks of Airflow 3.0 to 3.2, whose triggers "
                 "cannot determine whether a task was killed. Set deferrable=False or stop_on_kill=False."
             )
+        check_flag("stop_on_kill", stop_on_kill)
         self.stop_on_kill = stop_on_kill
         self._newly_started: list[str] = []
 
@@ -320,7 +324,7 @@ class DrsRetryJobsOperator(DrsWaitingJobsOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
-        check_flag("is_sync_re_edit", is_sync_re_edit)
+        check_flag("is_sync_re_edit", is_sync_re_edit, optional=True)
         self.is_sync_re_edit = is_sync_re_edit
 
     def _create_watch(self, job_ids: Sequence[str]) -> Watch:

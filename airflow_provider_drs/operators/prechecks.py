@@ -14,6 +14,7 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_flag,
     check_ids,
     read_duration,
 )
@@ -102,8 +103,10 @@ class DrsBatchPrecheckOperator(DrsWaitingOperator, LineageMixin):
         check_choice("precheck_mode", precheck_mode, ("forStartJob", "forRetryJob"))
         check_alarms(alarms)
         self.precheck_mode = precheck_mode
+        check_flag("allow_partial", allow_partial)
         self.allow_partial = allow_partial
         self.alarms = alarms
+        check_flag("check_preconditions", check_preconditions)
         self.check_preconditions = check_preconditions
         self.settle_time = read_duration("settle_time", settle_time, allow_zero=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +19,7 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_flag,
     check_ids,
     check_literal,
     check_statuses,
@@ -73,15 +73,17 @@ class _DrsSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         for name in ("poke_interval", "timeout"):
-            # Airflow's own error for infinity does not name the argument. It accepts 0.
-            if isinstance(kwargs.get(name), float) and not math.isfinite(kwargs[name]):
-                raise ValueError(f"{name} is {kwargs[name]!r}: expected seconds, or a timedelta.")
+            # Airflow accepts 0, and its own error for infinity does not name the argument.
+            if name in kwargs:
+                read_duration(name, kwargs[name], allow_zero=name == "timeout")
         super().__init__(**kwargs)
         if on_failure not in ("fail", "skip"):
             raise ValueError(f"on_failure is {on_failure!r}: expected 'fail' or 'skip'.")
         self.drs_conn_id = drs_conn_id
+        check_flag("allow_partial", allow_partial)
         self.allow_partial = allow_partial
         self.on_failure = on_failure
+        check_flag("deferrable", deferrable)
         self.deferrable = deferrable
         self._hook: DrsHook | None = None
         self._watch: Watch | None = None
@@ -319,6 +321,7 @@ class DrsPrecheckSensor(_DrsSensor, LineageMixin):
         self.on_empty = on_empty
         check_alarms(alarms)
         self.alarms = alarms
+        check_flag("fail_fast", fail_fast)
         self.fail_fast = fail_fast
 
     def _create_watch(self) -> Watch:
@@ -396,6 +399,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         check_literal([target_statuses, failed_statuses or ()], _check_disjoint)
         self.target_statuses = target_statuses
         self.failed_statuses = failed_statuses
+        check_flag("fail_fast", fail_fast)
         self.fail_fast = fail_fast
 
     def _create_watch(self) -> Watch:

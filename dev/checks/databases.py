@@ -18,7 +18,7 @@ from dev.stacks.processes import Processes
 
 ROOT = environments.ROOT
 #: The drivers. Debian has MariaDB as its MySQL.
-DRIVERS = ("psycopg2-binary", "mysqlclient")
+DRIVERS = ("psycopg2-binary", "mysqlclient", "asyncpg", "aiomysql")
 _USER, _PASSWORD = "airflow", "airflow-not-secret"
 
 

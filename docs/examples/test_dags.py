@@ -1,4 +1,8 @@
-"""Test your DAGs against the emulator: run pytest next to ``dags``, after ``airflow db migrate``."""
+"""
+Test your DAGs against the emulator: run ``airflow db migrate`` once, then pytest next to ``dags``.
+
+Airflow 3 runs only DAGs of its DAGs folder: set ``AIRFLOW__CORE__DAGS_FOLDER=$PWD/dags``.
+"""
 
 import runpy
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from drs_emulator.api.schemas import Operation
 from drs_emulator.faults import Fault
@@ -85,8 +86,10 @@ def send(entry: dict[str, Any], answer: Answer) -> web.Response:
     """Return the HTTP response and record its status in the entry."""
     entry["status"] = answer.status
     text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-    headers = {"X-Request-Id": f"emulated-{entry['sequence']:06}", **answer.headers}
-    return web.Response(status=answer.status, text=text, content_type="application/json", headers=headers)
+    kind = {"Content-Type": "application/json; charset=utf-8"}
+    headers = CIMultiDict(kind | {"X-Request-Id": f"emulated-{entry['sequence']:06}"})
+    headers.update(answer.headers)
+    return web.Response(status=answer.status, body=text.encode(), headers=headers)
 
 
 def _auth_kind(headers: Mapping[str, str]) -> str:

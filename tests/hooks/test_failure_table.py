@@ -298,3 +298,27 @@ def test_account_error_stops_further_batches(emulator: Emulator, hook: Any, conn
     assert kinds == ["JobOutcome"] * 4 + ["DrsPermissionError"] * 6
     assert "was not sent" in str(answers[job_ids[-1]])
     assert _calls(emulator, START) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 451])
+def test_refusal_of_a_gateway_is_not_attributed_to_drs(emulator: Emulator, hook: Any, status: int) -> None:
+    emulator.inject("html", operation=READ, status=status, content_type="text/html", times=None)
+
+    answer = hook.get_job_statuses(emulator.job_ids[:1])[emulator.job_ids[0]]
+
+    assert type(answer) is DrsRequestError
+    assert not answer.is_transient
+    assert "the body is not JSON (32 bytes of text/html" in str(answer)
+    assert f"(HTTP {status}). Check that the connection's host is the DRS endpoint, not a proxy" in str(
+        answer
+    )
+    assert "rejected" not in str(answer)
+    assert len(emulator.journal(READ)) == 1
+
+
+def test_header_of_an_injected_status_replaces_the_default(emulator: Emulator, hook: Any) -> None:
+    emulator.inject("status", operation=READ, status=403, headers={"content-type": "text/plain"}, body="no")
+
+    answer = hook.get_job_statuses(emulator.job_ids[:1])[emulator.job_ids[0]]
+
+    assert "text/plain" in str(answer)

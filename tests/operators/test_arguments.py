@@ -21,6 +21,7 @@ from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.watches import DelayWatch
 from airflow_provider_drs.sensors import drs as sensors
 
 pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
@@ -112,9 +113,25 @@ def test_durations_are_seconds_or_timedelta(emulator: Emulator) -> None:
     assert (sensor.poke_interval, sensor.timeout) == (60, 300)
 
 
-@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "5", True, None, datetime.timedelta()])
+@pytest.mark.parametrize(
+    "value",
+    [
+        0,
+        -1,
+        float("nan"),
+        float("inf"),
+        10**40,
+        datetime.timedelta.max,
+        "5",
+        True,
+        None,
+        datetime.timedelta(),
+    ],
+)
 def test_invalid_duration_is_rejected(value: Any) -> None:
-    with pytest.raises(ValueError, match="timeout is .*: expected more than 0 seconds, or a timedelta"):
+    with pytest.raises(
+        ValueError, match="timeout is .*: expected more than 0 seconds, at most ten years, or a timedelta"
+    ):
         read_duration("timeout", value)
 
 
@@ -219,3 +236,22 @@ def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: d
 )
 def test_templates_are_checked_when_the_task_runs(name: str, arguments: dict[str, Any]) -> None:
     assert _make(name, job_ids="a", **arguments).task_id == "task"
+
+
+@pytest.mark.parametrize("name", ["if_started", "recheck", "on_empty"])
+def test_template_in_a_field_that_is_not_rendered_is_rejected(name: str) -> None:
+    with pytest.raises(DrsConfigError, match=f"{name} '.*' is invalid"):
+        operators.DrsBatchPrecheckOperator(task_id="task", job_ids="a", **{name: "{{ params.choice }}"})
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_sensor_without_interval_is_rejected(deferrable: bool) -> None:
+    """It would send as many requests as the service can answer."""
+    with pytest.raises(ValueError, match="poke_interval is 0: expected more than 0 seconds"):
+        sensors.DrsPrecheckSensor(task_id="task", job_ids="a", poke_interval=0, deferrable=deferrable)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_lag_that_a_template_has_rendered_is_a_number(value: float) -> None:
+    with pytest.raises(DrsConfigError, match="max_delay_s must be 0 or more"):
+        DelayWatch(["a"], value)

@@ -13,6 +13,18 @@ from airflow_provider_drs.sensors import drs as sensors
 
 CLASSES = [getattr(module, name) for module in (operators, sensors) for name in module.__all__]
 
+#: Values of required arguments that are not job IDs.
+EXAMPLES: dict[str, Any] = {
+    "comparisons": "{{ params.comparisons }}",
+    "jobs": [],
+    "objects": {"shop": []},
+    "rules": [],
+    "values": {"a": "b"},
+    "target_statuses": "INCRE_TRANSFER_STARTED",
+    "mode": "target",
+    "max_delay_s": 5,
+}
+
 
 def _parameters(function: Any) -> set[str]:
     parameters = inspect.signature(inspect.unwrap(function)).parameters.values()
@@ -37,3 +49,26 @@ def test_docstring_has_every_argument(cls: type) -> None:
     documented = re.findall(r":param (\w+):", cls.__doc__ or "")
 
     assert sorted(documented) == sorted(_parameters(cls.__init__) - {"args"})
+
+
+def _flags(cls: Any) -> list[str]:
+    parameters = inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
+    return [p.name for p in parameters if str(p.annotation) in ("bool", "bool | None")]
+
+
+@pytest.mark.parametrize(
+    ("cls", "flag"),
+    [pytest.param(cls, flag, id=f"{cls.__name__} {flag}") for cls in CLASSES for flag in _flags(cls)],
+)
+def test_text_is_no_flag(cls: Any, flag: str) -> None:
+    """Any text would count as true: a job would be started that must not be."""
+    required = {
+        p.name: EXAMPLES.get(p.name, "0123-4567-89ab-cdef-0123jb1")
+        for p in inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
+        if p.default is p.empty and p.kind is p.KEYWORD_ONLY
+    }
+    cls(task_id="fine", **required)
+
+    for value in ("False", "{{ params.flag }}", "", 0):
+        with pytest.raises(ValueError, match=f"{flag} is {re.escape(repr(value))}: expected True or False"):
+            cls(task_id="wrong", **required, **{flag: value})

@@ -146,10 +146,10 @@ def read_outcome(
     # Check the status first: a gateway's HTML page may be labeled as JSON.
     if outcome.is_success:
         return _read_success(request, outcome)
-    document = _try_json(outcome)
+    document, problem = _try_json(outcome)
     if outcome.status == 400 and document.get("results"):
         return document
-    return _read_refusal(request, outcome, document, wall_s)
+    return _read_refusal(request, outcome, document, wall_s, problem)
 
 
 def unknown_shape(request: Request, response: Response, problem: str) -> Failure:
@@ -192,6 +192,8 @@ _FOREIGN = {
     "portal.",
     Service.METADATA: "Check that extra.metadata_endpoint is the metadata service of a cloud server.",
 }
+#: Statuses whose meaning does not depend on who sends them.
+_NEUTRAL_STATUSES = frozenset({401, 408, 425, 429})
 _ENDPOINT_FIELD = {Service.DRS: "host", Service.IAM: "iam_endpoint", Service.METADATA: "metadata_endpoint"}
 
 
@@ -221,22 +223,31 @@ def _read_failure(request: Request, failure: TransportFailure) -> Failure:
 
 
 def _read_refusal(
-    request: Request, response: Response, document: Mapping[str, Any], wall_s: float
+    request: Request, response: Response, document: Mapping[str, Any], wall_s: float, problem: str = ""
 ) -> Failure:
+    """
+    Return the failure of a response with an error.
+
+    :param problem: why the body is not that of the service, if it is not.
+    """
     code, message = _read_error(document)
     if 300 <= response.status < 400:
         return Failure(_redirect_error(request, response), Recovery.NOTHING)
     if response.status == _PROXY_WANTS_LOGIN:
         return _read_failure(request, TransportFailure(FailureKind.PROXY_REFUSED, "HTTP 407"))
+    # A gateway refuses for reasons of its own, such as a wrong host.
+    is_foreign = bool(problem) and response.status < 500 and response.status not in _NEUTRAL_STATUSES
+    is_request = is_foreign or response.status == _NOT_IMPLEMENTED
     error = make_error(
-        f"{request.service.value} rejected {request.subject}",
+        f"{request.subject}: {problem}" if problem else f"{request.service.value} rejected {request.subject}",
         operation=request.operation,
         http_status=response.status,
         error_code=code,
         error_msg=message,
         request_id=response.request_id,
         job_ids=request.job_ids,
-        error_class=DrsRequestError if response.status == _NOT_IMPLEMENTED else None,
+        error_class=DrsRequestError if is_request else None,
+        remedy=_FOREIGN.get(request.service, DrsResponseError.remedy) if is_foreign else None,
     )
     if request.service is Service.DRS and _is_token_refused(response.status, code):
         return Failure(error, Recovery.TOKEN)
@@ -271,11 +282,14 @@ def _text(value: object) -> str | None:
     return redact_text(str(value)) if value else None
 
 
-def _try_json(response: Response) -> dict[str, Any]:
+def _try_json(response: Response) -> tuple[dict[str, Any], str]:
+    """Return the document of an error, and why its body cannot be one: then a gateway may have sent it."""
+    if not response.body:
+        return {}, ""
     try:
-        return read_json(response)
-    except DrsResponseError:
-        return {}
+        return read_json(response), ""
+    except DrsResponseError as error:
+        return {}, str(error)
 
 
 def _redirect_error(request: Request, response: Response) -> DrsError:

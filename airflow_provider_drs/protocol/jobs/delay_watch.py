@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ class DelayWatch(Watch):
     kind = "delay"
 
     def __init__(self, job_ids: Sequence[str], max_delay_s: float, consecutive: int = 3) -> None:
-        if max_delay_s < 0 or consecutive < 1:
+        if not 0 <= max_delay_s < math.inf or consecutive < 1:
             raise DrsConfigError(
                 f"max_delay_s must be 0 or more, and consecutive 1 or more, not {max_delay_s!r} and "
                 f"{consecutive!r}."
