@@ -30,8 +30,8 @@ DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 ON_EMPTY = ("fail", "skip")
 #: Arguments that Airflow does not render.
 _NOT_TEMPLATED = frozenset({"if_started", "on_difference", "on_empty", "recheck"})
-#: Ten years. Airflow and its database cannot store any length of time.
-_LONGEST_S = 10 * 365 * 24 * 60 * 60.0
+#: A hundred years. Airflow and its database cannot store any length of time.
+_LONGEST_S = 100 * 365 * 24 * 60 * 60.0
 #: Airflow reads these files when it renders a task.
 _FILES = (".json", ".yaml", ".yml")
 
@@ -47,7 +47,8 @@ def read_duration(argument: str, value: Duration, *, allow_zero: bool = False) -
     if not is_number or not (0 <= seconds <= _LONGEST_S) or (seconds == 0 and not allow_zero):
         minimum = "0 or more" if allow_zero else "more than 0"
         raise ValueError(
-            f"{argument} is {str(value)[:40]}: expected {minimum} seconds, at most ten years, or a timedelta."
+            f"{argument} is {str(value)[:40]}: expected {minimum} seconds, at most a hundred years, or a "
+            "timedelta."
         )
     return seconds
 

@@ -130,7 +130,8 @@ def test_durations_are_seconds_or_timedelta(emulator: Emulator) -> None:
 )
 def test_invalid_duration_is_rejected(value: Any) -> None:
     with pytest.raises(
-        ValueError, match="timeout is .*: expected more than 0 seconds, at most ten years, or a timedelta"
+        ValueError,
+        match="timeout is .*: expected more than 0 seconds, at most a hundred years, or a timedelta",
     ):
         read_duration("timeout", value)
 
