@@ -30,7 +30,7 @@ from drs_emulator import EmulatorClient
 
 from airflow_provider_drs.hooks.drs import DrsHook
 from dev import environments
-from dev.cluster.services import Services, run_services
+from dev.cluster.services import run_services
 from dev.cluster.stack import SCHEDULER, TRIGGERERS, ClusterStack
 from dev.stacks.processes import Processes, find
 
@@ -108,7 +108,7 @@ def run(soak: Soak) -> list[tuple[str, str, bool]]:
             stack.until(lambda: stack.count_deferred() == soak.jobs, "not all tasks are deferred")
             stack.kill(SCHEDULER)
             _begin_prechecks(drs, soak)
-            return list(_watch(stack, drs, services, soak))
+            return list(_watch(stack, drs, soak))
 
 
 def _start_emulator(processes: Processes, home: Path, soak: Soak) -> EmulatorClient:
@@ -139,9 +139,7 @@ def _begin_prechecks(drs: EmulatorClient, soak: Soak) -> None:
     drs.clear_journal()
 
 
-def _watch(
-    stack: SoakStack, drs: EmulatorClient, services: Services, soak: Soak
-) -> Iterator[tuple[str, str, bool]]:
+def _watch(stack: SoakStack, drs: EmulatorClient, soak: Soak) -> Iterator[tuple[str, str, bool]]:
     began_s, calls = time.monotonic(), Counter[str]()
     events = iter(
         [
