@@ -159,11 +159,13 @@ class AirflowStack:
 
         :raises TimeoutError: it does not finish in time.
         """
-        complaint = f"{dag_id} {run_id} has not finished"
-        try:
-            self.until(lambda: self.state(dag_id, run_id) in _FINISHED, complaint, timeout_s)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error} {self._describe(dag_id, run_id)}") from None
+        self.until_in_run(
+            dag_id,
+            run_id,
+            lambda: self.state(dag_id, run_id) in _FINISHED,
+            f"{dag_id} {run_id} has not finished",
+            timeout_s,
+        )
         return str(self.state(dag_id, run_id))
 
     def wait_for_task(
@@ -178,20 +180,43 @@ class AirflowStack:
         :raises RuntimeError: the run has ended in another state.
         :raises TimeoutError: it does not reach one in time.
         """
-        complaint = f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}"
 
         def has_state() -> bool:
+            state = self.task_states(dag_id, run_id).get(task_id)
+            is_suspended = state in _SUSPENDED
+            return state in states and (
+                not is_suspended or self._has_processed_event(dag_id, run_id, task_id)
+            )
+
+        complaint = f"{dag_id} {run_id} {task_id} is not {' or '.join(states)}"
+        self.until_in_run(dag_id, run_id, has_state, complaint, timeout_s)
+
+    def until_in_run(
+        self,
+        dag_id: str,
+        run_id: str,
+        is_done: Callable[[], bool],
+        complaint: str,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        """
+        Return when *is_done* is true in a run; an error describes the run.
+
+        :raises RuntimeError: the run has ended before.
+        :raises TimeoutError: it is not true in time.
+        """
+
+        def is_done_before_end() -> bool:
             # The run's state is read first: a task that ends its run has its last state by then.
             is_over = self.state(dag_id, run_id) in _FINISHED
-            state = self.task_states(dag_id, run_id).get(task_id)
-            if state in states:
-                return state not in _SUSPENDED or self._has_processed_event(dag_id, run_id, task_id)
+            if is_done():
+                return True
             if is_over:
                 raise RuntimeError(f"{complaint}. {self._describe(dag_id, run_id)}")
             return False
 
         try:
-            self.until(has_state, complaint, timeout_s)
+            self.until(is_done_before_end, complaint, timeout_s)
         except TimeoutError as error:
             raise TimeoutError(f"{error} {self._describe(dag_id, run_id)}") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,12 +64,14 @@ class Run:
         """Return its final state."""
         return self.stack.airflow.wait(self.dag_id, self.run_id)
 
-    def wait_for_poll(self) -> None:
-        """Return when the pre-check results were polled again."""
-        polls = self.calls["BatchCheckResults"]
-        self.stack.airflow.until(
-            lambda: self.calls["BatchCheckResults"] > polls, f"{self.run_id}: the results were not polled"
-        )
+    def until(self, is_done: Callable[[], bool], complaint: str) -> None:
+        """Return when *is_done* is true, which must be before the run ends."""
+        self.stack.airflow.until_in_run(self.dag_id, self.run_id, is_done, complaint)
+
+    def wait_for_poll(self, operation: str = "BatchCheckResults") -> None:
+        """Return when its jobs were polled again."""
+        polls = self.calls[operation]
+        self.until(lambda: self.calls[operation] > polls, f"{self.run_id}: {operation} was not sent")
 
     def log(self, task_id: str = "*") -> str:
         return self.stack.airflow.log(self.dag_id, self.run_id, task_id)

@@ -42,10 +42,10 @@ def test_wait_survives_stopped_and_killed_triggerer(begun: dict[str, Run]) -> No
     run.wait_for_poll()
 
     for stop in (airflow.terminate, airflow.kill):
-        _wait_for_status(killed)
+        killed.wait_for_poll("BatchListJobStatus")
         stop("triggerer")
         airflow.start("triggerer")
-    _wait_for_status(killed)
+    killed.wait_for_poll("BatchListJobStatus")
     run.wait_for_poll()
     run.stack.drs.advance(3600)
 
@@ -94,18 +94,13 @@ def test_clearing_a_deferred_task_stops_its_jobs(begun: dict[str, Run]) -> None:
     run = begun["killed"]
     airflow = run.stack.airflow
     airflow.wait_for_task(run.dag_id, run.run_id, "start", ["deferred"])
-    _wait_for_status(run)
+    run.wait_for_poll("BatchListJobStatus")
 
     airflow.clear(run.dag_id, run.run_id, "start")
     airflow.until(lambda: run.calls["BatchDeleteJobs"] == 1, "the jobs were not stopped")
     # Its next attempt cannot start stopped jobs.
     assert run.wait() == "failed", run.log()
     assert run.starts == [1] * OURS
-
-
-def _wait_for_status(run: Run) -> None:
-    polls = run.calls["BatchListJobStatus"]
-    run.stack.airflow.until(lambda: run.calls["BatchListJobStatus"] > polls, "the jobs were not polled")
 
 
 def test_database_and_logs_have_no_secret(begun: dict[str, Run]) -> None:

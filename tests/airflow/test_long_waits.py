@@ -38,7 +38,7 @@ def _continue(run: Run) -> None:
         read = [entry for entry in drs.journal("BatchListJobStatus") if entry["status"] == 200]
         return all(any(job_id in entry["job_ids"] for entry in read) for job_id in run.job_ids)
 
-    run.stack.airflow.until(have_polled, "not all jobs were polled", 120)
+    run.until(have_polled, "not all jobs were polled")
 
 
 def test_wait_of_three_weeks_survives_everything(stack: Stack) -> None:

@@ -65,9 +65,8 @@ def test_killed_waits_resume(begun: dict[str, Run]) -> None:
 
 
 def _kill_when(run: Run, task_id: str, is_time: Callable[[], bool]) -> None:
-    airflow = run.stack.airflow
-    airflow.until(is_time, f"{task_id} did not get that far")
-    os.kill(airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
+    run.until(is_time, f"{task_id} did not get that far")
+    os.kill(run.stack.airflow.task_pid(run.dag_id, run.run_id, task_id), signal.SIGKILL)
 
 
 def test_scheduled_run_starts_each_job_once(begun: dict[str, Run]) -> None:

@@ -13,9 +13,9 @@ def test_closed_proxy_breaks_and_rejects_connections() -> None:
     with Emulator(clock="manual") as emulator, Proxy(emulator.url) as proxy, requests.Session() as session:
         session.trust_env = False
         for _ in range(3):
-            assert session.get(f"{proxy.url}/_emulator/health", timeout=5).status_code == 200
+            assert session.get(f"{proxy.url}/_emulator/health", timeout=60).status_code == 200
             proxy.close()
             with pytest.raises(requests.ConnectionError):
-                session.get(f"{proxy.url}/_emulator/health", timeout=5)
+                session.get(f"{proxy.url}/_emulator/health", timeout=60)
             proxy.open()
-        assert session.get(f"{proxy.url}/_emulator/health", timeout=5).status_code == 200
+        assert session.get(f"{proxy.url}/_emulator/health", timeout=60).status_code == 200

@@ -48,13 +48,13 @@ def test_children_with_own_process_group_are_ended() -> None:
 
     _reap(component.pid)
 
-    component.communicate(timeout=10)
+    component.communicate(timeout=60)
     assert not _is_alive(child)
 
 
 def test_orphans_are_ended() -> None:
     component, child = _start(after="os._exit(0)")
-    component.communicate(timeout=10)
+    component.communicate(timeout=60)
     assert _is_alive(child)
 
     _reap(component.pid)
@@ -70,7 +70,7 @@ def test_other_sessions_are_not_ended() -> None:
         assert _is_alive(child)
     finally:
         _reap(component.pid)
-        component.communicate(timeout=10)
+        component.communicate(timeout=60)
 
 
 def test_process_that_ends_before_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_process_that_ends_before_the_signal(monkeypatch: pytest.MonkeyPatch) ->
 
     assert processes.send_signal({component.pid}, signal.SIGKILL) == 2
 
-    component.communicate(timeout=10)
+    component.communicate(timeout=60)
     assert not _is_alive(child)
 
 

@@ -65,7 +65,7 @@ def _get_token(emulator: Emulator) -> str:
     }
     identity = {"methods": ["password"], "password": {"user": user}}
     body = {"auth": {"identity": identity, "scope": {"project": {"name": extra["region"]}}}}
-    return requests.post(f"{emulator.url}/v3/auth/tokens", json=body, timeout=10).headers["X-Subject-Token"]
+    return requests.post(f"{emulator.url}/v3/auth/tokens", json=body, timeout=60).headers["X-Subject-Token"]
 
 
 @pytest.fixture(params=["blocking", "future"])

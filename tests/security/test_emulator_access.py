@@ -64,10 +64,10 @@ def test_default_is_loopback_without_key(start_emulator: Start) -> None:
     with Emulator() as emulator:
         assert emulator.url.startswith("http://127.0.0.1:")
         for url in (_url(lines), emulator.url):
-            assert requests.get(f"{url}/_emulator/jobs", timeout=5).ok
+            assert requests.get(f"{url}/_emulator/jobs", timeout=60).ok
             # Another loopback address, on which nothing listens.
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", int(url.rpartition(":")[2])), timeout=5)
+                socket.create_connection(("127.0.0.2", int(url.rpartition(":")[2])), timeout=60)
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "", "2130706433"])
@@ -84,9 +84,9 @@ def test_allow_remote_generates_a_key(start_emulator: Start) -> None:
 
     assert _header(first) != _header(second)
     assert len(_header(first)[KEY_HEADER]) >= 32
-    assert requests.get(f"{url}/_emulator/jobs", timeout=5).status_code == 403
-    assert requests.get(f"{url}/_emulator/jobs", headers=_header(second), timeout=5).status_code == 403
-    assert requests.get(f"{url}/_emulator/jobs", headers=_header(first), timeout=5).ok
+    assert requests.get(f"{url}/_emulator/jobs", timeout=60).status_code == 403
+    assert requests.get(f"{url}/_emulator/jobs", headers=_header(second), timeout=60).status_code == 403
+    assert requests.get(f"{url}/_emulator/jobs", headers=_header(first), timeout=60).ok
 
 
 def test_control_key_file(start_emulator: Start, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_every_action_requires_the_key(locked: Emulator, action: str, given: str
     headers = {} if given is None else {KEY_HEADER: given.encode()}
     url = f"{locked.url}/_emulator/{action}"
 
-    responses = [requests.request(method, url, headers=headers, timeout=5) for method in ("GET", "POST")]
+    responses = [requests.request(method, url, headers=headers, timeout=60) for method in ("GET", "POST")]
 
     assert [response.status_code for response in responses] == [403, 403]
     assert not any(KEY in response.text for response in responses)
@@ -133,9 +133,9 @@ def test_in_process_emulator_uses_its_key(locked: Emulator) -> None:
     locked.inject("too_frequent")
 
     assert len(locked.faults) == 1
-    answer = requests.post(f"{locked.url}/v3/auth/tokens", json={}, timeout=5)
+    answer = requests.post(f"{locked.url}/v3/auth/tokens", json={}, timeout=60)
     assert answer.status_code == 400
-    assert requests.get(f"{locked.url}/v3/projects", timeout=5).status_code == 401
+    assert requests.get(f"{locked.url}/v3/projects", timeout=60).status_code == 401
 
 
 @asynccontextmanager
@@ -157,7 +157,7 @@ def test_server_generates_its_key() -> None:
 
 
 def test_journal_has_no_key(locked: Emulator) -> None:
-    requests.post(f"{locked.url}/v3/auth/tokens", headers={KEY_HEADER: KEY}, json={}, timeout=5)
+    requests.post(f"{locked.url}/v3/auth/tokens", headers={KEY_HEADER: KEY}, json={}, timeout=60)
 
     assert locked.journal()
     assert KEY not in json.dumps(locked.journal())
