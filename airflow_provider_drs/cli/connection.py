@@ -5,6 +5,7 @@ Find the connection: an Airflow connection, if possible without importing Airflo
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import sys
@@ -32,10 +33,19 @@ def find_settings(conn_id: str | None, environment: Mapping[str, str] = os.envir
     :raises DrsConfigError: the connection does not exist, or is invalid.
     """
     if conn_id is None and any(environment.get(name) for name in VARIABLES):
+        _report_unknown(environment)
         settings = _read_variables(environment)
     else:
         settings = _read_connection(conn_id or _DEFAULT_CONN_ID, environment)
     return replace(settings, retry_timeout_s=min(settings.retry_timeout_s, _MAX_WAIT_S))
+
+
+def _report_unknown(environment: Mapping[str, str]) -> None:
+    for name in sorted(environment):
+        if name.startswith("DRS_") and name not in VARIABLES:
+            near = difflib.get_close_matches(name, VARIABLES, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "The documentation of drs lists all variables."
+            print(f"drs: the variable {name} is unknown and ignored. {hint}", file=sys.stderr)
 
 
 def _read_variables(environment: Mapping[str, str]) -> Settings:

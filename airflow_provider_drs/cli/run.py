@@ -85,12 +85,20 @@ def _run(arguments: argparse.Namespace, screen: Screen) -> int:
     return result.code
 
 
+#: What the errors of tasks say, and what a command says instead.
+_REWORDED = {
+    "If it comes from an XCom, check the upstream task's return value.": "Separate IDs by spaces or commas.",
+    "the template has rendered a missing value. Check the XCom, the parameter or the variable that it "
+    "reads.": "expected a DRS job ID. Check the variable or command that it comes from.",
+    "run the task again": "run the command again",
+}
+
+
 def _say_command(text: str) -> str:
     """Return the text of an error for a terminal instead of a task."""
-    return text.replace(
-        "If it comes from an XCom, check the upstream task's return value.",
-        "Separate job IDs by spaces or commas.",
-    ).replace("run the task again", "run the command again")
+    for said, reworded in _REWORDED.items():
+        text = text.replace(said, reworded)
+    return text
 
 
 class _Session:
@@ -264,7 +272,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], Result]] = {
 def _read_jobs(arguments: argparse.Namespace) -> tuple[str, ...]:
     given: list[str] = []
     for argument in arguments.job_ids:
-        given += sys.stdin.read().split() if argument == "-" else [argument]
+        text = sys.stdin.read() if argument == "-" else argument
+        is_list = argument != "-" or text.lstrip().startswith("[")
+        given += [text] if is_list else text.split()
     return check_job_ids(given)
 
 

@@ -55,24 +55,28 @@ def poll(hook: DrsHook, watch: Watch, log: Log, *, reads_names: bool = False) ->
             raise
         log.warning("Polling DRS failed (transient, will retry): %s", error)
         return False
-    if reads_names:
-        lines = _add_names(hook, watch, lines)
+    if reads_names and read_names(hook, watch):
+        # The lines of the first poll begin with the ID.
+        parts = [line.partition(" ") for line in lines]
+        lines = [f"{label_job(job_id, watch.names.get(job_id))} {text}" for job_id, _, text in parts]
     for line in lines:
         log.info("%s", line)
     return watch.is_done
 
 
-def _add_names(hook: DrsHook, watch: Watch, lines: list[str]) -> list[str]:
-    """Read the names of the jobs that have not succeeded, and add them to the lines of the first poll."""
+def read_names(hook: DrsHook, watch: Watch) -> bool:
+    """
+    Read the names of the jobs that have not succeeded, for log and errors.
+
+    :return: whether there were jobs without a name.
+    """
     unnamed = [job_id for job_id in (*watch.pending, *watch.failures) if job_id not in watch.names]
-    if not unnamed:
-        return lines
     # The poll reports errors.
     with contextlib.suppress(DrsError):
-        hook.get_job_details(unnamed)
+        if unnamed:
+            hook.get_job_details(unnamed)
     watch.names |= hook.job_names
-    parts = [line.partition(" ") for line in lines]
-    return [f"{label_job(job_id, watch.names.get(job_id))} {text}" for job_id, _, text in parts]
+    return bool(unnamed)
 
 
 def wait(

@@ -106,6 +106,9 @@ class _DrsSensor(BaseSensorOperator):
                 self._poll_or_defer(context)
             else:
                 self._poke_until_done(context)
+            if self._watch is not None and self.reschedule and self._final_error is None:
+                # Only the first poll has read them, in another process.
+                waiting.read_names(hook, self._watch)
         if self._watch is not None:
             waiting.record_wait(self._watch, self._began_s)
         return self._finish(context)
@@ -196,7 +199,8 @@ class _DrsSensor(BaseSensorOperator):
             else:
                 return
             # Outside of the handler: the base class's error, which names no jobs, would be logged as well.
-            if self._watch is not None:
+            if self._watch is not None and self._hook is not None:
+                waiting.read_names(self._hook, self._watch)
                 waiting.raise_timeout(self._watch, self._publisher(context), self._began_s)
 
     def _publisher(self, context: Context) -> Publish:

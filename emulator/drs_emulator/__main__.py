@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import datetime
+import re
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drs_emulator.http.loopback import is_loopback
+from drs_emulator.world.clock import LONGEST_SPAN_S
 
 if TYPE_CHECKING:
     from drs_emulator.http.server import Server
@@ -60,10 +63,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     listen = parser.add_argument_group("network").add_argument
     listen("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    listen("--port", type=int, default=8080, help="port; 0 selects a free one (default: %(default)s)")
+    listen(
+        "--port",
+        type=_read_number(int, 0, 65_535),
+        default=8080,
+        help="port; 0 selects a free one (default: %(default)s)",
+    )
     listen("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
-    listen("--certfile", metavar="FILE", help="serve TLS with this certificate (PEM)")
-    listen("--keyfile", metavar="FILE", help="private key, if it is not in --certfile")
+    listen("--certfile", type=_read_file, metavar="FILE", help="serve TLS with this certificate (PEM)")
+    listen("--keyfile", type=_read_file, metavar="FILE", help="private key, if it is not in --certfile")
     listen(
         "--tls",
         type=Path,
@@ -72,7 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     listen(
         "--control-key-file",
-        type=Path,
+        dest="control_key",
+        type=_read_key,
         metavar="FILE",
         help="require the key in this file for the control API; with --allow-remote, a key is generated and "
         "printed if this is not set",
@@ -81,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     world = parser.add_argument_group("content").add_argument
     world(
         "--world",
-        type=Path,
+        type=_read_file,
         metavar="FILE",
         help="initial jobs, plans and faults, see below (default: ten ready jobs)",
     )
@@ -91,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="store the state in this file and continue from it after a restart or a crash",
     )
-    world("--iam-url", metavar="URL", help="also accept the tokens of this Keystone")
+    world("--iam-url", type=_read_url, metavar="URL", help="also accept the tokens of this Keystone")
 
     pace = parser.add_argument_group("time").add_argument
     pace(
@@ -100,10 +109,16 @@ def make_parser() -> argparse.ArgumentParser:
         default="real",
         help="manual: time advances only through /advance",
     )
-    pace("--speed", type=float, default=1.0, metavar="N", help="run the real clock N times as fast")
+    pace(
+        "--speed",
+        type=_read_number(float, 0, LONGEST_SPAN_S),
+        default=1.0,
+        metavar="N",
+        help="run the real clock N times as fast",
+    )
     pace(
         "--precheck-seconds",
-        type=float,
+        type=_read_number(float, 0, LONGEST_SPAN_S),
         metavar="S",
         help="duration of a pre-check (default: from the world file, or 10)",
     )
@@ -116,14 +131,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     pace(
         "--token-lifetime",
-        type=float,
+        type=_read_number(float, 1, LONGEST_SPAN_S),
         default=86_400.0,
         metavar="S",
         help="lifetime of a token in seconds (default: 24 h, as in production)",
     )
     pace(
         "--token-bytes",
-        type=int,
+        type=_read_number(int, 100, 60_000),
         default=2_000,
         metavar="N",
         help="size of a token; real ones can exceed 8 KB (default: %(default)s)",
@@ -142,13 +157,23 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(
             f"--host {options.host} is reachable from other machines. Add --allow-remote to allow this."
         )
+    if options.keyfile and not options.certfile:
+        parser.error("--keyfile requires --certfile")
+    if options.certfile and options.tls:
+        parser.error("--certfile and --tls cannot be combined")
     try:
         server = _make_server(options)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        parser.error(str(error))
+    except OSError as error:
+        # The other files have been read.
+        parser.error(f"--state: cannot write {error.filename}: {error.strerror}")
+    except (ValueError, KeyError, TypeError) as error:
+        # The server's arguments are named like the options.
+        parser.error(re.sub(r"\A(certfile|pace|state)\b", r"--\1", str(error)))
     try:
         asyncio.run(_serve(server, options))
     except OSError as error:
+        if options.tls and error.filename:
+            parser.error(f"--tls: cannot write to {error.filename}: {error.strerror}")
         print(f"drs-emulator cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -170,7 +195,7 @@ def _make_server(options: argparse.Namespace) -> Server:
         certfile=options.certfile,
         keyfile=options.keyfile,
         tls=options.tls,
-        control_key=_read_key(options.control_key_file),
+        control_key=options.control_key,
         on_request=_print_request if options.log_requests else None,
     )
 
@@ -185,7 +210,7 @@ async def _serve(server: Server, options: argparse.Namespace) -> None:
     print(f"Emulating DRS and IAM at {url}. Press Ctrl-C to stop.")
     if options.tls:
         print(f"Clients must trust {ca_file}; the connection below includes it.")
-    if server.control_key and not options.control_key_file:
+    if server.control_key and not options.control_key:
         print(f"Clients of the control API must send this header: {KEY_HEADER}: {server.control_key}")
     print(f"export AIRFLOW_CONN_DRS_DEFAULT={shlex.quote(connection)}", flush=True)
     done = asyncio.Event()
@@ -208,13 +233,42 @@ def _print_request(entry: Mapping[str, Any]) -> None:
     print(line, flush=True)
 
 
+def _read_number(kind: type[float], lowest: float, highest: float) -> Callable[[str], float]:
+    """Return the argparse type of a number within limits."""
+
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if lowest <= (number := kind(text)) <= highest:
+                return number
+        raise argparse.ArgumentTypeError(f"expected a number from {lowest:g} to {highest:g}, not {text!r}")
+
+    return read
+
+
+def _read_file(text: str) -> Path:
+    try:
+        with Path(text).open("rb"):
+            return Path(text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise argparse.ArgumentTypeError(f"cannot read {text!r}: {reason}") from None
+
+
+def _read_url(text: str) -> str:
+    if re.match(r"https?://[^/]", text):
+        return text
+    raise argparse.ArgumentTypeError(f"expected a URL, such as http://127.0.0.1:5000, not {text!r}")
+
+
 def _read_pace(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def _read_key(file: Path | None) -> str | None:
-    # A file, because other users of the machine can read command-line arguments.
-    return file.read_text().strip() if file else None
+def _read_key(text: str) -> str:
+    """Return the key in a file: other users of the machine can read command-line arguments."""
+    if key := _read_file(text).read_text(errors="replace").strip():
+        return key
+    raise argparse.ArgumentTypeError(f"{text!r} is empty")
 
 
 if __name__ == "__main__":

@@ -236,7 +236,11 @@ class EmulatorClient:
         self._call("set_iam", **details)
 
     def reset(self) -> None:
-        """Restore the initial jobs, plans and faults, an empty journal and no tokens."""
+        """
+        Restore the initial jobs, plans, faults, pace, clock and settings of IAM.
+
+        The journal is empty afterwards, and no token is valid.
+        """
         self._call("reset")
 
     def _call(self, action: str, **arguments: Any) -> Any:

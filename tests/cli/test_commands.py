@@ -184,8 +184,13 @@ def test_timeout_counts_from_start_time(drs: Drs, emulator: Emulator) -> None:
     assert (done.code, done.err) == (0, "")
 
 
-def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(emulator.job_ids[:3])))
+@pytest.mark.parametrize("form", ["lines", "json"])
+def test_jobs_from_standard_input(
+    drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    listed = list(emulator.job_ids[:3])
+    text = "\n".join(listed) if form == "lines" else json.dumps(listed, indent=2)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
 
     done = drs("status", "-", "--json")
 
@@ -198,6 +203,7 @@ def test_jobs_from_standard_input(drs: Drs, emulator: Emulator, monkeypatch: pyt
         ([], "COMMAND"),
         (["precheck"], "JOB"),
         (["status", "not a job"], "is 'not a job': expected a DRS job ID"),
+        (["status", "None"], "is 'None': expected a DRS job ID. Check the variable"),
         (["precheck", "x", "--mode", "forFun"], "--mode"),
         (["precheck", "x", "--interval", "0"], "expected a number of seconds greater than 0"),
         (["precheck", "x", "--alarms", "no-such-file"], "cannot read 'no-such-file'"),
@@ -329,7 +335,7 @@ def test_job_ids_are_separated_as_in_operators(drs: Drs, emulator: Emulator) -> 
     wrong = drs("status", "@file")
 
     assert [job["job_id"] for job in both.document["jobs"]] == list(emulator.job_ids[:2])
-    assert "Separate job IDs by spaces or commas." in wrong.err
+    assert "Separate IDs by spaces or commas." in wrong.err
     assert "XCom" not in wrong.err
 
 

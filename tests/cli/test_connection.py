@@ -32,6 +32,20 @@ def test_every_connection_field_is_a_variable() -> None:
     assert VARIABLES.keys() == fields | {"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"}
 
 
+def test_unknown_variables_are_reported(
+    drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**_variables(emulator), "DRS_VERFY": "false", "DRS_QUIET_ZONE": SECRET}.items():
+        monkeypatch.setenv(name, value)
+
+    done = drs("status", emulator.job_ids[0], "--json")
+
+    assert (done.code, done.document["exit_code"]) == (0, 0)
+    assert "variable DRS_VERFY is unknown and ignored. Did you mean DRS_VERIFY?" in done.err
+    assert "variable DRS_QUIET_ZONE is unknown" in done.err
+    assert SECRET not in done.err
+
+
 def test_variables_override_the_default_connection(
     drs: Drs, emulator: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,10 @@ def test_check_job_ids_names_invalid_id(bad: object) -> None:
     assert repr(bad) in str(caught.value)
 
 
-@pytest.mark.parametrize("given", ["a, b\n", ["a,b"], [["a"], "b"], iter(["a", "b"]), {"a": 1, "b": 2}])
+@pytest.mark.parametrize(
+    "given",
+    ["a, b\n", ["a,b"], [["a"], "b"], iter(["a", "b"]), {"a": 1, "b": 2}, ['["a", "b"]'], ["['a']", "b"]],
+)
 def test_check_job_ids_reads_other_forms(given: Any) -> None:
     assert check_job_ids(given) == ("a", "b")
 

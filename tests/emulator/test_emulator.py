@@ -263,7 +263,20 @@ def test_command_serves(tmp_path: Any) -> None:
     [
         (["--help"], "quick start"),
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104 - a test of remote access
-        (["--world", "no-such-file"], "no-such-file"),
+        (["--world", "no-such-file"], "--world: cannot read 'no-such-file': No such file"),
+        (["--port", "99999"], "--port: expected a number from 0 to 65535, not '99999'"),
+        (["--speed", "nan"], "--speed: expected a number"),
+        (["--precheck-seconds", "-1"], "--precheck-seconds: expected a number"),
+        (["--token-lifetime", "0"], "--token-lifetime: expected a number"),
+        (["--token-bytes", "1.5"], "--token-bytes: expected a number"),
+        (["--pace", "fast"], "--pace must be"),
+        (["--iam-url", "keystone"], "--iam-url: expected a URL"),
+        (["--certfile", __file__], "--certfile"),
+        (["--keyfile", __file__], "--keyfile requires --certfile"),
+        (["--certfile", __file__, "--tls", "."], "--certfile and --tls cannot be combined"),
+        (["--control-key-file", "/dev/null"], "--control-key-file: '/dev/null' is empty"),
+        (["--state", "/dev/full/state"], "--state: the folder /dev/full does not exist"),
+        (["--tls", __file__], "--tls: cannot write to"),
     ],
 )
 def test_command_help(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -261,7 +261,7 @@ def test_unwritable_state_file_is_rejected(tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["--state", str(tmp_path / "missing" / "state")])
 
-    assert "the folder of the state file does not exist" in capsys.readouterr().err
+    assert f"--state: the folder {tmp_path / 'missing'} does not exist" in capsys.readouterr().err
 
 
 def test_state_file_belongs_to_one_emulator(tmp_path: Path) -> None:

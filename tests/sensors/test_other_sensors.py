@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +12,12 @@ import pytest
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
+    BaseSensorOperator,
     TaskDeferred,
 )
 from drs_emulator import Emulator
 
+from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
@@ -158,6 +162,29 @@ def test_rescheduled_lag_counts_within_one_poke(
 
     assert _run(sensor, context) == [job_id]
     assert len(naps) == 2
+
+
+@pytest.mark.parametrize("end", ["failed", "timeout"])
+def test_last_poll_of_a_rescheduled_wait_names_the_jobs(
+    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    status = "FULL_TRANSFER_FAILED" if end == "failed" else "FULL_TRANSFER_STARTED"
+    job_id = emulator.seed_job(name="orders", status=status)
+    sensor = _make(
+        "DrsJobStatusSensor",
+        job_ids=job_id,
+        target_statuses=["FULL_TRANSFER_COMPLETE"],
+        mode="reschedule",
+        timeout=60,
+    )
+    first_poll = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=70)
+    # Another process has made the first poll. Airflow 3 asks the task instance, 2.11 its database.
+    context["ti"].get_first_reschedule_date = lambda _: first_poll
+    base = sys.modules[BaseSensorOperator.__module__]
+    monkeypatch.setattr(base, "_orig_start_date", lambda *_: first_poll, raising=False)
+
+    with pytest.raises((AirflowFailException, AirflowSensorTimeout), match=rf"orders \({job_id}\)"):
+        _run(sensor, context)
 
 
 @pytest.mark.parametrize("mode", MODES)

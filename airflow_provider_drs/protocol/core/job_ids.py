@@ -91,7 +91,7 @@ def read_job_ids(value: object) -> list[object]:
 def _flatten(values: Iterable[object]) -> Iterator[object]:
     for position, value in enumerate(values):
         if isinstance(value, str):
-            yield from _split_text(value) or [value]
+            yield from _read_text(value) or [value]
         elif isinstance(value, Iterable) and not isinstance(value, bytes | dict):
             for inner, job_id in enumerate(value):
                 is_text = isinstance(job_id, str)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import secrets
 import ssl
 import threading
@@ -117,9 +116,7 @@ class Server:
         self._lock: StateLock | None = None
         if self._state_file is not None:
             if not self._state_file.parent.is_dir():
-                raise FileNotFoundError(
-                    errno.ENOENT, "the folder of the state file does not exist", str(self._state_file.parent)
-                )
+                raise ValueError(f"state: the folder {self._state_file.parent} does not exist")
             # Fail early, before the server starts.
             write_state(read_state(self._state_file) or first, self._state_file)
 
@@ -274,5 +271,11 @@ class Emulator(EmulatorClient):
 def _make_tls(certfile: str, keyfile: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certfile, keyfile)
+    try:
+        context.load_cert_chain(certfile, keyfile)
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"certfile {certfile} cannot be used: expected a certificate and its private key in PEM format "
+            f"({error.reason or error})"
+        ) from None
     return context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 #: About 1,000 years in seconds; later dates cannot be formatted.
-_LONGEST_SPAN_S = 3.2e10
+LONGEST_SPAN_S = 3.2e10
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
     """
 
     def __init__(self, *, manual: bool = False, speed: float = 1.0) -> None:
-        self._speed = 0.0 if manual else _check(speed)
+        self._speed = 0.0 if manual else _check("speed", speed)
         self._offset_s = time.time()
         self._real_s = time.monotonic()
 
@@ -37,14 +37,14 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Advance time."""
-        self._offset_s += _check(seconds)
+        self._offset_s += _check("seconds", seconds)
 
     def set_speed(self, speed: float) -> None:
         """Run at *speed* times real time from now on; 0 stops the clock."""
-        self._offset_s, self._real_s, self._speed = self.now(), time.monotonic(), _check(speed)
+        self._offset_s, self._real_s, self._speed = self.now(), time.monotonic(), _check("speed", speed)
 
 
-def _check(value: float) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < _LONGEST_SPAN_S:
-        raise ValueError(f"expected a number of at least 0 and below {_LONGEST_SPAN_S:g}, not {value!r}")
+def _check(name: str, value: float) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < LONGEST_SPAN_S:
+        raise ValueError(f"{name} must be a number of at least 0 and below {LONGEST_SPAN_S:g}, not {value!r}")
     return value
