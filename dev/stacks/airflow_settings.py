@@ -27,7 +27,7 @@ _COMMON = {
     "CORE__PARALLELISM": 4,
     "CORE__FERNET_KEY": "Zm9yLXRlc3RzLW9ubHktLS0tLS0tLS0tLS0tLS0tLS0=",
     "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": 1,
-    "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.3,
+    "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 1,
     "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
     # Seconds until the triggers of a killed triggerer are reassigned.
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 5,
@@ -47,8 +47,8 @@ _AIRFLOW_3 = {
     # Maximum seconds until the end of a task's process is detected. A trigger that fires before that fails
     # the task, because the scheduler attributes the end to the resumed task.
     "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
-    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 60,
-    "DAG_PROCESSOR__REFRESH_INTERVAL": 60,
+    "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 600,
+    "DAG_PROCESSOR__REFRESH_INTERVAL": 600,
 }
 
 _AIRFLOW_2 = {

@@ -28,7 +28,7 @@ def headers(emulator: Emulator) -> Any:
 
 @schema.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=10,
     derandomize=True,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
