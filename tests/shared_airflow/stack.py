@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def run(line: str, home: Path) -> Iterator[SharedAirflow]:
     dags.mkdir()
     shutil.copy(ROOT / "dags" / f"{main_job.DAG_ID}.py", dags)
     shutil.copy(TESTS / "security" / "dags" / "swept.py", dags)
-    bin_folder = environments.make(line)
+    bin_folder = _find_bin(line)
     lineage, statsd = home / "lineage.jsonl", Statsd()
     lineage.touch()
     with Emulator(precheck_s=main_job.LONG_S) as drs, Emulator(precheck_s=1) as swept_drs:
@@ -78,6 +79,11 @@ def run(line: str, home: Path) -> Iterator[SharedAirflow]:
             with sweep.run(airflow, swept_drs) as swept:
                 yield SharedAirflow(airflow, drs, passwords, story, swept)
     statsd.close()
+
+
+def _find_bin(line: str) -> Path:
+    other = os.environ.get("TESTED_AIRFLOW_3")
+    return environments.VENVS / other / "bin" if other and line == "airflow-3" else environments.make(line)
 
 
 def _describe(lineage: Path, statsd: Statsd) -> dict[str, str]:
