@@ -23,7 +23,7 @@ def main() -> None:
         AirflowStack(BIN, Path(home), ROOT / "dags", {}) as airflow,
         run_browser() as browser,
     ):
-        page = browser.new_page(viewport={"width": 1200, "height": 1560})
+        page = browser.new_page(viewport={"width": 1200, "height": 2000})
         log_in(page, airflow.url)
         _take(page, airflow.url)
 
