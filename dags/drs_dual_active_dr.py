@@ -39,6 +39,5 @@ with DAG(
         dual_active=True,
         max_delay_s=20,
         poke_interval=5,
-        until="backward_caught_up",
     )
 # [END drs_dual_active_dr]

@@ -100,8 +100,8 @@ _ALARMS = Argument(
     {"default": "allow", "metavar": "allow|fail|FILE"},
 )
 _WAITING = (
-    Argument(("--interval",), "seconds between two polls; default: 10", {**_SECONDS, "default": 10.0}),
-    Argument(("--timeout",), "maximum seconds to wait; default: 3600", {**_SECONDS, "default": 3600.0}),
+    Argument(("--interval",), "with --wait: seconds between two polls; default: 10", _SECONDS),
+    Argument(("--timeout",), "with --wait: maximum seconds to wait; default: 3600", _SECONDS),
 )
 
 COMMANDS = (

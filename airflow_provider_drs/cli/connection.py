@@ -32,6 +32,8 @@ def find_settings(conn_id: str | None, environment: Mapping[str, str] = os.envir
         ``drs_default``.
     :raises DrsConfigError: the connection does not exist, or is invalid.
     """
+    if conn_id is not None and not conn_id.strip():
+        raise DrsConfigError("--conn-id is empty. Specify a connection, or omit the option.")
     if conn_id is None and any(environment.get(name) for name in VARIABLES):
         _report_unknown(environment)
         settings = _read_variables(environment)

@@ -24,6 +24,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsPermissionError,
     label_error,
     label_job,
+    quote,
 )
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.watch import has_no_result_yet
@@ -42,6 +43,8 @@ P = ParamSpec("P")
 
 PASSED, FAILED, WRONG_USE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 NOT_WRITTEN, CLOSED = 74, 141
+#: The defaults of a wait.
+_INTERVAL_S, _TIMEOUT_S = 10.0, 3600.0
 #: Errors that the user must fix.
 _WRONG_USE = (DrsConfigError, DrsAuthError, DrsPermissionError)
 
@@ -153,6 +156,7 @@ class _Session:
 
 
 def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
+    interval_s, timeout_s = _read_waiting(arguments)
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
     with _Session(arguments, screen) as session:
         answers = session.run(
@@ -173,7 +177,7 @@ def _precheck(arguments: argparse.Namespace, screen: Screen) -> Result:
         if accepted:
             watch = PrecheckWatch(accepted, alarms)
             watch.names |= session.names
-            session.wait(watch, interval_s=arguments.interval, timeout_s=arguments.timeout)
+            session.wait(watch, interval_s=interval_s, timeout_s=timeout_s)
             watch.set_time(time.time())
             reports |= {report.job_id: report for report in watch.reports}
         shown = _add_names([reports[job_id] for job_id in answers], session.names)
@@ -204,11 +208,13 @@ def _progress(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 
 def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
+    interval_s, timeout_s = _read_waiting(arguments)
     job_ids, alarms = _read_jobs(arguments), _read_alarms(arguments, screen)
     # Reject an invalid time immediately; a time that has passed is an error only if there is a job to start.
-    begins_s = (_read_instant(arguments.at, now_s=0.0) or 0) / 1000
+    requested_ms = _read_instant(arguments.at, now_s=0.0)
+    begins_s = (requested_ms or 0) / 1000
     with _Session(arguments, screen) as session:
-        answers = dict(session.run(admit_starts, job_ids, alarms.at(time.time())))
+        answers = dict(session.run(admit_starts, job_ids, alarms.at(time.time()), requested_ms))
         ready = [job_id for job_id in job_ids if job_id not in answers]
         if ready and not _pick_errors(answers):
             start_time_ms = _read_instant(arguments.at, now_s=time.time())
@@ -219,11 +225,12 @@ def _start(arguments: argparse.Namespace, screen: Screen) -> Result:
             watch = watch_action("start_jobs", started)
             watch.names |= session.names
             until_then_s = max(0.0, begins_s - time.time())
-            session.wait(watch, interval_s=arguments.interval, timeout_s=until_then_s + arguments.timeout)
+            session.wait(watch, interval_s=interval_s, timeout_s=until_then_s + timeout_s)
             if not watch.is_done:
+                pending = [label_job(job_id, watch.names.get(job_id)) for job_id in watch.pending]
                 raise TimedOut(
-                    f"Timed out: jobs not running yet: {', '.join(watch.pending)}. Increase --timeout, or "
-                    "run drs status."
+                    f"Timed out: jobs not running yet: {', '.join(pending)}. Increase --timeout, or run drs "
+                    "status."
                 )
             answers |= watch.failures
     result = _show_jobs(answers, _rows(answers), "START", session.names)
@@ -269,6 +276,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], Result]] = {
 }
 
 
+def _read_waiting(arguments: argparse.Namespace) -> tuple[float, float]:
+    """Return the seconds between two polls, and the maximum of seconds to wait."""
+    if not arguments.wait and (arguments.interval, arguments.timeout) != (None, None):
+        raise DrsConfigError("--interval and --timeout apply to a wait. Add --wait, or omit them.")
+    return arguments.interval or _INTERVAL_S, arguments.timeout or _TIMEOUT_S
+
+
 def _read_jobs(arguments: argparse.Namespace) -> tuple[str, ...]:
     given: list[str] = []
     for argument in arguments.job_ids:
@@ -298,7 +312,13 @@ def _read_instant(text: str | None, *, now_s: float) -> int | None:
     if text is None:
         return None
     try:
-        return read_start_time_ms(datetime.fromisoformat(text), now_s=now_s)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DrsConfigError(
+            f"--at: {quote(text)} is not a time. Use ISO 8601 with a time zone, such as 2027-01-31T20:00:00Z."
+        ) from None
+    try:
+        return read_start_time_ms(moment, now_s=now_s)
     except ValueError as error:
         raise DrsConfigError(f"--at: {error}") from None
 

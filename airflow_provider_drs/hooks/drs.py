@@ -74,16 +74,24 @@ class _DrsHookBase(BaseHook):
         return settings
 
     def _parse(self, connection: Any) -> Settings:
-        return read_settings(
-            self.drs_conn_id,
-            host=connection.host,
-            port=connection.port,
-            login=connection.login,
-            password=connection.password,
-            extra=read_extra(self.drs_conn_id, connection.extra),
-            overrides=self._overrides,
-            schema=connection.schema,
-        )
+        try:
+            return read_settings(
+                self.drs_conn_id,
+                host=connection.host,
+                port=connection.port,
+                login=connection.login,
+                password=connection.password,
+                extra=read_extra(self.drs_conn_id, connection.extra),
+                overrides=self._overrides,
+                schema=connection.schema,
+            )
+        except DrsConfigError as error:
+            conn_type = getattr(connection, "conn_type", None)
+            if conn_type in (None, "", DrsHook.conn_type):
+                raise
+            raise DrsConfigError(
+                f"{error} The type of the connection is {conn_type!r}, not {DrsHook.conn_type!r}."
+            ) from None
 
     def _warn_of_reread(self, error: Exception) -> None:
         # The caller reports the rejected credentials, which matter more.
@@ -119,7 +127,7 @@ def parse_start_time(start_time: object, *, allow_past: bool = False) -> int | N
     """
     import pendulum
 
-    if isinstance(start_time, str) and start_time.strip() and not start_time.strip().isdigit():
+    if isinstance(start_time, str) and start_time.strip() and not start_time.strip().isdecimal():
         # A string that is not a date and time is reported below.
         with contextlib.suppress(ValueError):
             # Without tz=None pendulum would read a string without a time zone as UTC, and jobs would start at

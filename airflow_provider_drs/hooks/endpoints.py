@@ -9,7 +9,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_drs.protocol.connection.settings import read_extra
-from airflow_provider_drs.protocol.core.errors import DrsConfigError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
+from airflow_provider_drs.protocol.core.job_ids import read_literal
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
 
 _LARGEST_CERTIFICATE = 1_000_000
@@ -91,6 +92,26 @@ def _read_file(name: str, path: Path) -> bytes:
     return content
 
 
+def check_conn_ids(argument: str, conn_ids: object) -> str | list[str]:
+    """
+    Return one connection ID, or the list of them; templating turns a list into text.
+
+    :param argument: the operator's argument, for error messages.
+    :raises DrsConfigError: it is something else, or a template has rendered nothing.
+    """
+    listed = conn_ids
+    if isinstance(conn_ids, str) and conn_ids.lstrip().startswith(("[", "(")):
+        listed = read_literal(conn_ids)
+    if isinstance(listed, str) and listed.strip():
+        return listed
+    if isinstance(listed, list | tuple) and listed and all(isinstance(n, str) and n for n in listed):
+        return list(listed)
+    raise DrsConfigError(
+        f"{argument} is {quote(conn_ids)}: expected the ID of an Airflow connection, or a list with one per "
+        "job. If it is a template, check what it has rendered."
+    )
+
+
 def read_endpoints(
     argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
 ) -> Endpoint | dict[str, Endpoint] | None:
@@ -102,8 +123,9 @@ def read_endpoints(
     :param keys: the IDs or names of the jobs.
     :raises DrsConfigError: the number of connections does not match, or a connection is invalid.
     """
-    if not conn_ids:
+    if conn_ids is None:
         return None
+    conn_ids = check_conn_ids(argument, conn_ids)
     if isinstance(conn_ids, str):
         return read_endpoint(conn_ids)
     if len(conn_ids) != len(keys):

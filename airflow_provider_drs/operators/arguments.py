@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.job_ids import (
+    MISSING,
     check_job_ids,
     find_duplicates,
     read_job_ids,
@@ -52,6 +53,52 @@ def read_ids(value: object, log: Log, *, on_empty: str = "fail") -> tuple[str, .
     return check_job_ids(listed)
 
 
+def check_rendered(task: Any) -> None:
+    """
+    Check the rendered arguments of a task.
+
+    :raises DrsConfigError: a template has rendered a missing value as text, such as ``None``.
+    """
+    for name in task.template_fields:
+        value = getattr(task, name)
+        if isinstance(value, str) and value.strip() in MISSING:
+            raise DrsConfigError(
+                f"{name} is {value.strip()!r}: the template has rendered a missing value. Check the XCom, "
+                "the parameter or the variable that it reads."
+            )
+
+
+def read_structure(value: object, argument: str) -> Any:
+    """
+    Return the list or mapping of a rendered argument: templating turns it into text. Other values are not
+    changed.
+
+    :raises DrsConfigError: the text starts like a list or mapping, but is none.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "(", "{")):
+        return value
+    parsed = read_literal(value)
+    if isinstance(parsed, list | tuple | dict):
+        return parsed
+    raise DrsConfigError(
+        f"{argument}: {quote(value)} is not a valid list or mapping in JSON or Python. Check its brackets "
+        "and quotes."
+    )
+
+
+def read_names(value: object, argument: str) -> tuple[str, ...]:
+    """
+    Return the names of a rendered argument: a list, or text with commas.
+
+    :raises DrsConfigError: the value is something else.
+    """
+    listed = read_structure(value, argument)
+    listed = listed.split(",") if isinstance(listed, str) else listed
+    if not isinstance(listed, list | tuple | set | frozenset) or not all(isinstance(n, str) for n in listed):
+        raise DrsConfigError(f"{argument} is {quote(value)}: expected a list of names.")
+    return tuple(name.strip() for name in listed if name.strip())
+
+
 def read_objects(value: object, argument: str) -> list[dict[str, Any]]:
     """
     Return the mappings of a rendered argument: one, a list, or the text of one.
@@ -62,10 +109,13 @@ def read_objects(value: object, argument: str) -> list[dict[str, Any]]:
     listed = [listed] if isinstance(listed, Mapping) else listed
     if isinstance(listed, str) or not isinstance(listed, Iterable):
         listed = ()
-    objects = [dict(item) for item in listed if isinstance(item, Mapping)]
+    objects = list(listed)
+    for position, item in enumerate(objects):
+        if not isinstance(item, Mapping):
+            raise DrsConfigError(f"{argument}[{position}] is {quote(item)}: expected a mapping.")
     if not objects:
         raise DrsConfigError(f"{argument}: expected a mapping or a list of mappings, not {quote(value)}.")
-    return objects
+    return [dict(item) for item in objects]
 
 
 def read_number(value: object, argument: str) -> float:

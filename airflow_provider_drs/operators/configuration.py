@@ -10,8 +10,10 @@ from airflow_provider_drs.operators.jobs import (
     DrsJobsOperator,
     JobIds,
     check_choice,
+    check_conn_ids,
     check_flag,
     check_literal,
+    check_text,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
 
@@ -47,6 +49,18 @@ def _read_changes(changes: object) -> None:
     read_changes(changes)
 
 
+def _read_ignored(ignore: object) -> None:
+    from airflow_provider_drs.operators.arguments import read_names
+
+    read_names(ignore, "ignore")
+
+
+def _read_values(values: object) -> None:
+    from airflow_provider_drs.protocol.parameters.messages import check_values
+
+    check_values(values)
+
+
 class _DrsDatabasesOperator(DrsJobsOperator):
     """Base class of operators that pass source and destination, with credentials, to DRS."""
 
@@ -56,6 +70,8 @@ class _DrsDatabasesOperator(DrsJobsOperator):
         self, *, source_conn_id: ConnIds = None, target_conn_id: ConnIds = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        check_conn_ids("source_conn_id", source_conn_id)
+        check_conn_ids("target_conn_id", target_conn_id)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
@@ -119,6 +135,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         self.if_started = if_started
         check_flag("cluster_mode", cluster_mode)
         self.cluster_mode = cluster_mode
+        check_conn_ids("shard_conn_ids", None if shard_conn_ids in ((), []) else shard_conn_ids)
         self.shard_conn_ids = shard_conn_ids
 
     @property
@@ -127,14 +144,19 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
         return "validate_cluster_connections" if self.cluster_mode else "validate_connections"
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
-        from airflow_provider_drs.hooks.endpoints import read_endpoint
+        from airflow_provider_drs.hooks.endpoints import check_conn_ids, read_endpoint
         from airflow_provider_drs.protocol.core.errors import DrsConfigError
 
         if self.shard_conn_ids and not self.cluster_mode:
             raise DrsConfigError(
                 "shard_conn_ids is set without cluster_mode. Set cluster_mode=True, or remove it."
             )
-        shards = [read_endpoint(conn_id) for conn_id in self.shard_conn_ids]
+        given = (
+            check_conn_ids("shard_conn_ids", self.shard_conn_ids)
+            if self.shard_conn_ids not in ((), [], None)
+            else []
+        )
+        shards = [read_endpoint(conn_id) for conn_id in ([given] if isinstance(given, str) else given)]
         return super()._read_arguments(job_ids) | ({"shards": shards} if self.cluster_mode else {})
 
 
@@ -188,7 +210,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
-        check_literal(changes or None, _read_changes)
+        check_literal(None if changes == {} else changes, _read_changes)
         self.changes = changes
 
 
@@ -235,16 +257,18 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         )
         check_choice("if_started", if_started, ("adopt", "fail", "edit"))
         self.if_started = if_started
-        check_literal(objects or None, _read_objects)
+        check_literal(None if objects in ([], ()) else objects, _read_objects)
         check_flag("sync_database", sync_database, optional=True)
         self.objects = objects
         self.sync_database = sync_database
 
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
+        from airflow_provider_drs.operators.arguments import read_structure
         from airflow_provider_drs.protocol.configuration.messages import read_objects
 
         job_ids = super()._publish(answers, context)
-        self._record_replication(job_ids, read_objects(self.objects) if self.objects is not None else ())
+        objects = read_structure(self.objects, "objects")
+        self._record_replication(job_ids, read_objects(objects) if objects is not None else ())
         return job_ids
 
 
@@ -305,8 +329,7 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         self.filter_ddl_policy = filter_ddl_policy
         self.ddl_trans = ddl_trans
         self.index_trans = index_trans
-        if not isinstance(slot_name, str | None):
-            raise ValueError(f"slot_name is {slot_name!r}: expected a string.")
+        check_text("slot_name", slot_name, optional=True)
         self.slot_name = slot_name
 
 
@@ -345,7 +368,7 @@ class DrsTransformDataOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
-        check_literal(rules or None, _read_rules)
+        check_literal(None if rules in ([], ()) else rules, _read_rules)
         self.rules = rules
 
 
@@ -379,7 +402,7 @@ class DrsSetFlowControlOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
-        check_literal(windows or None, _read_windows)
+        check_literal(None if windows in ([], ()) else windows, _read_windows)
         self.windows = windows
 
 
@@ -465,16 +488,21 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         check_flag("refresh", refresh)
         self.refresh = refresh
         self.on_difference = on_difference
+        check_literal(ignore, _read_ignored)
         self.ignore = ignore
 
+    def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
+        _read_ignored(self.ignore)
+        return super()._read_arguments(job_ids)
+
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators import results
+        from airflow_provider_drs.operators import arguments, results
 
         return results.publish_parameters(
             answers,
             context,
             self.log,
-            ignore=self.ignore,
+            ignore=arguments.read_names(self.ignore, "ignore"),
             names=self._open_hook().job_names,
             fails=self.on_difference == "fail",
             allow_partial=self.allow_partial,
@@ -518,4 +546,5 @@ class DrsModifyParametersOperator(DrsJobsOperator):
         )
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
+        check_literal(None if values == {} else values, _read_values)
         self.values = values

@@ -14,9 +14,11 @@ from airflow_provider_drs.operators.jobs import (
     Duration,
     JobIds,
     check_choice,
+    check_conn_ids,
     check_flag,
     check_literal,
     check_statuses,
+    check_text,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +32,19 @@ def _check_specs(jobs: object) -> None:
     from airflow_provider_drs.protocol.creation.messages import read_fields
 
     # An empty list is evaluated when the task runs.
-    for job in read_objects(jobs, "jobs") if jobs else ():
+    for job in read_objects(jobs, "jobs") if jobs not in ([], ()) else ():
         read_fields(job)
+
+
+def _read_tags(tags: object) -> list[dict[str, Any]]:
+    from airflow_provider_drs.operators.arguments import read_objects
+    from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
+
+    listed = read_objects(tags, "tags")
+    for position, tag in enumerate(listed):
+        if tag.keys() != {"key", "value"}:
+            raise DrsConfigError(f"tags[{position}] is {quote(tag)}: expected the fields key and value.")
+    return listed
 
 
 class DrsCreateJobsOperator(DrsWaitingOperator):
@@ -84,6 +97,8 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         )
         check_literal(jobs, _check_specs)
         self.jobs = jobs
+        check_conn_ids("source_conn_id", source_conn_id)
+        check_conn_ids("target_conn_id", target_conn_id)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
@@ -176,13 +191,16 @@ class DrsListJobsOperator(DrsOperator):
     :param name: a part of the name. An empty filter matches all jobs. (templated)
     :param engine_type: such as ``mysql``, ``mongodb``, ``postgresql``. (templated)
     :param status: a job status. (templated)
-    :param net_type: ``eip``, ``vpn`` or ``vpc``.
-    :param enterprise_project_id: the enterprise project of the jobs.
-    :param tags: tags of the jobs, each with ``key`` and ``value``.
+    :param net_type: ``eip``, ``vpn`` or ``vpc``. (templated)
+    :param enterprise_project_id: the enterprise project of the jobs. (templated)
+    :param tags: tags of the jobs, each with ``key`` and ``value``. (templated)
     :param drs_conn_id: the Airflow connection of type ``drs``. (templated)
     """
 
-    template_fields: Sequence[str] = ("db_use_type", "name", "engine_type", "status", "drs_conn_id")
+    template_fields: Sequence[str] = (
+        "db_use_type", "name", "engine_type", "status", "net_type", "enterprise_project_id", "tags",
+        "drs_conn_id",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -199,7 +217,15 @@ class DrsListJobsOperator(DrsOperator):
     ) -> None:
         super().__init__(drs_conn_id=drs_conn_id, **kwargs)
         check_choice("db_use_type", db_use_type, ("", "migration", "sync", "cloudDataGuard"))
-        check_statuses("status", status or None)
+        check_statuses("status", None if status == "" else status)
+        check_choice("net_type", net_type, ("", "eip", "vpn", "vpc"))
+        for argument, value in (
+            ("name", name),
+            ("engine_type", engine_type),
+            ("enterprise_project_id", enterprise_project_id),
+        ):
+            check_text(argument, value, optional=True)
+        check_literal(tags or None, _read_tags)
         self.db_use_type = db_use_type
         self.name = name
         self.engine_type = engine_type
@@ -219,7 +245,7 @@ class DrsListJobsOperator(DrsOperator):
                 status=self.status,
                 net_type=self.net_type,
                 enterprise_project_id=self.enterprise_project_id,
-                tags=self.tags,
+                tags=_read_tags(self.tags) if self.tags else (),
             )
         context["ti"].xcom_push(key=results.JOBS_KEY, value=[job.to_dict() for job in jobs])
         for job in jobs:

@@ -13,6 +13,7 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_choice,
     check_flag,
+    check_literal,
     check_start_time,
 )
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_drs.protocol.watches import Watch
+
+
+def _check_tables(tables: object) -> None:
+    from airflow_provider_drs.protocol.comparisons.messages import check_tables
+
+    check_tables(tables)
 
 
 class DrsCompareDataOperator(DrsWaitingJobsOperator):
@@ -92,7 +99,9 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         check_flag("objects", objects)
         self.objects = objects
         self.data = data
+        check_literal(tables, _check_tables)
         self.tables = tables
+        check_choice("compare_mode", compare_mode, ("quick_comparison", "detailed_comparison"), optional=True)
         self.compare_mode = compare_mode
         self.conflict_policy = conflict_policy
         self.start_time = start_time
@@ -105,6 +114,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
+        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
 
         start_time_ms = parse_start_time(self.start_time, allow_past=self._is_retry)
@@ -113,7 +123,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         spec = ComparisonSpec(
             objects=self.objects,
             data=self.data or "",
-            tables=self.tables,
+            tables=arguments.read_structure(self.tables, "tables"),
             compare_mode=self.compare_mode,
             conflict_policy=self.conflict_policy,
             start_time_ms=start_time_ms,

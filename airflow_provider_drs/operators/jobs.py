@@ -29,7 +29,7 @@ Duration = float | datetime.timedelta
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 ON_EMPTY = ("fail", "skip")
 #: Arguments that Airflow does not render.
-_NOT_TEMPLATED = frozenset({"if_started", "on_difference", "on_empty", "recheck"})
+_NOT_TEMPLATED = frozenset({"filter_ddl_policy", "if_started", "on_difference", "on_empty", "recheck"})
 #: A hundred years. Airflow and its database cannot store any length of time.
 _LONGEST_S = 100 * 365 * 24 * 60 * 60.0
 #: Airflow reads these files when it renders a task.
@@ -72,7 +72,8 @@ def _is_literal(value: object) -> bool:
         return all(map(_is_literal, value.values()))
     if isinstance(value, list | tuple | set | frozenset):
         return all(map(_is_literal, value))
-    return value is None or isinstance(value, int | float | datetime.date)
+    # The outputs of tasks refer to tasks.
+    return not hasattr(value, "iter_references")
 
 
 def check_choice(argument: str, value: object, choices: Sequence[str], *, optional: bool = False) -> None:
@@ -97,6 +98,30 @@ def check_flag(argument: str, value: object, *, optional: bool = False) -> None:
     """
     if not isinstance(value, bool) and not (optional and value is None):
         raise ValueError(f"{argument} is {value!r}: expected True or False.")
+
+
+def check_text(argument: str, value: object, *, optional: bool = False) -> None:
+    """
+    Check a literal argument that is a text.
+
+    :param optional: accept ``None`` and an empty text.
+    :raises ValueError: it is something else, or empty.
+    """
+    is_empty = value is None or value == ""
+    if _is_literal(value) and not (isinstance(value, str) and value.strip()) and not (optional and is_empty):
+        raise ValueError(f"{argument} is {str(value)[:40]!r}: expected a string.")
+
+
+def check_conn_ids(argument: str, conn_ids: object) -> None:
+    """
+    Check literal IDs of the connections of databases.
+
+    :raises DrsConfigError: it is neither a connection ID nor a list of them.
+    """
+    if conn_ids is not None and _is_literal(conn_ids):
+        from airflow_provider_drs.hooks.endpoints import check_conn_ids
+
+        check_conn_ids(argument, conn_ids)
 
 
 def check_ids(job_ids: object) -> None:
@@ -165,6 +190,7 @@ class DrsOperator(BaseOperator):
 
     def __init__(self, *, drs_conn_id: str = "drs_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        check_text("drs_conn_id", drs_conn_id)
         self.drs_conn_id = drs_conn_id
         self._hook: DrsHook | None = None
 
@@ -172,9 +198,10 @@ class DrsOperator(BaseOperator):
         """Perform the action, wait if requested, and return the job IDs."""
         from airflow_provider_drs.assets.drs import attach_job_ids
         from airflow_provider_drs.links.drs import publish_links
-        from airflow_provider_drs.operators import waiting
+        from airflow_provider_drs.operators import arguments, waiting
 
         with waiting.fail_on_permanent_error():
+            arguments.check_rendered(self)
             publish_links(context, self._open_hook())
             job_ids = self._run(context)
             attach_job_ids(context, self.outlets, job_ids)
@@ -403,7 +430,13 @@ class DrsJobsOperator(DrsOperator):
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         """Return the arguments of the hook method in addition to the jobs."""
-        return {name: getattr(self, name) for name in self.hook_arguments}
+        from airflow_provider_drs.operators import arguments
+
+        values = {name: getattr(self, name) for name in self.hook_arguments}
+        return {
+            name: arguments.read_structure(value, name) if name in self.template_fields else value
+            for name, value in values.items()
+        }
 
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
         """Publish the results, and return the jobs that succeeded."""

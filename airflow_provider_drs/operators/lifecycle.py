@@ -17,6 +17,7 @@ from airflow_provider_drs.operators.jobs import (
     JobIds,
     check_alarms,
     check_choice,
+    check_conn_ids,
     check_flag,
     check_ids,
     check_start_time,
@@ -435,6 +436,8 @@ class DrsChangePasswordsOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
+        check_conn_ids("source_conn_id", source_conn_id)
+        check_conn_ids("target_conn_id", target_conn_id)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 

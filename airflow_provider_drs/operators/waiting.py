@@ -48,6 +48,7 @@ def poll(hook: DrsHook, watch: Watch, log: Log, *, reads_names: bool = False) ->
     :param reads_names: read the names of the jobs that have not succeeded, for log and errors.
     :raises DrsError: a permanent error. A transient one is logged.
     """
+    watch.set_time(time.time())
     try:
         lines = hook.poll(watch)
     except DrsError as error:

@@ -71,9 +71,17 @@ def find_server(job: JobDetails, end: str) -> str | None:
     host = str(endpoint.get("ip") or endpoint.get("inst_id") or "").strip()
     if not scheme or not host or not set("@/?# ").isdisjoint(host):
         return None
-    # Addresses of MongoDB include ports.
-    port = "" if ":" in host else f":{endpoint['db_port']}" if endpoint.get("db_port") else ""
-    return f"{scheme}://{host}{port}"
+    port = endpoint.get("db_port")
+    # MongoDB has several addresses, of which some include their port.
+    return f"{scheme}://{','.join(_join(address, port) for address in host.split(','))}"
+
+
+def _join(address: str, port: object) -> str:
+    """Return an address with its port; that of IPv6 is in brackets."""
+    if address.count(":") > 1 and not address.startswith("["):
+        address = f"[{address}]"
+    has_port = ":" in address.rpartition("]")[2]
+    return f"{address}:{port}" if port and not has_port else address
 
 
 def _find_servers(job: JobDetails) -> dict[str, str]:

@@ -23,6 +23,7 @@ from airflow_provider_drs.operators.jobs import (
     check_ids,
     check_literal,
     check_statuses,
+    check_text,
     read_duration,
 )
 from airflow_provider_drs.operators.lineage import LineageMixin
@@ -79,6 +80,7 @@ class _DrsSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         if on_failure not in ("fail", "skip"):
             raise ValueError(f"on_failure is {on_failure!r}: expected 'fail' or 'skip'.")
+        check_text("drs_conn_id", drs_conn_id)
         self.drs_conn_id = drs_conn_id
         check_flag("allow_partial", allow_partial)
         self.allow_partial = allow_partial
@@ -94,12 +96,13 @@ class _DrsSensor(BaseSensorOperator):
     def execute(self, context: Context) -> list[str]:
         """Wait, then evaluate the results, to which ``soft_fail`` does not apply."""
         from airflow_provider_drs.links.drs import publish_links
-        from airflow_provider_drs.operators import waiting
+        from airflow_provider_drs.operators import arguments, waiting
 
         first_poll = self._find_first_poll(context)
         self._began_s = first_poll.timestamp() if first_poll else time.time()
         self._reads_names = first_poll is None
         with waiting.fail_on_permanent_error(), self._open_hook() as hook:
+            arguments.check_rendered(self)
             publish_links(context, hook)
             self._watch = self._create_watch()
             if self.deferrable:
@@ -496,6 +499,8 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
+        if max_delay_s is None:
+            raise ValueError("max_delay_s is None: expected seconds, or a timedelta.")
         check_literal(max_delay_s, _check_lag)
         if isinstance(max_delay_s, datetime.timedelta):
             max_delay_s = max_delay_s.total_seconds()
@@ -531,6 +536,14 @@ class DrsReplicationDelaySensor(_DrsSensor, LineageMixin):
             time.sleep(self.poke_interval)
             is_done = super().poke(context)
         return is_done
+
+
+def _check_comparisons(comparisons: object) -> None:
+    from airflow_provider_drs.operators.arguments import read_objects
+
+    # An empty list is evaluated when the task runs.
+    if comparisons not in ([], ()):
+        read_objects(comparisons, "comparisons")
 
 
 class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
@@ -576,6 +589,7 @@ class DrsDataComparisonSensor(_DrsSensor, LineageMixin):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_literal(comparisons, _check_comparisons)
         self.comparisons = comparisons
 
     def _create_watch(self) -> Watch:

@@ -27,6 +27,7 @@ from airflow_provider_drs.operators.drs import (
     DrsTestConnectionsOperator,
     DrsTransformDataOperator,
 )
+from airflow_provider_drs.operators.jobs import check_flag
 from airflow_provider_drs.sensors.drs import (
     DrsJobStatusSensor,
     DrsPrecheckSensor,
@@ -162,6 +163,10 @@ def drs_synchronization(
     The other arguments are those of :func:`drs_migration`.
     """
     _check_use("drs_synchronization", jobs, "sync")
+    if not isinstance(policies, Mapping | None):
+        raise ValueError(
+            f"policies is {policies!r}: expected a mapping, such as {{'conflict_policy': 'overwrite'}}."
+        )
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
     waits: dict[str, Any] = {
         "drs_conn_id": drs_conn_id,
@@ -263,7 +268,7 @@ def drs_disaster_recovery(
     deferrable: bool = True,
     poke_interval: Duration = 30,
     timeout: Duration = 7 * 24 * 3600,
-    until: str = "caught_up",
+    until: str | None = None,
     replace: Replacements | None = None,
 ) -> Any:
     """
@@ -279,10 +284,14 @@ def drs_disaster_recovery(
     the XComs ``backward_job_ids`` and ``parent_job_ids``, like ``DrsCreateJobsOperator``.
 
     :param dual_active: the jobs are dual-active pairs, created with ``multi_write``.
+    :param until: the last part to run. Default: ``caught_up``, or ``backward_caught_up`` with *dual_active*.
 
     The other arguments are those of :func:`drs_migration`.
     """
     _check_use("drs_disaster_recovery", jobs, "cloudDataGuard")
+    _check_pairs(jobs, dual_active)
+    if until is None:
+        until = "backward_caught_up" if dual_active else "caught_up"
     drs: dict[str, Any] = {"drs_conn_id": drs_conn_id, "if_started": if_started}
     waits: dict[str, Any] = {
         "drs_conn_id": drs_conn_id,
@@ -363,14 +372,34 @@ def _check_use(group: str, jobs: object, db_use_type: str) -> None:
 
     :raises ValueError: a job is of another kind.
     """
-    listed = [jobs] if isinstance(jobs, Mapping) else jobs if isinstance(jobs, list | tuple) else []
-    for job in listed:
-        found = job.get("db_use_type") if isinstance(job, Mapping) else None
+    for job in _list_literal(jobs):
+        found = job.get("db_use_type")
         if isinstance(found, str) and "{{" not in found and found != db_use_type:
             raise ValueError(
                 f"jobs: {job.get('name')!r} has db_use_type {found!r}, but {group} is for {db_use_type!r}. "
                 "Use the task group of its kind."
             )
+
+
+def _check_pairs(jobs: object, dual_active: bool) -> None:
+    """
+    Check that literal jobs are dual-active pairs, or that none is.
+
+    :raises ValueError: a job is not what *dual_active* says.
+    """
+    check_flag("dual_active", dual_active)
+    for job in _list_literal(jobs):
+        is_pair = job.get("multi_write", False)
+        if isinstance(is_pair, bool) and is_pair != dual_active:
+            raise ValueError(
+                f"jobs: {job.get('name')!r} has multi_write {is_pair}, but dual_active is {dual_active}. Set "
+                "both for dual-active pairs."
+            )
+
+
+def _list_literal(jobs: object) -> list[Mapping[str, Any]]:
+    listed = [jobs] if isinstance(jobs, Mapping) else jobs if isinstance(jobs, list | tuple) else []
+    return [job for job in listed if isinstance(job, Mapping)]
 
 
 def _following(waits: Mapping[str, Any], timeout: Duration, max_delay_s: float | str) -> dict[str, Part]:

@@ -34,7 +34,7 @@ def lay_out(
     """
     chosen = {**parts, **(replace or {})}
     _refuse_unknown("replace", chosen, parts)
-    _refuse_unknown("until", [until], parts)
+    _refuse_unknown("until", [str(until)], parts)
     for name, part in (replace or {}).items():
         if part is not None and not callable(part):
             raise ValueError(f"replace[{name!r}] is {part!r}: expected a function of the job IDs, or None.")

@@ -189,6 +189,8 @@ class _PollGroup:
                     self._finish(wait, (job_id,))
             if not has_changed:
                 self._schedule.set_nearly_done(job_id, False)
+        for wait in changed:
+            wait.watch.set_time(time.time())
         updates = [
             _PendingUpdate(wait, tuple(results), wait.watch.update(results))
             for wait, results in changed.items()

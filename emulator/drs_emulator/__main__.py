@@ -171,6 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(re.sub(r"\A(certfile|pace|state)\b", r"--\1", str(error)))
     try:
         asyncio.run(_serve(server, options))
+    except ValueError as error:
+        parser.error(f"--state: {error}")
     except OSError as error:
         if options.tls and error.filename:
             parser.error(f"--tls: cannot write to {error.filename}: {error.strerror}")

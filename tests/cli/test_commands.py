@@ -139,12 +139,44 @@ def test_start_refuses_unchecked_jobs(drs: Drs, emulator: Emulator) -> None:
     assert [job["starts"] for job in emulator.jobs[:2]] == [1, 0]
 
 
+def test_start_again_at_a_time(drs: Drs, emulator: Emulator) -> None:
+    """The same command is repeated, or a job that is running cannot start then."""
+    first, second = emulator.job_ids[:2]
+    _pass(drs, first, second)
+
+    scheduled, repeated = (drs("start", first, "--at", "2999-06-01T00:00:00Z") for _ in range(2))
+    running = drs("start", second)
+    too_late = drs("start", second, "--at", "2999-06-01T00:00:00Z")
+
+    assert (scheduled.code, repeated.code, running.code, too_late.code) == (0, 0, 0, 1)
+    assert "already started" in repeated.out
+    assert "2999-06-01" in too_late.out
+    assert [job["starts"] for job in emulator.jobs[:2]] == [1, 1]
+
+
+def test_start_that_times_out_names_the_jobs(drs: Drs, emulator: Emulator) -> None:
+    _pass(drs, emulator.job_ids[0])
+
+    done = drs("start", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
+
+    assert f"not running yet: orders-migration-01 ({emulator.job_ids[0]})" in done.err
+
+
+@pytest.mark.parametrize("options", [["--timeout", "5"], ["--interval", "5"]])
+@pytest.mark.parametrize("command", ["precheck", "start"])
+def test_wait_options_require_wait(drs: Drs, emulator: Emulator, command: str, options: list[str]) -> None:
+    done = drs(command, emulator.job_ids[0], *options)
+
+    assert (done.code, emulator.journal()) == (2, [])
+    assert "--interval and --timeout apply to a wait. Add --wait" in done.err
+
+
 @pytest.mark.parametrize(
     ("instant", "text"),
     [
         ("2030-01-01T00:00:00", "--at: start_time"),
         ("2020-01-01T00:00:00Z", "--at: start_time"),
-        ("soon", "--at: "),
+        ("soon", "--at: 'soon' is not a time. Use ISO 8601 with a time zone"),
     ],
 )
 def test_invalid_start_time_is_rejected(drs: Drs, emulator: Emulator, instant: str, text: str) -> None:

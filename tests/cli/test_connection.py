@@ -32,6 +32,14 @@ def test_every_connection_field_is_a_variable() -> None:
     assert VARIABLES.keys() == fields | {"DRS_HOST", "DRS_LOGIN", "DRS_PASSWORD"}
 
 
+def test_empty_connection_is_rejected(drs: Drs, emulator: Emulator) -> None:
+    """An unset variable of a shell must not select another account."""
+    done = drs("status", emulator.job_ids[0], "--conn-id", "")
+
+    assert (done.code, emulator.journal()) == (2, [])
+    assert "--conn-id is empty" in done.err
+
+
 def test_unknown_variables_are_reported(
     drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from airflow_provider_drs.protocol.core.errors import (
     DrsThrottledError,
     DrsUnavailableError,
     error_class_for,
+    label_error,
     make_error,
 )
 
@@ -93,3 +94,16 @@ def test_message_has_failure_reason_and_remedy() -> None:
     assert str(error) == (
         "DRS refuses X: Only subtasks (DRS.M00307, HTTP 400). Use the ID of the child job, not of its parent."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "labeled"),
+    [
+        ("a-1: refused", "orders (a-1): refused"),
+        ("BatchSetObjects for job a-1 failed: nope", "BatchSetObjects for job orders (a-1) failed: nope"),
+        ("orders (a-1): refused: a-1", "orders (a-1): refused: a-1"),
+        ("refused: a-1", "orders (a-1): refused: a-1"),
+    ],
+)
+def test_error_has_the_name_of_its_job_once(text: str, labeled: str) -> None:
+    assert label_error("a-1", DrsError(text), "orders") == labeled

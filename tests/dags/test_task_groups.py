@@ -9,6 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_drs.operators.drs import DrsListJobsOperator
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.task_groups.drs import (
     drs_disaster_recovery,
     drs_edit_objects,
@@ -19,6 +20,7 @@ from airflow_provider_drs.task_groups.drs import (
 JOB = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
 SYNC_JOB = {**JOB, "db_use_type": "sync"}
 DR_JOB = {**JOB, "db_use_type": "cloudDataGuard", "engine_type": "cloudDataGuard-mysql"}
+PAIR = {**DR_JOB, "multi_write": True}
 ENDS = {"source_conn_id": "there", "target_conn_id": "here"}
 START = ["precheck", "wait_until_passed", "start", "full_copy", "caught_up"]
 READY = ["create", "test_connections", "configure"]
@@ -77,13 +79,32 @@ def test_disaster_recovery_in_one_or_both_directions() -> None:
         "stop",
         "delete",
     ]
-    assert _lay_out(drs_disaster_recovery, DR_JOB, **ENDS, dual_active=True, until="delete") == [
+    assert _lay_out(drs_disaster_recovery, PAIR, **ENDS, dual_active=True, until="delete") == [
         *READY,
         *START,
         *back,
         "stop",
         "delete",
     ]
+    assert _lay_out(drs_disaster_recovery, PAIR, **ENDS, dual_active=True) == [*READY, *START, *back]
+
+
+@pytest.mark.parametrize(
+    ("group", "jobs", "options", "text"),
+    [
+        (drs_disaster_recovery, "pair", {}, "multi_write True, but dual_active is False"),
+        (drs_disaster_recovery, "job", {"dual_active": True}, "multi_write False, but dual_active is True"),
+        (drs_disaster_recovery, "pair", {"dual_active": "no"}, "dual_active is 'no': expected True or False"),
+        (drs_migration, "migration", {"until": None}, "until: None is unknown"),
+        (drs_synchronization, "sync", {"policies": "overwrite"}, "policies is 'overwrite'"),
+        (drs_migration, "mixed", {}, r"jobs\[1\] is 'x': expected a mapping"),
+    ],
+)
+def test_invalid_arguments_are_named(group: Any, jobs: str, options: dict[str, Any], text: str) -> None:
+    sync = {**JOB, "db_use_type": "sync"}
+    given = {"pair": PAIR, "job": DR_JOB, "migration": JOB, "sync": sync, "mixed": [JOB, "x"]}[jobs]
+    with pytest.raises((ValueError, DrsConfigError), match=text):
+        _lay_out(group, given, **ENDS, **options)
 
 
 def test_parts_can_be_omitted_or_replaced() -> None:
@@ -116,24 +137,24 @@ def test_replaced_part_gets_the_ids_of_its_pair(name: str) -> None:
         return DrsListJobsOperator(task_id=f"my_{name}", db_use_type="cloudDataGuard")
 
     options = {**ENDS, "dual_active": True, "until": "delete"}
-    order = _lay_out(drs_disaster_recovery, DR_JOB, **options, replace={name: make})
+    order = _lay_out(drs_disaster_recovery, PAIR, **options, replace={name: make})
 
     assert len(order) == 14
     assert name not in order
     keys = {"backward_test_connections": "backward_job_ids", "stop": "parent_job_ids"}
-    assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, DR_JOB)]
+    assert [getattr(ids, "key", ids) for ids in found] == [keys.get(name, PAIR)]
 
 
 def test_omitted_part_does_not_mix_up_jobs() -> None:
     replace = {"backward_test_connections": None}
     with DAG("d", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as dag:
-        drs_disaster_recovery(DR_JOB, **ENDS, dual_active=True, replace=replace, until="backward_configure")
+        drs_disaster_recovery(PAIR, **ENDS, dual_active=True, replace=replace, until="backward_configure")
 
     configure = dag.get_task("disaster_recovery.backward_configure")
     assert configure.job_ids.key == "backward_job_ids"
     assert configure.upstream_task_ids == {"disaster_recovery.create", "disaster_recovery.caught_up"}
     with pytest.raises(ValueError, match="'create' cannot be None"):
-        _lay_out(drs_disaster_recovery, DR_JOB, **ENDS, dual_active=True, replace={"create": None})
+        _lay_out(drs_disaster_recovery, PAIR, **ENDS, dual_active=True, replace={"create": None})
 
 
 @pytest.mark.parametrize("options", [{"until": "dawn"}, {"replace": {"dawn": None}}])

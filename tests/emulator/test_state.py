@@ -264,10 +264,15 @@ def test_unwritable_state_file_is_rejected(tmp_path: Path, capsys: pytest.Captur
     assert f"--state: the folder {tmp_path / 'missing'} does not exist" in capsys.readouterr().err
 
 
-def test_state_file_belongs_to_one_emulator(tmp_path: Path) -> None:
+def test_state_file_belongs_to_one_emulator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "state"
-    with Emulator(state=file), pytest.raises(ValueError, match="in use by another emulator"):
-        Emulator(state=file).start()
+    with Emulator(state=file):
+        with pytest.raises(ValueError, match="in use by another emulator"):
+            Emulator(state=file).start()
+        with pytest.raises(SystemExit):
+            main(["--port", "0", "--state", str(file)])
+
+    assert f"error: --state: {file}: in use by another emulator" in capsys.readouterr().err
     with Emulator(state=file) as emulator:
         assert emulator.job_ids
 

@@ -79,16 +79,24 @@ def test_temporary_keys_require_their_security_token(
 def test_unknown_field_is_a_warning_with_the_closest_field(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _connect(monkeypatch, emulator.connection, regions="eu-nl", xyz=43)
+    _connect(monkeypatch, emulator.connection, regions="eu-nl", xyz=43, extra__drs__batch_size=5)
     texts = DrsHook().get_settings().unknown_fields
 
     assert texts == (
         "extra.regions is unknown and ignored. Did you mean region?",
         "extra.xyz is unknown and ignored. Remove it, or check its spelling.",
+        "extra.extra__drs__batch_size is ignored. Name it batch_size.",
     )
     works, message = DrsHook().test_connection()
     assert works
     assert "Did you mean region?" in message
+
+
+def test_connection_of_another_type_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_DRS_DEFAULT", json.dumps({"conn_type": "mysql", "host": "192.0.2.1"}))
+
+    with pytest.raises(DrsConfigError, match=r"login is empty.* The type of the connection is 'mysql', not"):
+        DrsHook().get_settings()
 
 
 def _with_token(emulator: Emulator, token: str, **extra: Any) -> dict[str, Any]:

@@ -34,9 +34,12 @@ def _job(source: Any = None, target: Any = None) -> JobDetails:
     [
         (SOURCE, SOURCE_URL),
         ({**SOURCE, "db_type": "taurus", "db_port": 3307}, "mysql://192.0.2.1:3307"),
+        ({**SOURCE, "ip": "2001:db8::1"}, "mysql://[2001:db8::1]:3306"),
+        ({**SOURCE, "ip": "[2001:db8::1]:3307"}, "mysql://[2001:db8::1]:3307"),
         ({"db_type": "postgresql", "ip": "db.example", "db_port": 5432}, "postgres://db.example:5432"),
         ({"db_type": "mongodb", "ip": "a:27017,b:27018", "db_port": 0}, "mongodb://a:27017,b:27018"),
         ({"db_type": "mongodb", "ip": "a", "db_port": 0}, "mongodb://a"),
+        ({"db_type": "mongodb", "ip": "a:1,b", "db_port": 27017}, "mongodb://a:1,b:27017"),
         ({"db_type": "mysql", "inst_id": "abcin01", "db_port": 3306}, "mysql://abcin01:3306"),
         ({"db_type": "mysql"}, None),
         ({"db_type": "oracle", "ip": "192.0.2.1"}, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import decimal
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from drs_emulator import Emulator
 
 from airflow_provider_drs.compat import AirflowSensorTimeout
+from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
@@ -237,6 +239,100 @@ def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: d
 )
 def test_templates_are_checked_when_the_task_runs(name: str, arguments: dict[str, Any]) -> None:
     assert _make(name, job_ids="a", **arguments).task_id == "task"
+
+
+#: Values that no argument accepts.
+NONSENSE = [object(), b"x", [None], float("nan"), decimal.Decimal(3)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_nonsense_is_rejected_when_the_dag_is_parsed(name: str) -> None:
+    jobs = {"job_ids": "a"} if name in WITH_JOB_IDS else {}
+    own = [
+        argument for argument in inspect.signature(CLASSES[name].__init__).parameters if argument != "self"
+    ]
+    for argument in own[:-1]:
+        for value in NONSENSE:
+            with pytest.raises(Exception, match=argument) as caught:
+                CLASSES[name](task_id="task", **REQUIRED.get(name, {}) | jobs | {argument: value})
+            assert isinstance(caught.value, ValueError | DrsConfigError), (argument, value)
+
+
+JOB = "00000001-d0c5-4a11-8a11-0000001jb101"
+SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "subnet_id": "5c6bbb05"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rendered", "text"),
+    [
+        ("DrsSelectObjectsOperator", {"objects": "None"}, "objects is 'None': the template has rendered"),
+        ("DrsSelectObjectsOperator", {"objects": ["None"]}, "objects: 'None' is invalid"),
+        ("DrsSelectObjectsOperator", {"objects": "[shop"}, "objects: .* is not a valid list or mapping"),
+        ("DrsSelectObjectsOperator", {"objects": ["['shop']"]}, "objects: .* is invalid"),
+        ("DrsSelectObjectsOperator", {"objects": "a..b"}, "objects: 'a..b' is invalid"),
+        ("DrsSetSyncPoliciesOperator", {"slot_name": "None"}, "slot_name is 'None'"),
+        ("DrsListJobsOperator", {"name": "None"}, "name is 'None'"),
+        ("DrsListJobsOperator", {"tags": "abc"}, "tags: expected a mapping or a list"),
+        (
+            "DrsListJobsOperator",
+            {"tags": {"name": "a"}},
+            r"tags\[0\] is .*: expected the fields key and value",
+        ),
+        ("DrsListJobsOperator", {"drs_conn_id": "None"}, "drs_conn_id is 'None'"),
+        ("DrsJobStatusSensor", {"target_statuses": "None"}, "target_statuses is 'None'"),
+        ("DrsTransformDataOperator", {"rules": [{"tables": ["a.b"], "where": "None"}]}, "where is 'None'"),
+        ("DrsTransformDataOperator", {"rules": [{"tables": ["a.b"], "where": 5}]}, "where is 5"),
+        ("DrsTestConnectionsOperator", {"source_conn_id": ""}, "source_conn_id is ''"),
+        ("DrsTestConnectionsOperator", {"target_conn_id": {"a": "b"}}, "target_conn_id is {'a': 'b'}"),
+        ("DrsModifyJobsOperator", {"changes": {"name": ""}}, "changes: name must be 4 to 50 letters"),
+        ("DrsModifyJobsOperator", {"source_conn_id": []}, r"source_conn_id is \[\]"),
+        ("DrsChangePasswordsOperator", {"source_conn_id": ""}, "source_conn_id is ''"),
+        ("DrsCreateJobsOperator", {"jobs": [SPEC, "x"]}, r"jobs\[1\] is 'x': expected a mapping"),
+        ("DrsCreateJobsOperator", {"jobs": [SPEC, None]}, r"jobs\[1\] is None"),
+        ("DrsCreateJobsOperator", {"jobs": {**SPEC, "tags": 5}}, "tags must be a list"),
+        ("DrsCreateJobsOperator", {"jobs": {**SPEC, "node_num": "²"}}, "node_num must be"),
+        (
+            "DrsCreateJobsOperator",
+            {"jobs": {**SPEC, "engine_type": ["mysql"]}},
+            "engine_type must be a string",
+        ),
+        ("DrsModifyParametersOperator", {"values": {5: 1}}, "values is {5: 1}"),
+        ("DrsModifyParametersOperator", {"values": "5"}, "values is '5'"),
+        ("DrsCompareParametersOperator", {"ignore": 5}, "ignore is 5: expected a list of names"),
+        ("DrsCompareDataOperator", {"tables": {"shop": "orders"}, "data": "lines"}, "tables is {'shop'"),
+        ("DrsCompareDataOperator", {"tables": "shop.orders", "data": "lines"}, "tables is 'shop.orders'"),
+        ("DrsStartJobsOperator", {"start_time": ""}, "start_time '' is invalid"),
+    ],
+)
+def test_rendered_nonsense_is_refused(
+    name: str, rendered: dict[str, Any], text: str, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    task = _make(name, **({"job_ids": emulator.job_ids[0]} if name in WITH_JOB_IDS else {}))
+    for argument, value in rendered.items():
+        setattr(task, argument, value)
+
+    with pytest.raises(AirflowFailException, match=text):
+        task.execute(context)
+
+    sent = {entry["operation"] for entry in emulator.journal()}
+    assert sent <= {"KeystoneCreateUserTokenByPassword", "BatchListJobDetails"}
+
+
+@pytest.mark.parametrize(
+    "rendered",
+    ['["shop.orders", "shop.items"]', "['shop.orders', 'shop.items']", "shop.orders, shop.items\n"],
+)
+def test_objects_that_a_template_has_rendered_are_selected(
+    rendered: str, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    task = _make("DrsSelectObjectsOperator", job_ids=emulator.job_ids[0], objects="{{ params.objects }}")
+    task.objects = rendered
+
+    task.execute(context)
+
+    with DrsHook() as hook:
+        rows = hook.get_job_details([emulator.job_ids[0]])[emulator.job_ids[0]].raw["object_infos"]
+    assert [row["name"] for row in rows] == ["shop", "orders", "items"]
 
 
 @pytest.mark.parametrize("name", ["if_started", "recheck", "on_empty"])

@@ -20,6 +20,7 @@ from drs_emulator import Emulator
 from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
+from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.watches import DelayWatch, StatusWatch, watch_from_dict
 from airflow_provider_drs.sensors import drs as sensors
 from airflow_provider_drs.triggers.schedule import PollSchedule
@@ -257,7 +258,12 @@ def test_wait_for_comparisons(
     assert context["ti"].xcoms["comparison_report"][0]["is_consistent"] is not bool(differences)
 
 
-@pytest.mark.parametrize("comparisons", [[], "none", [{"job_id": "a"}]])
+def test_invalid_literal_comparisons_are_rejected_when_the_dag_is_parsed() -> None:
+    with pytest.raises(DrsConfigError, match="comparisons: expected a mapping or a list"):
+        _make("DrsDataComparisonSensor", comparisons="none")
+
+
+@pytest.mark.parametrize("comparisons", [[], [{"job_id": "a"}]])
 def test_invalid_comparisons_are_rejected(
     emulator: Emulator, context: dict[str, Any], comparisons: Any
 ) -> None:

@@ -144,6 +144,22 @@ def test_waivers_accept_alarms_until_they_expire(
     assert "unknown check item no-such-item" in lines
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_expired_waiver_does_not_fail_a_started_job(
+    emulator: Emulator, context: dict[str, Any], mode: str
+) -> None:
+    """A cleared run goes on, whatever has expired since its start."""
+    job_id = emulator.job_ids[0]
+    _precheck(emulator, (job_id,), "alarm", items=["srcTriggerAndEventCheck"])
+    with DrsHook() as hook:
+        hook.start_jobs([job_id])
+    expired = {**WAIVER, "jobs": "*", "expires": "2026-01-31"}
+
+    assert _wait(_sensor([job_id], mode, alarms=[expired]), context) == [job_id]
+
+    assert context["ti"].xcoms["precheck_report"][0]["verdict"] == "passed"
+
+
 @pytest.mark.parametrize("name", ["waivers.yaml", "waivers.json"])
 def test_waivers_from_a_file(emulator: Emulator, context: dict[str, Any], tmp_path: Path, name: str) -> None:
     # People write dates without quotes.

@@ -33,6 +33,20 @@ SUCCESSFUL = "SUCCESSFUL"
 _DONE = frozenset({SUCCESSFUL, "FAILED", "CANCELLED", "TIMEOUT_INTERRUPT"})
 
 
+def check_tables(tables: object) -> None:
+    """
+    Check the tables of a comparison.
+
+    :raises DrsConfigError: it is not a mapping from databases to lists of tables.
+    """
+    listed = tables.values() if isinstance(tables, Mapping) else [None]
+    if not all(isinstance(n, list | tuple) and all(isinstance(name, str) for name in n) for n in listed):
+        raise DrsConfigError(
+            f"tables is {quote(tables)}: expected a mapping from each database to the list of its tables, "
+            "such as {'shop': ['orders']}."
+        )
+
+
 class ComparisonSpec(Value, frozen=True):
     """
     What to compare (drs_03_0136).
@@ -56,6 +70,8 @@ class ComparisonSpec(Value, frozen=True):
 
     def __post_init__(self) -> None:
         """Check the fields."""
+        if self.tables is not None:
+            check_tables(self.tables)
         if self.data:
             check_choice("data", self.data, ("lines", "contents"))
         check_choice("conflict_policy", self.conflict_policy, ("keep", "cancel"))

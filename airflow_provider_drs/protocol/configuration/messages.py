@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice, quote
+from airflow_provider_drs.protocol.core.job_ids import MISSING
+from airflow_provider_drs.protocol.jobs.messages import JOB_NAME, JOB_NAME_RULE
 
 _POLICY_CHOICES = {
     "conflict_policy": ("ignore", "overwrite", "stop"),
@@ -37,7 +39,7 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
     :raises DrsConfigError: objects is empty, or an object is invalid.
     """
     if isinstance(objects, str):
-        objects = [objects]
+        objects = [name.strip() for name in re.split(r"[,\r\n]", objects) if name.strip()]
     if isinstance(objects, Mapping):
         named: list[tuple[object, object]] = list(objects.items())
     else:
@@ -46,7 +48,7 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
     for name, alias in named:
         if isinstance(name, Mapping) and isinstance(name.get("id"), str):
             rows[name["id"]] = dict(name)
-        elif isinstance(name, str) and name and name.strip(". ") == name and isinstance(alias, str | None):
+        elif isinstance(name, str) and _is_name(name) and isinstance(alias, str | None):
             _add_object(rows, name, alias)
         else:
             raise DrsConfigError(
@@ -56,6 +58,12 @@ def read_objects(objects: object) -> list[dict[str, Any]]:
     if not rows:
         raise DrsConfigError("objects is empty: expected one or more objects. Omit it to select all objects.")
     return list(rows.values())
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is a name with all of its parts, and not the text of a list or of a missing value."""
+    is_whole = all(part and part == part.strip() for part in name.split("."))
+    return is_whole and name not in MISSING and not name.startswith(("[", "{", "("))
 
 
 def _add_object(rows: dict[str, dict[str, Any]], name: str, alias: str | None) -> None:
@@ -116,7 +124,7 @@ def _read_window(place: str, window: object) -> dict[str, Any]:
     if isinstance(window, Mapping) and set(window) == {"begin", "end", "speed"}:
         begin, end, speed = (str(window[key]) for key in ("begin", "end", "speed"))
         is_span = _BEGIN.match(begin) and _END.match(end) and begin != end
-        if is_span and speed.isdigit() and int(speed) in _SPEEDS:
+        if is_span and speed.isdecimal() and int(speed) in _SPEEDS:
             return {"begin": begin, "end": end, "speed": str(int(speed)), "is_utc": True}
     raise DrsConfigError(
         f'{place} is invalid: expected begin ("08:00"), end ("17:59", always with minutes 59) and speed '
@@ -174,7 +182,9 @@ def read_transformation(rule: object) -> dict[str, Any]:
     :raises DrsConfigError: it is neither.
     """
     if isinstance(rule, Mapping) and set(rule) == {"tables", "where"}:
-        tables, condition = _to_list(rule["tables"]), str(rule["where"])
+        tables, condition = _to_list(rule["tables"]), rule["where"]
+        if not isinstance(condition, str) or condition in MISSING:
+            raise DrsConfigError(f"rules: where is {quote(condition)}: expected an SQL condition.")
         if not 0 < len(tables) <= _MAX_TABLES:
             raise DrsConfigError(f"rules: tables must have 1 to {_MAX_TABLES} entries, not {len(tables)}.")
         if not 0 < len(condition) <= _MAX_CONDITION_LENGTH:
@@ -227,4 +237,6 @@ def read_changes(changes: object) -> dict[str, Any]:
         raise DrsConfigError(
             f"changes: {', '.join(unknown)} cannot be changed. Use only {', '.join(_CHANGES)}."
         )
+    if not JOB_NAME.match(str(changes.get("name", "name"))):
+        raise DrsConfigError(f"changes: name {JOB_NAME_RULE}, not {quote(changes['name'])}.")
     return dict(changes)

@@ -210,7 +210,10 @@ def _describe_unknown(extra: Mapping[str, Any]) -> tuple[str, ...]:
     texts = []
     for name in extra:
         # Airflow 2 stores fields of its form with a prefix, and the whole extra again.
-        if name not in EXTRA_FIELDS and not name.startswith(("extra__", "__")):
+        plain = name.removeprefix("extra__drs__")
+        if plain != name and plain not in extra and extra[name] not in (None, ""):
+            texts.append(f"extra.{quote(name)[1:-1]} is ignored. Name it {quote(plain)[1:-1]}.")
+        elif name not in EXTRA_FIELDS and not name.startswith(("extra__", "__")):
             similar = get_close_matches(name.lower(), EXTRA_FIELDS, n=1)
             hint = f"Did you mean {similar[0]}?" if similar else "Remove it, or check its spelling."
             texts.append(f"extra.{quote(name)[1:-1]} is unknown and ignored. {hint}")

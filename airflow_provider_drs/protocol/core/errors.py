@@ -330,7 +330,10 @@ def label_error(job_id: str, error: DrsError, name: str | None = None) -> str:
     text, label = str(error), label_job(job_id, name)
     if text.startswith(f"{job_id}: "):
         return label + text.removeprefix(job_id)
-    return text if job_id in text.partition(": ")[0] else f"{label}: {text}"
+    place, colon, problem = text.partition(": ")
+    if label in place:
+        return text
+    return f"{place.replace(job_id, label, 1)}{colon}{problem}" if job_id in place else f"{label}: {text}"
 
 
 #: The number of lines about jobs in an error, which Airflow also sends to notifiers.

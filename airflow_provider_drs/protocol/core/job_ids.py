@@ -18,7 +18,7 @@ T = TypeVar("T")
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _SEPARATOR = re.compile(r"[,\r\n]")
 #: What a template renders for a value that is missing.
-_MISSING = frozenset({"None", "NOTSET", "null", "undefined"})
+MISSING = frozenset({"None", "NOTSET", "null", "undefined"})
 _JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
@@ -29,7 +29,7 @@ def check_job_id(job_id: object, place: str = "job_ids") -> str:
     :param place: its place in the argument, for the error.
     :raises DrsConfigError: it is not a string of 1 to 64 characters ``A-Z a-z 0-9 -``.
     """
-    if isinstance(job_id, str) and job_id in _MISSING:
+    if isinstance(job_id, str) and job_id in MISSING:
         raise DrsConfigError(
             f"{place} is {job_id!r}: the template has rendered a missing value. Check the XCom, the "
             "parameter or the variable that it reads."
@@ -66,7 +66,7 @@ def _are_job_ids(listed: tuple[Any, ...]) -> TypeGuard[tuple[str, ...]]:
     except TypeError:
         return False
     is_plain = joined.count(" ") == len(listed) - 1 and _JOB_IDS.match(joined) is not None
-    return is_plain and _MISSING.isdisjoint(listed)
+    return is_plain and MISSING.isdisjoint(listed)
 
 
 def read_job_ids(value: object) -> list[object]:

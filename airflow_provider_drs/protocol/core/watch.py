@@ -98,6 +98,10 @@ class Watch(ABC):
         """Whether this job may be done within less than a poll interval."""
         return False
 
+    def set_time(self, now_s: float) -> None:
+        """Apply what depends on the time, in epoch seconds. Called before each poll and at the end."""
+        return
+
     def seed(self, limits: Limits) -> None:
         """Pass on what an earlier process has read and the next call needs."""
         return

@@ -14,7 +14,7 @@ from airflow_provider_drs.protocol.core.rows import parse_rows, read_text
 from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Document, Request, Response
 from airflow_provider_drs.protocol.jobs.databases import Endpoint, db_types_of, to_created_endpoint
-from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JobDetails
+from airflow_provider_drs.protocol.jobs.messages import DISASTER_RECOVERY, JOB_NAME, JOB_NAME_RULE, JobDetails
 
 #: Defaults of fields that drs_03_0104 requires.
 _DEFAULTS: Mapping[str, Any] = {
@@ -46,13 +46,11 @@ _FIELDS = frozenset(
         "slave_az",
     }
 )  # fmt: skip
-_NAME = re.compile(r"[A-Za-z0-9_-]{4,50}\Z")
 _DESCRIPTION = re.compile(r"""[^!<>'&"\\]{0,256}\Z""")
 #: Checks of single fields, with the requirement for the error message.
 _CHECKS: Mapping[str, tuple[Callable[[Any], object], str]] = {
-    "name": (
-        lambda value: _NAME.match(str(value)), "must be 4 to 50 letters, digits, hyphens or underscores"
-    ),
+    "name": (lambda value: JOB_NAME.match(str(value)), JOB_NAME_RULE),
+    "engine_type": (lambda value: isinstance(value, str), "must be a string"),
     "source_endpoint": (lambda value: isinstance(value, Mapping), "must be an object"),
     "target_endpoint": (lambda value: isinstance(value, Mapping), "must be an object"),
     "description": (
@@ -60,9 +58,9 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     ),
     "expired_days": (lambda value: _read_int(value) in range(14, 101), "must be 14 to 100 days"),
     "node_num": (lambda value: _read_int(value) in range(1, 33), "must be 1 to 32"),
-    "tags": (lambda value: len(value) <= 20, "must have at most 20 entries"),
+    "tags": (lambda value: _is_list(value, 20), "must be a list of at most 20 entries"),
     # For the enterprise project.
-    "sys_tags": (lambda value: len(value) <= 1, "must have at most 1 entry"),
+    "sys_tags": (lambda value: _is_list(value, 1), "must be a list of at most 1 entry"),
 }  # fmt: skip
 
 
@@ -155,7 +153,11 @@ def _check_disaster_recovery(name: str, row: Mapping[str, Any]) -> None:
 
 
 def _read_int(value: object) -> int | None:
-    return int(str(value)) if str(value).isdigit() else None
+    return int(str(value)) if str(value).isdecimal() else None
+
+
+def _is_list(value: object, longest: int) -> bool:
+    return isinstance(value, list | tuple) and len(value) <= longest
 
 
 class CreatedJob(Value, frozen=True):

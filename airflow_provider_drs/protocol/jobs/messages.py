@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -19,6 +20,9 @@ from airflow_provider_drs.protocol.jobs.states import STATUSES, Phase, phase_of
 
 #: The documented maximum page size.
 MAX_PAGE = 100
+#: The names of jobs (drs_03_0104).
+JOB_NAME = re.compile(r"[A-Za-z0-9_-]{4,50}\Z")
+JOB_NAME_RULE = "must be 4 to 50 letters, digits, hyphens or underscores"
 #: How fast the destination is written (vendor SDK).
 _RATES = ("apply_rows_rate", "apply_bytes_rate")
 #: ``db_use_type`` of disaster recovery.
@@ -231,7 +235,7 @@ def _parse_progress_row(job_id: str, row: Mapping[str, Any]) -> JobProgress:
 
 def _read_ms(value: object) -> int | None:
     # "0" if no time is set.
-    return int(str(value)) or None if str(value).isdigit() else None
+    return int(str(value)) or None if str(value).isdecimal() else None
 
 
 def _read_seconds(value: object) -> int | None:
@@ -266,7 +270,7 @@ def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:
     :raises ValueError: the time has passed, has no time zone, or is invalid. The message names start_time and
         the fix.
     """
-    if start_time is None or start_time == "":
+    if start_time is None:
         return None
     moment_ms = _read_instant_ms(start_time)
     if moment_ms <= now_s * 1000:
@@ -289,7 +293,7 @@ def _read_instant_ms(start_time: object) -> int:
             )
         return round(start_time.timestamp() * 1000)
     is_number = isinstance(start_time, int) and not isinstance(start_time, bool)
-    if is_number or (isinstance(start_time, str) and start_time.strip().isdigit()):
+    if is_number or (isinstance(start_time, str) and start_time.strip().isdecimal()):
         moment_ms = int(str(start_time))
         if moment_ms in _PLAUSIBLE_MS:
             return moment_ms

@@ -134,13 +134,14 @@ def check_statuses(name: str, words: object) -> frozenset[str]:
     :param name: the argument, for the error.
     :raises DrsConfigError: there are none, or one is unknown.
     """
+    given = words
     if isinstance(words, str):
         words = [word.strip() for word in words.split(",") if word.strip()]
     listed = list(words) if isinstance(words, Collection) else []
     unknown = [str(word) for word in listed if word not in STATUSES]
     if unknown or not listed:
         if not unknown:
-            raise DrsConfigError(f"{name}: no status given.")
+            raise DrsConfigError(f"{name} is {quote(given)}: expected one or more job statuses.")
         similar = get_close_matches(unknown[0].upper(), STATUSES, n=3, cutoff=0.4)
         hint = f"Similar statuses: {', '.join(similar)}. " if similar else ""
         raise DrsConfigError(

@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
-from airflow_provider_drs.protocol.core.errors import DrsResponseError
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsResponseError, quote
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import read_flag, read_rows, read_text, row_error
 from airflow_provider_drs.protocol.core.values import Value
 from airflow_provider_drs.protocol.core.wire import Document, Request, Response
+
+
+def check_values(values: object) -> None:
+    """
+    Check the new values of parameters.
+
+    :raises DrsConfigError: it is not a mapping from the names of parameters to values, or it is empty.
+    """
+    named = values.items() if isinstance(values, Mapping) and values else [(None, None)]
+    if not all(isinstance(n, str) and isinstance(value, str | int | float | None) for n, value in named):
+        raise DrsConfigError(
+            f"values is {quote(values)}: expected the new values of one or more parameters by their names."
+        )
 
 
 class Parameter(Value, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from airflow_provider_drs.protocol.core.batches import Answers, Limits, read
-from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, DrsRequestError, make_error
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsRequestError, make_error
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import read_flag, row_error
 from airflow_provider_drs.protocol.core.wire import Conversation, Document, Request, Response
@@ -17,6 +17,7 @@ from airflow_provider_drs.protocol.jobs.preconditions import find_rule
 from airflow_provider_drs.protocol.parameters.messages import (
     ParameterComparison,
     build_parameters,
+    check_values,
     parse_parameters,
 )
 
@@ -65,14 +66,11 @@ def modify_parameters(
     :param if_started: ``adopt`` leaves jobs unchanged that were started before; ``fail`` refuses them.
     :return: by job ID, the outcome or an error. ``details`` of the outcome contains ``changed``, the names of
         the changed parameters, and ``should_restart``, whether the destination must be restarted.
-    :raises DrsConfigError: values is empty; nothing was sent.
+    :raises DrsConfigError: values is empty or invalid; nothing was sent.
 
     Source: :drs:`public_api_management/modifying_database_parameters`
     """
-    if not isinstance(values, Mapping) or not values:
-        raise DrsConfigError(
-            "values is empty: expected the new values of one or more parameters by their names."
-        )
+    check_values(values)
     # DRS returns the parameters of a job before its start only.
     found = Comparison(not_compared=tuple(values))
     rule = find_rule("modify_parameters", if_started)
