@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-migration operations ui test test-system test-matrix soak lint spelling types imports licenses audit unit unit-2 airflow \
-	cluster services packaging oldest docs benchmark interface release keystone env constraints clean
+	cluster services packaging oldest docs site benchmark interface release keystone env constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -116,6 +116,9 @@ packaging: $(ENV) $(ENV2) ## Build the wheel, and install it into empty environm
 
 docs: $(ENV) ## Build the documentation; warnings are errors
 	AIRFLOW_HOME=$(CURDIR)/.run/airflow $(BIN)/sphinx-build -q -E -W -b html docs docs/_build/html
+
+site: $(ENV) ## Add the documentation of this version to those of others: SITE=folder
+	$(BIN)/python -m dev.docs.site "$(SITE)"
 
 benchmark: $(ENV) .venvs/bench/stamp ## Measure cost and speed against plain scripts and other providers
 	.venvs/bench/bin/python -W ignore -m benchmarks $(PARTS)

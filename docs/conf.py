@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -33,6 +34,19 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = f"{project} {release}"
+templates_path = ["_templates"]
+# With several versions side by side, pages link to the list of versions.
+html_context = {"is_site": "DOCS_SITE" in os.environ}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "versions.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 # Copy the commands of an example only.
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True

@@ -57,10 +57,18 @@ def check_rendered(task: Any) -> None:
     """
     Check the rendered arguments of a task.
 
-    :raises DrsConfigError: a template has rendered a missing value as text, such as ``None``.
+    :raises DrsConfigError: a template has rendered a missing value as text, such as ``None``, or the output
+        of a task is ``None``.
     """
+    # Airflow renders a copy.
+    written = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
     for name in task.template_fields:
         value = getattr(task, name)
+        if value is None and getattr(written, name, None) is not None:
+            raise DrsConfigError(
+                f"{name} is None, although it is set: the task or XCom that it refers to has returned "
+                "nothing. Check the upstream task's return value."
+            )
         if isinstance(value, str) and value.strip() in MISSING:
             raise DrsConfigError(
                 f"{name} is {value.strip()!r}: the template has rendered a missing value. Check the XCom, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime
 import decimal
 import inspect
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    DAG,
     AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
+    BaseOperator,
     TaskDeferred,
 )
 from drs_emulator import Emulator
@@ -316,6 +319,31 @@ def test_rendered_nonsense_is_refused(
 
     sent = {entry["operation"] for entry in emulator.journal()}
     assert sent <= {"KeystoneCreateUserTokenByPassword", "BatchListJobDetails"}
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("DrsStartJobsOperator", "start_time"),
+        ("DrsSelectObjectsOperator", "objects"),
+        ("DrsTestConnectionsOperator", "source_conn_id"),
+        ("DrsPrecheckSensor", "alarms"),
+    ],
+)
+def test_output_that_is_none_is_refused(
+    name: str, argument: str, emulator: Emulator, context: dict[str, Any]
+) -> None:
+    """Without the argument, the job would start now, or replicate everything."""
+    with DAG("d", schedule=None):
+        decide = BaseOperator(task_id="decide")
+        made = _make(name, job_ids=emulator.job_ids[0], **{argument: decide.output})
+    rendered = copy.copy(made)
+    setattr(rendered, argument, None)
+
+    with pytest.raises(AirflowFailException, match=f"{argument} is None, although it is set"):
+        rendered.execute(context)
+
+    assert emulator.journal() == []
 
 
 @pytest.mark.parametrize(
