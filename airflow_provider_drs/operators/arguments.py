@@ -64,10 +64,10 @@ def check_rendered(task: Any) -> None:
     written = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
     for name in task.template_fields:
         value = getattr(task, name)
-        if value is None and getattr(written, name, None) is not None:
+        if value is None and hasattr(getattr(written, name, None), "iter_references"):
             raise DrsConfigError(
-                f"{name} is None, although it is set: the task or XCom that it refers to has returned "
-                "nothing. Check the upstream task's return value."
+                f"{name} is None, although it is set: the task that it refers to has returned nothing. Check "
+                "the upstream task's return value."
             )
         if isinstance(value, str) and value.strip() in MISSING:
             raise DrsConfigError(

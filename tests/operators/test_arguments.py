@@ -304,7 +304,7 @@ SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "s
         ("DrsCompareParametersOperator", {"ignore": 5}, "ignore is 5: expected a list of names"),
         ("DrsCompareDataOperator", {"tables": {"shop": "orders"}, "data": "lines"}, "tables is {'shop'"),
         ("DrsCompareDataOperator", {"tables": "shop.orders", "data": "lines"}, "tables is 'shop.orders'"),
-        ("DrsStartJobsOperator", {"start_time": ""}, "start_time '' is invalid"),
+        ("DrsStartJobsOperator", {"start_time": "None"}, "start_time is 'None'"),
     ],
 )
 def test_rendered_nonsense_is_refused(

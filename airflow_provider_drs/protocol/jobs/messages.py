@@ -265,12 +265,13 @@ def read_start_time_ms(start_time: object, *, now_s: float) -> int | None:
     """
     Return the start time in epoch milliseconds; ``None`` starts now.
 
-    :param start_time: a datetime with a time zone, or epoch milliseconds as a number or digits.
+    :param start_time: a datetime with a time zone, or epoch milliseconds as a number or digits. An empty
+        text, such as the default of a DAG's parameter, is ``None``.
     :param now_s: the current epoch seconds; an earlier start time is an error.
     :raises ValueError: the time has passed, has no time zone, or is invalid. The message names start_time and
         the fix.
     """
-    if start_time is None:
+    if start_time is None or start_time == "":
         return None
     moment_ms = _read_instant_ms(start_time)
     if moment_ms <= now_s * 1000:
