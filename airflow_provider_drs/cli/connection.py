@@ -46,7 +46,7 @@ def _report_unknown(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         if name.startswith("DRS_") and name not in VARIABLES:
             near = difflib.get_close_matches(name, VARIABLES, n=1)
-            hint = f"Did you mean {near[0]}?" if near else "The documentation of drs lists all variables."
+            hint = f"Did you mean {near[0]}?" if near else "See the command-line guide for all variables."
             print(f"drs: the variable {name} is unknown and ignored. {hint}", file=sys.stderr)
 
 

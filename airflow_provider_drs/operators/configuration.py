@@ -488,7 +488,7 @@ class DrsCompareParametersOperator(DrsJobsOperator):
         check_flag("refresh", refresh)
         self.refresh = refresh
         self.on_difference = on_difference
-        check_literal(ignore, _read_ignored)
+        check_literal(None if ignore == () else ignore, _read_ignored)
         self.ignore = ignore
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         self.data = data
         check_literal(tables, _check_tables)
         self.tables = tables
-        check_choice("compare_mode", compare_mode, ("quick_comparison", "detailed_comparison"), optional=True)
+        check_choice("compare_mode", compare_mode, ("quick_comparison",), optional=True)
         self.compare_mode = compare_mode
         self.conflict_policy = conflict_policy
         self.start_time = start_time

@@ -29,7 +29,9 @@ Duration = float | datetime.timedelta
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 ON_EMPTY = ("fail", "skip")
 #: Arguments that Airflow does not render.
-_NOT_TEMPLATED = frozenset({"filter_ddl_policy", "if_started", "on_difference", "on_empty", "recheck"})
+_NOT_TEMPLATED = frozenset(
+    {"compare_mode", "filter_ddl_policy", "if_started", "on_difference", "on_empty", "recheck"}
+)
 #: A hundred years. Airflow and its database cannot store any length of time.
 _LONGEST_S = 100 * 365 * 24 * 60 * 60.0
 #: Airflow reads these files when it renders a task.
@@ -118,7 +120,9 @@ def check_conn_ids(argument: str, conn_ids: object) -> None:
 
     :raises DrsConfigError: it is neither a connection ID nor a list of them.
     """
-    if conn_ids is not None and _is_literal(conn_ids):
+    # One ID, as in most DAGs, needs no import.
+    is_one = isinstance(conn_ids, str) and conn_ids.strip() and not conn_ids.lstrip().startswith(("[", "("))
+    if conn_ids is not None and not is_one and _is_literal(conn_ids):
         from airflow_provider_drs.hooks.endpoints import check_conn_ids
 
         check_conn_ids(argument, conn_ids)

@@ -7,6 +7,8 @@ import copy
 import datetime
 import decimal
 import inspect
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -215,6 +217,8 @@ def test_execution_timeout_ends_a_deferred_wait(
         ("DrsTransformDataOperator", {"rules": [{"table": ["shop.orders"], "where": "id > 5"}]}),
         ("DrsSetFlowControlOperator", {"windows": [{"begin": "08:00", "end": "17:00", "speed": 5}]}),
         ("DrsStopJobsOperator", {"force": "yes"}),
+        ("DrsCompareDataOperator", {"compare_mode": "quick"}),
+        ("DrsCompareDataOperator", {"compare_mode": "{{ params.mode }}"}),
         ("DrsRetryJobsOperator", {"is_sync_re_edit": "yes"}),
         ("DrsCreateJobsOperator", {"jobs": {"name": "orders", "engin_type": "mysql"}}),
         ("DrsCreateJobsOperator", {"jobs": "orders"}),
@@ -242,6 +246,22 @@ def test_misspelled_literal_fails_when_the_dag_is_parsed(name: str, arguments: d
 )
 def test_templates_are_checked_when_the_task_runs(name: str, arguments: dict[str, Any]) -> None:
     assert _make(name, job_ids="a", **arguments).task_id == "task"
+
+
+def test_usual_arguments_import_nothing_when_the_dag_is_parsed() -> None:
+    script = (
+        "import sys\n"
+        "from airflow_provider_drs.operators import drs\n"
+        "drs.DrsTestConnectionsOperator(\n"
+        "    task_id='test', job_ids='{{ params.jobs }}', source_conn_id='there', target_conn_id='here')\n"
+        "drs.DrsCompareParametersOperator(task_id='compare', job_ids='{{ params.jobs }}')\n"
+        "ours = [name for name in sys.modules if name.startswith('airflow_provider_drs')]\n"
+        "print([name for name in ours if name.endswith(('.hooks.endpoints', '.operators.arguments'))])\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
 #: Values that no argument accepts.
