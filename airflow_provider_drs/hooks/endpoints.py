@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_drs.protocol.connection.settings import read_extra
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
-from airflow_provider_drs.protocol.core.job_ids import read_literal
+from airflow_provider_drs.protocol.core.literals import read_structure
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
 
 _LARGEST_CERTIFICATE = 1_000_000
@@ -99,9 +99,7 @@ def check_conn_ids(argument: str, conn_ids: object) -> str | list[str]:
     :param argument: the operator's argument, for error messages.
     :raises DrsConfigError: it is something else, or a template has rendered nothing.
     """
-    listed = conn_ids
-    if isinstance(conn_ids, str) and conn_ids.lstrip().startswith(("[", "(")):
-        listed = read_literal(conn_ids)
+    listed = read_structure(conn_ids, argument)
     if isinstance(listed, str) and listed.strip():
         return listed
     if isinstance(listed, list | tuple) and listed and all(isinstance(n, str) and n for n in listed):

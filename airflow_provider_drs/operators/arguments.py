@@ -8,13 +8,8 @@ from typing import Any, Protocol
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
-from airflow_provider_drs.protocol.core.job_ids import (
-    MISSING,
-    check_job_ids,
-    find_duplicates,
-    read_job_ids,
-    read_literal,
-)
+from airflow_provider_drs.protocol.core.job_ids import check_job_ids, find_duplicates, read_job_ids
+from airflow_provider_drs.protocol.core.literals import MISSING, read_literal, read_structure
 from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, read_alarm_policy
 
 
@@ -74,24 +69,6 @@ def check_rendered(task: Any) -> None:
                 f"{name} is {value.strip()!r}: the template has rendered a missing value. Check the XCom, "
                 "the parameter or the variable that it reads."
             )
-
-
-def read_structure(value: object, argument: str) -> Any:
-    """
-    Return the list or mapping of a rendered argument: templating turns it into text. Other values are not
-    changed.
-
-    :raises DrsConfigError: the text starts like a list or mapping, but is none.
-    """
-    if not isinstance(value, str) or not value.lstrip().startswith(("[", "(", "{")):
-        return value
-    parsed = read_literal(value)
-    if isinstance(parsed, list | tuple | dict):
-        return parsed
-    raise DrsConfigError(
-        f"{argument}: {quote(value)} is not a valid list or mapping in JSON or Python. Check its brackets "
-        "and quotes."
-    )
 
 
 def read_names(value: object, argument: str) -> tuple[str, ...]:

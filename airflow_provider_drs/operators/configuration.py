@@ -263,8 +263,8 @@ class DrsSelectObjectsOperator(DrsJobsOperator, LineageMixin):
         self.sync_database = sync_database
 
     def _publish(self, answers: Mapping[str, Any], context: Context) -> list[str]:
-        from airflow_provider_drs.operators.arguments import read_structure
         from airflow_provider_drs.protocol.configuration.messages import read_objects
+        from airflow_provider_drs.protocol.core.literals import read_structure
 
         job_ids = super()._publish(answers, context)
         objects = read_structure(self.objects, "objects")

@@ -114,8 +114,8 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         from airflow_provider_drs.hooks.drs import parse_start_time
-        from airflow_provider_drs.operators import arguments
         from airflow_provider_drs.protocol.comparisons.messages import ComparisonSpec
+        from airflow_provider_drs.protocol.core.literals import read_structure
 
         start_time_ms = parse_start_time(self.start_time, allow_past=self._is_retry)
         if start_time_ms is not None and start_time_ms <= time.time() * 1000:
@@ -123,7 +123,7 @@ class DrsCompareDataOperator(DrsWaitingJobsOperator):
         spec = ComparisonSpec(
             objects=self.objects,
             data=self.data or "",
-            tables=arguments.read_structure(self.tables, "tables"),
+            tables=read_structure(self.tables, "tables"),
             compare_mode=self.compare_mode,
             conflict_policy=self.conflict_policy,
             start_time_ms=start_time_ms,

@@ -434,11 +434,11 @@ class DrsJobsOperator(DrsOperator):
 
     def _read_arguments(self, job_ids: Sequence[str]) -> dict[str, Any]:
         """Return the arguments of the hook method in addition to the jobs."""
-        from airflow_provider_drs.operators import arguments
+        from airflow_provider_drs.protocol.core.literals import read_structure
 
         values = {name: getattr(self, name) for name in self.hook_arguments}
         return {
-            name: arguments.read_structure(value, name) if name in self.template_fields else value
+            name: read_structure(value, name) if name in self.template_fields else value
             for name, value in values.items()
         }
 

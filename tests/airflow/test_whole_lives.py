@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -253,9 +252,5 @@ def test_migration_survives_lost_responses_and_killed_worker(fast: Stack) -> Non
 
 
 def _kill_worker(stack: Stack, dag_id: str, run_id: str, task_id: str, is_time: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 600
-    while not is_time():
-        stack.airflow.check()
-        assert time.monotonic() < deadline_s, _explain(stack, dag_id, run_id)
-        time.sleep(0.05)
+    stack.airflow.until_in_run(dag_id, run_id, is_time, f"{task_id} did not come to its time")
     os.kill(stack.airflow.task_pid(dag_id, run_id, task_id), signal.SIGKILL)

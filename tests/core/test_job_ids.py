@@ -45,6 +45,11 @@ def test_missing_value_of_a_template_is_named(missing: object) -> None:
         check_job_ids(read_job_ids(missing))
 
 
+def test_mapping_as_text_is_rejected() -> None:
+    with pytest.raises(DrsConfigError, match="expected one job ID or a list"):
+        read_job_ids("{'job_ids': ['a']}")
+
+
 def test_several_xcoms_as_text_say_what_to_use() -> None:
     with pytest.raises(DrsConfigError, match=r"task\.output"):
         read_job_ids("LazySelectSequence([3 items])")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, check_choice, quote
-from airflow_provider_drs.protocol.core.job_ids import MISSING
+from airflow_provider_drs.protocol.core.literals import MISSING
 from airflow_provider_drs.protocol.jobs.messages import JOB_NAME, JOB_NAME_RULE
 
 _POLICY_CHOICES = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard, TypeVar
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
+from airflow_provider_drs.protocol.core.literals import MISSING, read_structure
 
 T = TypeVar("T")
 
@@ -17,8 +16,6 @@ T = TypeVar("T")
 # it.
 _JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _SEPARATOR = re.compile(r"[,\r\n]")
-#: What a template renders for a value that is missing.
-MISSING = frozenset({"None", "NOTSET", "null", "undefined"})
 _JOB_IDS = re.compile(r"[A-Za-z0-9-]{1,64}(?: [A-Za-z0-9-]{1,64})*\Z")
 
 
@@ -102,34 +99,23 @@ def _flatten(values: Iterable[object]) -> Iterator[object]:
 
 def _read_text(text: str) -> list[object]:
     stripped = text.strip()
-    if not stripped.startswith(("[", "(")):
+    listed = read_structure(stripped, "job_ids")
+    if isinstance(listed, str):
         if stripped.startswith("LazySelectSequence("):
             raise DrsConfigError(
                 "job_ids: the template has rendered several XComs as text. Use the output of the task "
                 "(task.output), or add the filter list: {{ ti.xcom_pull(...) | list }}."
             )
         return _split_text(stripped)
-    parsed = read_literal(stripped)
-    if isinstance(parsed, (list, tuple)):
-        return list(_flatten(parsed))
-    raise DrsConfigError(
-        f"job_ids: {quote(text)} is not a valid JSON or Python list of job IDs. Check its brackets and "
-        "quotes."
-    )
+    if isinstance(listed, dict):
+        raise DrsConfigError(
+            f"job_ids is {quote(text)}: expected one job ID or a list of them, not a mapping."
+        )
+    return list(_flatten(listed))
 
 
 def _split_text(text: str) -> list[object]:
     return [part.strip() for part in _SEPARATOR.split(text) if part.strip()]
-
-
-def read_literal(text: str) -> object:
-    """Return the value of a JSON or Python literal; ``None`` if *text* is not one."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return None
 
 
 def find_duplicates(job_ids: Sequence[object]) -> list[object]:
