@@ -126,8 +126,8 @@ benchmark: $(ENV) .venvs/bench/stamp ## Measure cost and speed against plain scr
 interface: $(ENV) ## Update docs/public_interface.txt for a release
 	@$(BIN)/python -W ignore -m dev.docs.public_interface
 
-release: $(ENV) ## Check that a version can be released, and build its packages: VERSION=1.0.0
-	@$(BIN)/python -m dev.release "$(VERSION)"
+release: $(ENV) ## Check that a version can be released, and build its packages: VERSION=1.0.0 URL=https://...
+	@$(BIN)/python -m dev.release "$(VERSION)" "$(URL)"
 
 keystone: $(ENV) .venvs/keystone/stamp ## Serve a real Keystone until Ctrl-C
 	$(BIN)/python -m dev.stacks.keystone

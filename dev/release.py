@@ -1,9 +1,9 @@
 """
 Checks that a version can be released, and builds its packages. It does not upload them.
 
-    make release VERSION=1.0.0
+    make release VERSION=1.0.0 URL=https://github.com/example/airflow-provider-drs
 
-The wheels and source archives of the provider and the emulator are built twice and must be identical byte by
+The metadata links to the repository at URL, which setup.cfg does not contain: each fork has its own. The wheels and source archives of the provider and the emulator are built twice and must be identical byte by
 byte, so that anyone can rebuild them from the tag. The folder sbom gets a bill of materials of each
 (CycloneDX).
 """
@@ -31,14 +31,19 @@ from dev.docs import public_interface
 ROOT = Path(__file__).resolve().parents[1]
 #: The folders of the projects that are released together.
 PROJECTS = (".", "emulator")
+_URL = re.compile(r"https://[\w.-]+(?::\d+)?(?:/[\w.~-]+)+")
 _VERSION = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
 
 
-def find_problems(version: str, root: Path = ROOT) -> list[str]:
+def find_problems(version: str, root: Path = ROOT, url: str = "") -> list[str]:
     """Return what must be fixed before a version can be released, each with the fix."""
     if not _VERSION.fullmatch(version):
         return [f"VERSION is {version!r}: expected a version such as 1.0.0 or 1.1.0rc1."]
     problems = []
+    if url and not _URL.fullmatch(url):
+        problems.append(
+            f"URL is {url!r}: expected the address of the repository, such as https://host/group/project."
+        )
     if version != __version__:
         problems.append(
             f"The package has version {__version__}. Set __version__ in airflow_provider_drs/__init__.py."
@@ -77,11 +82,12 @@ def _find_changelog_problems(version: str, text: str) -> list[str]:
     return []
 
 
-def build(root: Path, into: Path, projects: Iterable[str] = PROJECTS) -> list[Path]:
+def build(root: Path, into: Path, projects: Iterable[str] = PROJECTS, url: str = "") -> list[Path]:
     """
     Build wheels and source archives from the committed files.
 
     :param projects: the folders of the projects.
+    :param url: the address of the repository, for the links in the metadata.
 
     :raises SystemExit: the build fails.
     """
@@ -94,6 +100,8 @@ def build(root: Path, into: Path, projects: Iterable[str] = PROJECTS) -> list[Pa
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(source, filter="data")
         for project in projects:
+            if url:
+                _add_links(source / project / "setup.cfg", url)
             _run(
                 [sys.executable, "-m", "build", "--no-isolation", "--outdir", into, source / project],
                 env={"PATH": "/usr/bin:/bin", "SOURCE_DATE_EPOCH": epoch, "HOME": folder},
@@ -103,6 +111,20 @@ def build(root: Path, into: Path, projects: Iterable[str] = PROJECTS) -> list[Pa
         if file.name.endswith(".tar.gz"):
             _normalize(file, int(epoch))
     return built
+
+
+def _add_links(setup: Path, url: str) -> None:
+    tag = f"v{__version__}"
+    links = {
+        "Source": f"{url}/tree/{tag}",
+        "Documentation": f"{url}/tree/{tag}/docs",
+        "Changelog": f"{url}/blob/{tag}/CHANGELOG.md",
+        "Issues": f"{url}/issues",
+    }
+    lines = "".join(f"\n    {label} = {link}" for label, link in links.items())
+    setup.write_text(
+        setup.read_text("utf-8").replace("[metadata]", f"[metadata]\nproject_urls ={lines}", 1), "utf-8"
+    )
 
 
 def check_metadata(files: Iterable[Path]) -> None:
@@ -160,9 +182,9 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def main(version: str) -> int:
+def main(version: str, url: str = "") -> int:
     """Check and build, and print what remains to be done. Return 0 if the version can be released."""
-    if problems := find_problems(version):
+    if problems := find_problems(version, url=url):
         print(f"{version} cannot be released:")
         for problem in problems:
             print(f"- {problem}")
@@ -171,7 +193,7 @@ def main(version: str) -> int:
     for folder in (dist, bills):
         shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as other:
-        built, again = hash_files(build(ROOT, dist)), hash_files(build(ROOT, Path(other)))
+        built, again = (hash_files(build(ROOT, into, url=url)) for into in (dist, Path(other)))
     if built != again:
         print("The build is not reproducible. Two builds produced different files:")
         print("\n".join(f"- {name}" for name in built if built[name] != again.get(name)))
@@ -183,9 +205,11 @@ def main(version: str) -> int:
     print(f"{version} can be released. Packages are in dist, bills of materials in sbom:")
     for name, digest in built.items():
         print(f"  {digest}  {name}")
+    if not url:
+        print("The metadata has no links. To add them, set URL to the address of the repository.")
     print(f"To publish it, push the tag: git tag v{version} && git push origin v{version}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2] or [""]))
+    sys.exit(main(*sys.argv[1:] or [""]))

@@ -59,6 +59,15 @@ def test_invalid_version_is_rejected(repository: Path, version: str) -> None:
     assert "expected a version such as 1.0.0" in problem
 
 
+@pytest.mark.parametrize(
+    "url", ["example.org/drs", "http://example.org/drs", "https://example.org", "https://h/a\nb"]
+)
+def test_invalid_address_is_rejected(repository: Path, url: str) -> None:
+    (problem,) = find_problems(__version__, repository, url)
+
+    assert "expected the address of the repository" in problem
+
+
 def test_version_of_the_package_must_match(repository: Path) -> None:
     _write(repository, version="9.9.9")
 

@@ -98,11 +98,16 @@ def test_entry_points(wheel: Path) -> None:
 
 
 def test_two_builds_are_equal_and_valid(tmp_path: Path) -> None:
-    first, second = (build(environments.ROOT, tmp_path / name) for name in ("first", "second"))
+    url = "https://example.org/databases/airflow-provider-drs"
+    first, second = (build(environments.ROOT, tmp_path / name, url=url) for name in ("first", "second"))
 
     assert hash_files(first) == hash_files(second)
     assert [file.name.rpartition(".")[2] for file in first] == ["whl", "gz"] * 2
     check_metadata(first)
+    for wheel in tmp_path.glob("first/*.whl"):
+        with ZipFile(wheel) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+            assert f"Project-URL: Issues, {url}/issues\n" in archive.read(name).decode()
 
 
 def test_bill_of_materials_has_the_dependencies(wheel: Path, tmp_path: Path) -> None:
