@@ -3,7 +3,8 @@ Checks that a version can be released, and builds its packages. It does not uplo
 
     make release VERSION=1.0.0 URL=https://github.com/example/airflow-provider-drs
 
-The metadata links to the repository at URL, which setup.cfg does not contain: each fork has its own. The wheels and source archives of the provider and the emulator are built twice and must be identical byte by
+The metadata links to the repository at URL, which setup.cfg does not contain: each fork has its own. The
+wheels and source archives of the provider and the emulator are built twice and must be identical byte by
 byte, so that anyone can rebuild them from the tag. The folder sbom gets a bill of materials of each
 (CycloneDX).
 """
