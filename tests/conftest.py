@@ -140,7 +140,7 @@ class FakeTaskInstance:
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
         self.stats_tags: dict[str, str] = {}
-        self.try_number = 1
+        self.try_number, self.max_tries = 1, 0
         self.dag_id, self.run_id, self.task_id, self.map_index = "nightly", "manual__2026", "wait", -1
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -34,7 +34,9 @@ MODES = ["poke", "deferrable"]
 
 def _make(name: str, mode: str = "poke", **options: Any) -> Any:
     options = {"poke_interval": 0.01, "timeout": 30, **options}
-    return getattr(sensors, name)(task_id="wait", deferrable=mode == "deferrable", **options)
+    is_deferrable = mode == "deferrable"
+    mode = "poke" if is_deferrable else mode
+    return getattr(sensors, name)(task_id="wait", mode=mode, deferrable=is_deferrable, **options)
 
 
 def _run(sensor: Any, context: dict[str, Any], between: Callable[[], Any] = lambda: None) -> Any:
@@ -44,6 +46,19 @@ def _run(sensor: Any, context: dict[str, Any], between: Callable[[], Any] = lamb
         between()
         event = asyncio.run(anext(deferred.trigger.run())).payload
         return sensor.resume_execution(deferred.method_name, {"event": event}, context)
+
+
+@pytest.fixture
+def set_first_poll(context: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Return a function that sets the time of the first poll of a rescheduled task; ``None`` for this one."""
+
+    def set_time(time: datetime.datetime | None) -> None:
+        # Airflow 3 asks the task instance, 2.11 its database.
+        context["ti"].get_first_reschedule_date = lambda _: time
+        base = sys.modules[BaseSensorOperator.__module__]
+        monkeypatch.setattr(base, "_orig_start_date", lambda *_, **__: time, raising=False)
+
+    return set_time
 
 
 @pytest.fixture
@@ -154,8 +169,12 @@ def test_lag_must_stay_small(
 
 
 def test_rescheduled_lag_counts_within_one_poke(
-    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    set_first_poll: Callable[[Any], None],
 ) -> None:
+    set_first_poll(None)
     job_id = emulator.seed_job(**REPLICATING)
     naps: list[float] = []
     monkeypatch.setattr("airflow_provider_drs.sensors.drs.time.sleep", naps.append)
@@ -167,7 +186,7 @@ def test_rescheduled_lag_counts_within_one_poke(
 
 @pytest.mark.parametrize("end", ["failed", "timeout"])
 def test_last_poll_of_a_rescheduled_wait_names_the_jobs(
-    emulator: Emulator, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch, end: str
+    emulator: Emulator, context: dict[str, Any], set_first_poll: Callable[[Any], None], end: str
 ) -> None:
     status = "FULL_TRANSFER_FAILED" if end == "failed" else "FULL_TRANSFER_STARTED"
     job_id = emulator.seed_job(name="orders", status=status)
@@ -178,11 +197,8 @@ def test_last_poll_of_a_rescheduled_wait_names_the_jobs(
         mode="reschedule",
         timeout=60,
     )
-    first_poll = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=70)
-    # Another process has made the first poll. Airflow 3 asks the task instance, 2.11 its database.
-    context["ti"].get_first_reschedule_date = lambda _: first_poll
-    base = sys.modules[BaseSensorOperator.__module__]
-    monkeypatch.setattr(base, "_orig_start_date", lambda *_: first_poll, raising=False)
+    # Another process has made the first poll.
+    set_first_poll(datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=70))
 
     with pytest.raises((AirflowFailException, AirflowSensorTimeout), match=rf"orders \({job_id}\)"):
         _run(sensor, context)
