@@ -20,6 +20,11 @@ CHECKS = [not_a_server_error, status_code_conformance, response_schema_conforman
 
 
 @pytest.fixture
+def job_id(emulator: Emulator) -> str:
+    return emulator.job_ids[0]
+
+
+@pytest.fixture
 def headers(emulator: Emulator) -> Any:
     caller = Caller(emulator)
     yield caller.headers
@@ -34,8 +39,7 @@ def headers(emulator: Emulator) -> Any:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_emulator_responds_as_documented(case: Any, emulator: Emulator, headers: dict[str, str]) -> None:
-    job_id = emulator.job_ids[0]
+def test_emulator_responds_as_documented(case: Any, emulator: Emulator, job_id: str, headers: dict[str, str]) -> None:
     case.path_parameters = {"project_id": PROJECT} | (
         {"job_id": job_id} if "job_id" in case.path_parameters else {}
     )
