@@ -68,6 +68,9 @@ def _read_variables(environment: Mapping[str, str]) -> Settings:
     except DrsConfigError as error:
         # Name the variable to fix, because there is no connection with fields.
         text = re.sub(r"extra\.(\w+)", lambda found: f"DRS_{found[1].upper()}", str(error))
+        text = re.sub(
+            r"connection 'DRS_\*': (login|password|host)\b", lambda found: f"DRS_{found[1].upper()}", text
+        )
         raise DrsConfigError(text) from None
 
 

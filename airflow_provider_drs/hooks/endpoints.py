@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_drs.compat import AirflowNotFoundException
 from airflow_provider_drs.protocol.connection.settings import read_extra
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 from airflow_provider_drs.protocol.core.literals import read_structure
@@ -110,6 +111,19 @@ def check_conn_ids(argument: str, conn_ids: object) -> str | list[str]:
     )
 
 
+def check_count(argument: str, conn_ids: Sequence[str], jobs: Sequence[object]) -> None:
+    """
+    Check that there is one connection per job.
+
+    :raises DrsConfigError: there is another number.
+    """
+    if len(conn_ids) != len(jobs):
+        raise DrsConfigError(
+            f"{argument}: {len(conn_ids)} connections for {len(jobs)} jobs. Specify one connection for all "
+            "jobs, or one per job in the same order."
+        )
+
+
 def read_endpoints(
     argument: str, conn_ids: str | Sequence[str] | None, keys: Sequence[str]
 ) -> Endpoint | dict[str, Endpoint] | None:
@@ -125,13 +139,16 @@ def read_endpoints(
         return None
     conn_ids = check_conn_ids(argument, conn_ids)
     if isinstance(conn_ids, str):
-        return read_endpoint(conn_ids)
-    if len(conn_ids) != len(keys):
-        raise DrsConfigError(
-            f"{argument}: {len(conn_ids)} connections for {len(keys)} jobs. Specify one connection for all "
-            "jobs, or one per job in the same order."
-        )
-    return {key: read_endpoint(conn_id) for key, conn_id in zip(keys, conn_ids, strict=True)}
+        return _read_named(argument, conn_ids)
+    check_count(argument, conn_ids, keys)
+    return {key: _read_named(argument, conn_id) for key, conn_id in zip(keys, conn_ids, strict=True)}
+
+
+def _read_named(argument: str, conn_id: str) -> Endpoint:
+    try:
+        return read_endpoint(conn_id)
+    except AirflowNotFoundException as error:
+        raise AirflowNotFoundException(f"{argument}: {error}") from None
 
 
 def read_passwords(

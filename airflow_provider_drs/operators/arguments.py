@@ -48,27 +48,62 @@ def read_ids(value: object, log: Log, *, on_empty: str = "fail") -> tuple[str, .
     return check_job_ids(listed)
 
 
-def check_rendered(task: Any) -> None:
+def check_rendered(task: Any, context: Any) -> None:
     """
     Check the rendered arguments of a task.
 
-    :raises DrsConfigError: a template has rendered a missing value as text, such as ``None``, or the output
-        of a task is ``None``.
+    :raises DrsConfigError: an argument, or a value in it, is set, but a template, a task or a mapping has
+        rendered nothing: ``None``, or its text.
     """
     # Airflow renders a copy.
-    written = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
+    original = task.dag.task_dict.get(task.task_id) if task.has_dag() else task
     for name in task.template_fields:
         value = getattr(task, name)
-        if value is None and hasattr(getattr(written, name, None), "iter_references"):
-            raise DrsConfigError(
-                f"{name} is None, although it is set: the task that it refers to has returned nothing. Check "
-                "the upstream task's return value."
-            )
-        if isinstance(value, str) and value.strip() in MISSING:
-            raise DrsConfigError(
-                f"{name} is {value.strip()!r}: the template has rendered a missing value. Check the XCom, "
-                "the parameter or the variable that it reads."
-            )
+        written = _find_written(original, name, context) if value is None else _read_written(original, name)
+        _check_value(name, value, written)
+
+
+#: A value whose template is not known.
+_SET = object()
+
+
+def _read_written(original: Any, name: str) -> Any:
+    """Return an argument as it was written; that of a mapped task if it is not mapped."""
+    partial = getattr(original, "partial_kwargs", None)
+    return getattr(original, name, None) if partial is None else partial.get(name, _SET)
+
+
+def _find_written(original: Any, name: str, context: Any) -> Any:
+    """Return an argument as it was written; ``None`` if it was not, or the default is meant."""
+    partial = getattr(original, "partial_kwargs", None)
+    if partial is None or name in partial:
+        return _read_written(original, name)
+    rows = original.expand_input.value
+    if isinstance(rows, Mapping):
+        return _SET if name in rows else None
+    # The mappings of expand_kwargs: a literal list, or the output of a task.
+    listed = rows.resolve(context) if hasattr(rows, "resolve") else rows
+    row = listed[context["ti"].map_index]
+    return _SET if isinstance(row, Mapping) and name in row else None
+
+
+def _check_value(place: str, value: Any, written: Any) -> None:
+    if value is None and written is not None:
+        raise DrsConfigError(
+            f"{place} is None, although it is set: its template, or the task that it refers to, has returned "
+            "nothing. Check the upstream task's return value, the parameter or the variable."
+        )
+    if isinstance(value, str) and value.strip() in MISSING and (value != written or place.isidentifier()):
+        raise DrsConfigError(
+            f"{place} is {value.strip()!r}: the template has rendered a missing value. Check the XCom, the "
+            "parameter or the variable that it reads."
+        )
+    if isinstance(value, Mapping) and isinstance(written, Mapping):
+        for key in value.keys() & written.keys():
+            _check_value(f"{place}[{key!r}]", value[key], written[key])
+    elif isinstance(value, list | tuple) and isinstance(written, list | tuple):
+        for position, (inner, before) in enumerate(zip(value, written, strict=False)):
+            _check_value(f"{place}[{position}]", inner, before)
 
 
 def read_names(value: object, argument: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from airflow_provider_drs.operators.jobs import (
     ConnIds,
     DrsJobsOperator,
     JobIds,
+    check_any,
     check_choice,
     check_conn_ids,
     check_flag,
@@ -70,8 +71,8 @@ class _DrsDatabasesOperator(DrsJobsOperator):
         self, *, source_conn_id: ConnIds = None, target_conn_id: ConnIds = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        check_conn_ids("source_conn_id", source_conn_id)
-        check_conn_ids("target_conn_id", target_conn_id)
+        check_conn_ids("source_conn_id", source_conn_id, self.job_ids)
+        check_conn_ids("target_conn_id", target_conn_id, self.job_ids)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
@@ -131,6 +132,7 @@ class DrsTestConnectionsOperator(_DrsDatabasesOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_any(source_conn_id=source_conn_id, target_conn_id=target_conn_id)
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
         check_flag("cluster_mode", cluster_mode)
@@ -208,6 +210,7 @@ class DrsModifyJobsOperator(_DrsDatabasesOperator):
             drs_conn_id=drs_conn_id,
             **kwargs,
         )
+        check_any(changes=changes, source_conn_id=source_conn_id, target_conn_id=target_conn_id)
         check_choice("if_started", if_started, ("adopt", "fail"))
         self.if_started = if_started
         check_literal(None if changes == {} else changes, _read_changes)
@@ -323,6 +326,13 @@ class DrsSetSyncPoliciesOperator(DrsJobsOperator):
         self.if_started = if_started
         check_choice("conflict_policy", conflict_policy, ("ignore", "overwrite", "stop"), optional=True)
         check_choice("filter_ddl_policy", filter_ddl_policy, ("drop_database",), optional=True)
+        check_any(
+            conflict_policy=conflict_policy,
+            filter_ddl_policy=filter_ddl_policy,
+            ddl_trans=ddl_trans,
+            index_trans=index_trans,
+            slot_name=slot_name,
+        )
         check_flag("ddl_trans", ddl_trans, optional=True)
         check_flag("index_trans", index_trans, optional=True)
         self.conflict_policy = conflict_policy

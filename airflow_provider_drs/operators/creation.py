@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 def _check_specs(jobs: object) -> None:
     from airflow_provider_drs.operators.arguments import read_objects
-    from airflow_provider_drs.protocol.creation.messages import read_fields
+    from airflow_provider_drs.protocol.creation.messages import check_names, read_fields
 
     # An empty list is evaluated when the task runs.
-    for job in read_objects(jobs, "jobs") if jobs not in ([], ()) else ():
-        read_fields(job)
+    if jobs not in ([], ()):
+        check_names([read_fields(job)["name"] for job in read_objects(jobs, "jobs")])
 
 
 def _read_tags(tags: object) -> list[dict[str, Any]]:
@@ -97,8 +97,8 @@ class DrsCreateJobsOperator(DrsWaitingOperator):
         )
         check_literal(jobs, _check_specs)
         self.jobs = jobs
-        check_conn_ids("source_conn_id", source_conn_id)
-        check_conn_ids("target_conn_id", target_conn_id)
+        check_conn_ids("source_conn_id", source_conn_id, jobs)
+        check_conn_ids("target_conn_id", target_conn_id, jobs)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 

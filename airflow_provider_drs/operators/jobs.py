@@ -114,18 +114,33 @@ def check_text(argument: str, value: object, *, optional: bool = False) -> None:
         raise ValueError(f"{argument} is {str(value)[:40]!r}: expected a string.")
 
 
-def check_conn_ids(argument: str, conn_ids: object) -> None:
+def check_any(**arguments: object) -> None:
+    """
+    Check that one of several arguments is set.
+
+    :raises DrsConfigError: all are ``None``.
+    """
+    if all(value is None for value in arguments.values()):
+        from airflow_provider_drs.protocol.core.errors import DrsConfigError
+
+        raise DrsConfigError(f"{', '.join(arguments)}: set at least one of them.")
+
+
+def check_conn_ids(argument: str, conn_ids: object, jobs: object = None) -> None:
     """
     Check literal IDs of the connections of databases.
 
+    :param jobs: the jobs or their IDs; if both are literal lists, they must be equally long.
     :raises DrsConfigError: it is neither a connection ID nor a list of them.
     """
     # One ID, as in most DAGs, needs no import.
     is_one = isinstance(conn_ids, str) and conn_ids.strip() and not conn_ids.lstrip().startswith(("[", "("))
     if conn_ids is not None and not is_one and _is_literal(conn_ids):
-        from airflow_provider_drs.hooks.endpoints import check_conn_ids
+        from airflow_provider_drs.hooks.endpoints import check_conn_ids, check_count
 
-        check_conn_ids(argument, conn_ids)
+        listed = check_conn_ids(argument, conn_ids)
+        if isinstance(listed, list) and isinstance(jobs, list | tuple) and jobs and _is_literal(jobs):
+            check_count(argument, listed, jobs)
 
 
 def check_ids(job_ids: object) -> None:
@@ -205,7 +220,7 @@ class DrsOperator(BaseOperator):
         from airflow_provider_drs.operators import arguments, waiting
 
         with waiting.fail_on_permanent_error():
-            arguments.check_rendered(self)
+            arguments.check_rendered(self, context)
             publish_links(context, self._open_hook())
             job_ids = self._run(context)
             attach_job_ids(context, self.outlets, job_ids)

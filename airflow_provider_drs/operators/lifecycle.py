@@ -16,6 +16,7 @@ from airflow_provider_drs.operators.jobs import (
     Duration,
     JobIds,
     check_alarms,
+    check_any,
     check_choice,
     check_conn_ids,
     check_flag,
@@ -172,7 +173,7 @@ class DrsStartJobsOperator(DrsWaitingOperator, LineageMixin):
                 self.log.error("Not started: %s", label_error(job_id, errors[job_id], names.get(job_id)))
             else:
                 row |= answer.to_dict()
-                self.log.info("%s %s", label, "was already started" if row["adopted"] else "started")
+                self.log.info("%s %s", label, "started" if _is_new(answer) else "was already started")
                 results.log_not_compared(label, row, self.log)
             rows.append(row)
         context["ti"].xcom_push(key=results.STARTS_KEY, value=rows)
@@ -223,7 +224,7 @@ def _can_detect_kills() -> bool:
 def _is_new(answer: object) -> bool:
     from airflow_provider_drs.protocol.jobs.outcome import JobOutcome
 
-    return isinstance(answer, JobOutcome) and not answer.adopted
+    return isinstance(answer, JobOutcome) and (not answer.adopted or answer.in_doubt)
 
 
 class DrsPauseJobsOperator(DrsWaitingJobsOperator):
@@ -436,8 +437,9 @@ class DrsChangePasswordsOperator(DrsJobsOperator):
         super().__init__(
             job_ids=job_ids, on_empty=on_empty, allow_partial=allow_partial, drs_conn_id=drs_conn_id, **kwargs
         )
-        check_conn_ids("source_conn_id", source_conn_id)
-        check_conn_ids("target_conn_id", target_conn_id)
+        check_any(source_conn_id=source_conn_id, target_conn_id=target_conn_id)
+        check_conn_ids("source_conn_id", source_conn_id, job_ids)
+        check_conn_ids("target_conn_id", target_conn_id, job_ids)
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 

@@ -23,6 +23,8 @@ Publish = Callable[["Watch"], object]
 
 # The deadline ends a deferral. If no triggerer is running, the scheduler ends it this much later.
 _GRACE_S = 600.0
+# The time that a deferred task usually needs to resume.
+_RESUME_S = 15.0
 
 
 @contextlib.contextmanager
@@ -148,9 +150,18 @@ def create_trigger(
 
 
 def find_execution_deadline(task: Any) -> float | None:
-    """Return when the ``execution_timeout`` of a task ends if it starts now, in epoch seconds."""
-    limit = task.execution_timeout
-    return None if limit is None else time.time() + limit.total_seconds()
+    """
+    Return when a wait must end because of the ``execution_timeout`` of a task that starts now, in epoch
+    seconds.
+    """
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if task.execution_timeout is None:
+        return None
+    limit_s: float = task.execution_timeout.total_seconds()
+    # Airflow 2.11 fails a task that resumes after its timeout, before the task can report.
+    reserve_s = 0.0 if AIRFLOW_V_3_0_PLUS else min(_RESUME_S, limit_s / 10)
+    return time.time() + limit_s - reserve_s
 
 
 def read_event(

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_drs.protocol.core.errors import EMPTY_RESULT_CODE
 from airflow_provider_drs.protocol.prechecks.checks import explain
 from airflow_provider_drs.report.fields import check_link, read_number, read_text
 
@@ -229,6 +230,9 @@ def _read_job(row: _Row) -> Job:
     counts = row.counts if isinstance(row.counts, dict) else {}
     passed = read_number(counts.get("passed"))
     error = row.error if isinstance(row.error, dict) else None
+    if row.verdict == "pending" and error and error.get("error_code") == EMPTY_RESULT_CODE:
+        # DRS has no result yet: the job waits.
+        error = None
     return Job(
         job_id=read_text(row.job_id),
         name=read_text(row.name),

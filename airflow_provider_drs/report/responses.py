@@ -251,6 +251,7 @@ def _clean(row: dict[str, Any]) -> dict[str, Any]:
     message = error.get("message") if isinstance(error, dict) else None
     return {
         "job_id": read_text(row.get("job_id")),
+        "name": read_text(row.get("name")),
         "status": read_text(row.get("status")),
         "error": read_text(message),
     }

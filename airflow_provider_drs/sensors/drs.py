@@ -102,7 +102,7 @@ class _DrsSensor(BaseSensorOperator):
         self._began_s = first_poll.timestamp() if first_poll else time.time()
         self._reads_names = first_poll is None
         with waiting.fail_on_permanent_error(), self._open_hook() as hook:
-            arguments.check_rendered(self)
+            arguments.check_rendered(self, context)
             publish_links(context, hook)
             self._watch = self._create_watch()
             if self.deferrable:
@@ -401,7 +401,7 @@ class DrsJobStatusSensor(_DrsSensor, LineageMixin):
         self.job_ids = job_ids
         check_choice("on_empty", on_empty, ON_EMPTY)
         self.on_empty = on_empty
-        check_statuses("target_statuses", () if target_statuses is None else target_statuses)
+        check_statuses("target_statuses", "None" if target_statuses is None else target_statuses)
         check_statuses("failed_statuses", failed_statuses)
         check_literal([target_statuses, failed_statuses or ()], _check_disjoint)
         self.target_statuses = target_statuses

@@ -48,12 +48,15 @@ def read_state(file: Path) -> State | None:
     """
     try:
         document = json.loads(file.read_bytes())
-        version = document["version"]
+        version = document.get("version") if isinstance(document, dict) else None
+        if version is None:
+            raise ValueError("it is no JSON object with a version")
         state = msgspec.convert(document, State, dec_hook=_decode) if version == __version__ else None
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{file}: not a state file of the emulator: {error}") from None
+        reason = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{file}: not a state file of the emulator: {reason}") from None
     if state is None:
         raise ValueError(
             f"{file}: written by another emulator version. Delete the file to start with a new state"

@@ -91,6 +91,11 @@ def test_error_names_the_variable() -> None:
     assert SECRET not in str(caught.value)
 
 
+def test_error_names_the_variable_of_a_field_of_the_connection() -> None:
+    with pytest.raises(DrsConfigError, match="^DRS_LOGIN is empty. With DRS_AUTH=password"):
+        find_settings(None, {"DRS_REGION": "eu-de"})
+
+
 def test_connection_uri(drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     from urllib.parse import quote, urlencode
 

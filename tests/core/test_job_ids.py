@@ -33,7 +33,17 @@ def test_check_job_ids_names_invalid_id(bad: object) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["a, b\n", ["a,b"], [["a"], "b"], iter(["a", "b"]), {"a": 1, "b": 2}, ['["a", "b"]'], ["['a']", "b"]],
+    [
+        "a, b\n",
+        ["a,b"],
+        [["a"], "b"],
+        iter(["a", "b"]),
+        {"a": 1, "b": 2},
+        ['["a", "b"]'],
+        ["['a']", "b"],
+        [["a,b"]],
+        [["a\nb"], ["['a']"]],
+    ],
 )
 def test_check_job_ids_reads_other_forms(given: Any) -> None:
     assert check_job_ids(given) == ("a", "b")

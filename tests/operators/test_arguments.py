@@ -9,7 +9,7 @@ import decimal
 import inspect
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from airflow_provider_drs.compat import AirflowSensorTimeout
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.operators import drs as operators
 from airflow_provider_drs.operators.jobs import read_duration
+from airflow_provider_drs.operators.waiting import find_execution_deadline
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
 from airflow_provider_drs.protocol.watches import DelayWatch
 from airflow_provider_drs.sensors import drs as sensors
@@ -36,6 +37,10 @@ pytestmark = pytest.mark.usefixtures("connect", "no_backoff")
 CLASSES = {name: getattr(module, name) for module in (operators, sensors) for name in module.__all__}
 #: Required arguments in addition to job_ids.
 REQUIRED: Mapping[str, dict[str, Any]] = {
+    "DrsTestConnectionsOperator": {"source_conn_id": "there"},
+    "DrsModifyJobsOperator": {"changes": {"description": "nightly"}},
+    "DrsChangePasswordsOperator": {"source_conn_id": "there"},
+    "DrsSetSyncPoliciesOperator": {"ddl_trans": True},
     "DrsSelectObjectsOperator": {"objects": ["shop"]},
     "DrsTransformDataOperator": {"rules": []},
     "DrsSetFlowControlOperator": {"windows": []},
@@ -52,7 +57,7 @@ WITH_JOB_IDS = [
 ]
 
 
-def _make(name: str, **arguments: Any) -> Any:
+def _make(name: str, /, **arguments: Any) -> Any:
     return CLASSES[name](task_id="task", **REQUIRED.get(name, {}) | arguments)
 
 
@@ -171,6 +176,22 @@ def test_execution_timeout_ends_a_deferred_wait(
         )
 
     assert event["status"] == "timed_out"
+
+
+@pytest.mark.parametrize(("limit_s", "reserve_s"), [(3600, 15), (60, 6)])
+def test_deferred_wait_ends_before_airflow_2_fails_the_resumed_task(
+    monkeypatch: pytest.MonkeyPatch, limit_s: int, reserve_s: int
+) -> None:
+    limit = datetime.timedelta(seconds=limit_s)
+    task = _make("DrsPrecheckSensor", job_ids="a", execution_timeout=limit)
+    left_s = []
+    for is_3 in (True, False):
+        monkeypatch.setattr("airflow.providers.common.compat.version_compat.AIRFLOW_V_3_0_PLUS", is_3)
+        monkeypatch.setattr("time.time", lambda: 1e9)
+        left_s.append(find_execution_deadline(task) - 1e9)
+        monkeypatch.undo()
+
+    assert left_s == [limit_s, limit_s - reserve_s]
 
 
 @pytest.mark.parametrize(
@@ -306,7 +327,11 @@ SPEC = {"name": "orders", "db_use_type": "migration", "engine_type": "mysql", "s
         ("DrsTransformDataOperator", {"rules": [{"tables": ["a.b"], "where": "None"}]}, "where is 'None'"),
         ("DrsTransformDataOperator", {"rules": [{"tables": ["a.b"], "where": 5}]}, "where is 5"),
         ("DrsTestConnectionsOperator", {"source_conn_id": ""}, "source_conn_id is ''"),
-        ("DrsTestConnectionsOperator", {"target_conn_id": {"a": "b"}}, "target_conn_id is {'a': 'b'}"),
+        (
+            "DrsTestConnectionsOperator",
+            {"source_conn_id": None, "target_conn_id": {"a": "b"}},
+            "target_conn_id is {'a': 'b'}",
+        ),
         ("DrsModifyJobsOperator", {"changes": {"name": ""}}, "changes: name must be 4 to 50 letters"),
         ("DrsModifyJobsOperator", {"source_conn_id": []}, r"source_conn_id is \[\]"),
         ("DrsChangePasswordsOperator", {"source_conn_id": ""}, "source_conn_id is ''"),
@@ -342,6 +367,41 @@ def test_rendered_nonsense_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments", "text"),
+    [
+        ("DrsTestConnectionsOperator", {"source_conn_id": None}, "source_conn_id, target_conn_id: set at"),
+        ("DrsChangePasswordsOperator", {"source_conn_id": None}, "source_conn_id, target_conn_id: set at"),
+        ("DrsModifyJobsOperator", {"changes": None}, "changes, source_conn_id, target_conn_id: set at least"),
+        ("DrsSetSyncPoliciesOperator", {"ddl_trans": None}, "index_trans, slot_name: set at least one"),
+        (
+            "DrsModifyJobsOperator",
+            {"source_conn_id": ["x", "y"], "job_ids": ["a"]},
+            "2 connections for 1 job",
+        ),
+        ("DrsCreateJobsOperator", {"source_conn_id": ["x", "y"], "jobs": [SPEC]}, "2 connections for 1 job"),
+        ("DrsCreateJobsOperator", {"jobs": [SPEC, SPEC]}, "two jobs have the name 'orders'"),
+        (
+            "DrsCreateJobsOperator",
+            {"jobs": {**SPEC, "db_use_type": "cloudDataGuard"}},
+            "engine_type 'mysql' is for migration and sync, not for cloudDataGuard",
+        ),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_rejected_when_the_dag_is_parsed(
+    name: str, arguments: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(DrsConfigError, match=text):
+        _make(name, **({"job_ids": "a"} if name in WITH_JOB_IDS else {}) | arguments)
+
+
+def test_missing_connection_names_the_argument(emulator: Emulator, context: dict[str, Any]) -> None:
+    task = _make("DrsTestConnectionsOperator", job_ids=emulator.job_ids[0], source_conn_id="nowhere")
+
+    with pytest.raises(Exception, match="source_conn_id: .*nowhere"):
+        task.execute(context)
+
+
+@pytest.mark.parametrize(
     ("name", "argument"),
     [
         ("DrsStartJobsOperator", "start_time"),
@@ -364,6 +424,83 @@ def test_output_that_is_none_is_refused(
         rendered.execute(context)
 
     assert emulator.journal() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "rendered", "place"),
+    [
+        ("DrsStartJobsOperator", {"start_time": "{{ x }}"}, {"start_time": None}, "start_time"),
+        ("DrsListJobsOperator", {"name": "{{ x }}"}, {"name": None}, "name"),
+        ("DrsListJobsOperator", {"status": "{{ x }}"}, {"status": None}, "status"),
+        ("DrsJobStatusSensor", {"failed_statuses": "{{ x }}"}, {"failed_statuses": None}, "failed_statuses"),
+        ("DrsSelectObjectsOperator", {"objects": {"shop": "{{ x }}"}}, {"objects": {"shop": None}}, "shop"),
+        ("DrsSelectObjectsOperator", {"objects": {"shop": "{{ x }}"}}, {"objects": {"shop": "None"}}, "shop"),
+        (
+            "DrsCreateJobsOperator",
+            {"jobs": [{**SPEC, "name": "{{ x }}"}]},
+            {"jobs": [{**SPEC, "name": "None"}]},
+            r"jobs\[0\]\['name'\]",
+        ),
+        (
+            "DrsModifyJobsOperator",
+            {"changes": {"description": "{{ x }}"}},
+            {"changes": {"description": "None"}},
+            r"changes\['description'\]",
+        ),
+    ],
+)
+def test_nothing_rendered_by_a_template_is_refused(
+    name: str,
+    written: dict[str, Any],
+    rendered: dict[str, Any],
+    place: str,
+    emulator: Emulator,
+    context: dict[str, Any],
+) -> None:
+    with DAG("d", schedule=None):
+        made = _make(name, **({"job_ids": emulator.job_ids[0]} if name in WITH_JOB_IDS else {}), **written)
+    task = copy.copy(made)
+    for argument, value in rendered.items():
+        setattr(task, argument, value)
+
+    with pytest.raises(AirflowFailException, match=f"{place}.* is '?None'?"):
+        task.execute(context)
+
+    assert emulator.journal() == []
+
+
+@pytest.mark.parametrize(
+    "expand",
+    [
+        lambda partial: partial(task_id="task").expand(job_ids=["a"], start_time=[None]),
+        lambda partial: partial(task_id="task").expand_kwargs([{"job_ids": "a", "start_time": None}]),
+        lambda partial: partial(task_id="task", start_time=BaseOperator(task_id="decide").output).expand(
+            job_ids=["a"]
+        ),
+    ],
+)
+def test_nothing_mapped_is_refused(
+    expand: Callable[[Any], Any], emulator: Emulator, context: dict[str, Any]
+) -> None:
+    with DAG("d", schedule=None) as dag:
+        expand(operators.DrsStartJobsOperator.partial)
+        task = operators.DrsStartJobsOperator(task_id="other", job_ids="a")
+    task.task_id, context["ti"].map_index = "task", 0
+    assert task.dag is dag
+
+    with pytest.raises(AirflowFailException, match="start_time is None, although it is set"):
+        task.execute(context)
+
+    assert emulator.journal() == []
+
+
+def test_default_of_a_mapped_argument_is_used(emulator: Emulator, context: dict[str, Any]) -> None:
+    with DAG("d", schedule=None):
+        operators.DrsListJobsOperator.partial(task_id="task").expand_kwargs([{}, {"name": "orders"}])
+        task = operators.DrsSelectObjectsOperator(task_id="other", job_ids=emulator.job_ids[0])
+    task.task_id, context["ti"].map_index = "task", 0
+
+    assert task.execute(context) == [emulator.job_ids[0]]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,15 @@ def test_docstring_has_every_argument(cls: type) -> None:
     assert sorted(documented) == sorted(_parameters(cls.__init__) - {"args"})
 
 
+#: One of the arguments of which at least one is required.
+ONE_OF = {
+    "DrsTestConnectionsOperator": {"source_conn_id": "orders"},
+    "DrsModifyJobsOperator": {"source_conn_id": "orders"},
+    "DrsChangePasswordsOperator": {"source_conn_id": "orders"},
+    "DrsSetSyncPoliciesOperator": {"slot_name": "orders"},
+}
+
+
 def _flags(cls: Any) -> list[str]:
     parameters = inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
     return [p.name for p in parameters if str(p.annotation) in ("bool", "bool | None")]
@@ -66,7 +75,7 @@ def test_text_is_no_flag(cls: Any, flag: str) -> None:
         p.name: EXAMPLES.get(p.name, "0123-4567-89ab-cdef-0123jb1")
         for p in inspect.signature(inspect.unwrap(cls.__init__)).parameters.values()
         if p.default is p.empty and p.kind is p.KEYWORD_ONLY
-    }
+    } | ONE_OF.get(cls.__name__, {})
     cls(task_id="fine", **required)
 
     for value in ("False", "{{ params.flag }}", "", 0):

@@ -217,6 +217,23 @@ def test_stop_on_kill_in_the_worker(
     _check_stop_lines(log_lines(), passed, stop_on_kill)
 
 
+def test_stop_on_kill_stops_jobs_whose_start_response_was_lost(
+    emulator: Emulator,
+    context: dict[str, Any],
+    passed: tuple[str, ...],
+    log_lines: Callable[[], list[str]],
+) -> None:
+    emulator.inject("reset_after", operation="BatchStartJobs")
+    operator = _operator(passed, stop_on_kill=True)
+    operator.execute(context)
+
+    operator.on_kill()
+
+    (stop,) = emulator.journal("BatchDeleteJobs")
+    assert sorted(stop["job_ids"]) == sorted(passed)
+    assert not any("was already started" in line for line in log_lines())
+
+
 @pytest.mark.parametrize(("major", "is_allowed"), [(2, True), (3, False)])
 def test_stop_on_kill_of_deferred_task_requires_detectable_kills(
     monkeypatch: pytest.MonkeyPatch, major: int, is_allowed: bool

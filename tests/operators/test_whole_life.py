@@ -130,6 +130,10 @@ def test_template_fields_are_attributes(emulator: Emulator) -> None:
         "DrsListJobsOperator": {"db_use_type": "sync"},
         "DrsTransformDataOperator": {"job_ids": "a", "rules": []},
         "DrsModifyParametersOperator": {"job_ids": "a", "values": {}},
+        "DrsTestConnectionsOperator": {"job_ids": "a", "source_conn_id": "there"},
+        "DrsModifyJobsOperator": {"job_ids": "a", "source_conn_id": "there"},
+        "DrsChangePasswordsOperator": {"job_ids": "a", "source_conn_id": "there"},
+        "DrsSetSyncPoliciesOperator": {"job_ids": "a", "ddl_trans": True},
     }
     for name in operators.__all__:
         made = _make(name, **needed.get(name, {"job_ids": "a"}))
@@ -427,7 +431,8 @@ def test_one_connection_for_all_jobs_or_one_per_job(emulator: Emulator, context:
     each = _make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there", "here"])
     assert _run(each, context) == job_ids
     with pytest.raises(AirflowFailException, match="1 connections for 2 jobs"):
-        _run(_make("DrsTestConnectionsOperator", job_ids=job_ids, source_conn_id=["there"]), context)
+        text = ",".join(job_ids)
+        _run(_make("DrsTestConnectionsOperator", job_ids=text, source_conn_id=["there"]), context)
 
 
 def test_password_change_requires_passwords(

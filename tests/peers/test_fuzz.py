@@ -39,7 +39,9 @@ def headers(emulator: Emulator) -> Any:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_emulator_responds_as_documented(case: Any, emulator: Emulator, job_id: str, headers: dict[str, str]) -> None:
+def test_emulator_responds_as_documented(
+    case: Any, emulator: Emulator, job_id: str, headers: dict[str, str]
+) -> None:
     case.path_parameters = {"project_id": PROJECT} | (
         {"job_id": job_id} if "job_id" in case.path_parameters else {}
     )

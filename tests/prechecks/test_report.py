@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_drs.protocol.core.errors import DrsUnavailableError
+from airflow_provider_drs.protocol.core.errors import (
+    EMPTY_RESULT_CODE,
+    DrsError,
+    DrsUnavailableError,
+    make_error,
+)
 from airflow_provider_drs.protocol.prechecks.checks import explain, label_item
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult, SubJob
 from airflow_provider_drs.protocol.prechecks.report import (
@@ -111,14 +116,25 @@ def test_summary_names_the_first_failed_jobs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "reason", "remedy"),
     [
-        (DrsUnavailableError("unreachable"), "unreachable"),
-        (_result(percent=40), "it is at 40%"),
-        (_result(FAILED, result=False), label_item("srcDbConnection")),
+        (DrsUnavailableError("unreachable"), "unreachable", "Fix the failed checks"),
+        (_result(percent=40), "it is at 40%", "Wait for its verdict"),
+        (
+            make_error("x", error_code=EMPTY_RESULT_CODE),
+            "it has no result yet",
+            "Pre-check the job, and wait",
+        ),
+        (_result(FAILED, result=False), label_item("srcDbConnection"), "Fix the failed checks"),
+        (_result(FAILED, ALARM, result=False), label_item("srcDbConnection"), "Fix the failed checks"),
+        (_result(ALARM), label_item(ALARM.item), "Accept the alarms"),
     ],
 )
-def test_unchecked_error_has_the_reason(answer: PrecheckResult | DrsUnavailableError, reason: str) -> None:
-    error = unchecked_error(_report("a", answer), AlarmPolicy())
+def test_unchecked_error_has_reason_and_remedy(
+    answer: PrecheckResult | DrsError, reason: str, remedy: str
+) -> None:
+    policy = AlarmPolicy(frozenset())
+    error = unchecked_error(report_job("a", answer, policy), policy)
 
-    assert f"a: the pre-check has not passed: {reason}." in str(error)
+    assert f"a: the pre-check has not passed: {reason}" in str(error)
+    assert remedy in str(error)

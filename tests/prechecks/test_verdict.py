@@ -55,3 +55,5 @@ def test_alarm_policies(alarms: object, policy: AlarmPolicy) -> None:
 def test_invalid_alarms_are_refused() -> None:
     with pytest.raises(DrsConfigError, match="alarms is invalid"):
         read_alarm_policy([1])
+    with pytest.raises(DrsConfigError, match="not ''"):
+        read_alarm_policy("")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_drs.protocol.core.errors import EMPTY_RESULT_CODE, make_error
 from airflow_provider_drs.protocol.prechecks.messages import CheckItem, PrecheckResult
-from airflow_provider_drs.protocol.prechecks.report import report_job
-from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy
+from airflow_provider_drs.protocol.prechecks.report import JobReport, report_job
+from airflow_provider_drs.protocol.prechecks.verdict import AlarmPolicy, Verdict
 from airflow_provider_drs.protocol.prechecks.waivers import read_waiver
 from airflow_provider_drs.report.fields import check_link, read_text
 from airflow_provider_drs.report.reports import (
@@ -49,6 +50,15 @@ def test_report_of_the_sensor_is_read() -> None:
     assert (item["item"], item["kind"]) == ("srcBinlogFormatCheck", "failed")
     assert item["title"] == "Source binary log format"
     assert item["link"].startswith("https://docs.otc.t-systems.com/")
+
+
+def test_job_without_a_result_yet_is_pending() -> None:
+    error = make_error("failed", error_code=EMPTY_RESULT_CODE, job_ids=("a",))
+    row = JobReport("a", Verdict.PENDING, error=error).to_dict()
+
+    (job,) = _read(row).jobs
+
+    assert (row["error"]["error_code"], job.verdict, job.error) == (EMPTY_RESULT_CODE, "pending", None)
 
 
 def test_failed_jobs_come_first() -> None:

@@ -91,8 +91,8 @@ def _flatten(values: Iterable[object]) -> Iterator[object]:
             yield from _read_text(value) or [value]
         elif isinstance(value, Iterable) and not isinstance(value, bytes | dict):
             for inner, job_id in enumerate(value):
-                is_text = isinstance(job_id, str)
-                yield check_job_id(job_id.strip() if is_text else job_id, f"job_ids[{position}][{inner}]")
+                for part in (isinstance(job_id, str) and _read_text(job_id)) or [job_id]:
+                    yield check_job_id(part, f"job_ids[{position}][{inner}]")
         else:
             yield value
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_drs.protocol.core.batches import Answers
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
+from airflow_provider_drs.protocol.core.job_ids import find_duplicates
 from airflow_provider_drs.protocol.core.operations import build
 from airflow_provider_drs.protocol.core.rows import parse_rows, read_text
 from airflow_provider_drs.protocol.core.values import Value
@@ -75,8 +76,24 @@ def read_fields(spec: object) -> dict[str, Any]:
     row = {**_DEFAULTS, **{key: value for key, value in spec.items() if value is not None}}
     if "subnet_id" in row:
         row["customize_sutnet_id"] = row.pop("subnet_id")
-    _check_fields(str(row.get("name", "(unnamed)")), row)
+    name = str(row.get("name", "(unnamed)"))
+    _check_fields(name, row)
+    if row["net_type"] == "eip":
+        row.setdefault("bind_eip", True)
+    if row["db_use_type"] == DISASTER_RECOVERY:
+        row.setdefault("multi_write", False)
+    _check_combinations(name, row)
     return row
+
+
+def check_names(names: Sequence[str]) -> None:
+    """
+    Check that each job has a name of its own.
+
+    :raises DrsConfigError: two jobs have the same name.
+    """
+    if twice := find_duplicates(names):
+        raise DrsConfigError(f"jobs: two jobs have the name {str(twice[0])!r}. Names must be unique.")
 
 
 def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | None = None) -> dict[str, Any]:
@@ -87,10 +104,6 @@ def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | N
     """
     row = read_fields(spec)
     name = str(row["name"])
-    if row["net_type"] == "eip":
-        row.setdefault("bind_eip", True)
-    if row["db_use_type"] == DISASTER_RECOVERY:
-        row.setdefault("multi_write", False)
     for end, endpoint, db_type in zip(
         ("source_endpoint", "target_endpoint"), (source, target), db_types_of(row["engine_type"]), strict=True
     ):
@@ -99,7 +112,8 @@ def read_spec(spec: object, source: Endpoint | None = None, target: Endpoint | N
         row[end] = {key: value for key, value in fields.items() if value != ""}
     if "expired_days" in row:
         row["expired_days"] = str(row["expired_days"])
-    _check_combinations(name, row)
+    if row["db_use_type"] == DISASTER_RECOVERY:
+        _check_location(name, row)
     return row
 
 
@@ -142,14 +156,17 @@ def _check_disaster_recovery(name: str, row: Mapping[str, Any]) -> None:
         _fail(name, "net_type must not be vpc for disaster recovery")
     if not row["multi_write"] and row["task_type"] != "FULL_INCR_TRANS":
         _fail(name, "task_type must be FULL_INCR_TRANS for single-active disaster recovery")
+    is_standby = row["job_direction"] == "up" and not row["multi_write"]
+    if is_standby and row.get("is_target_readonly") is False:
+        _fail(name, "is_target_readonly must be true while the database in this cloud is the standby")
+
+
+def _check_location(name: str, row: Mapping[str, Any]) -> None:
     # The database in this cloud.
     end = "source_endpoint" if row["job_direction"] == "down" else "target_endpoint"
     for key in ("region", "inst_id"):
         if not row[end].get(key):
             _fail(name, f"{end}.{key} is missing; disaster recovery {row['job_direction']} requires it")
-    is_standby = row["job_direction"] == "up" and not row["multi_write"]
-    if is_standby and row.get("is_target_readonly") is False:
-        _fail(name, "is_target_readonly must be true while the database in this cloud is the standby")
 
 
 def _read_int(value: object) -> int | None:

@@ -22,6 +22,7 @@ from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.creation.messages import (
     CreatedJob,
     build_creation,
+    check_names,
     find_difference,
     parse_creation,
     read_spec,
@@ -62,10 +63,10 @@ def create_jobs(
     Source: :drs:`public_api_management/creating_tasks_in_batches`
     """
     rows: dict[str, Mapping[str, Any]] = {}
-    for job in [jobs] if isinstance(jobs, Mapping) else jobs:
-        name = str(job.get("name")) if isinstance(job, Mapping) else ""
-        if name in rows:
-            raise DrsConfigError(f"jobs: two jobs have the name {name!r}. Names must be unique.")
+    listed = [jobs] if isinstance(jobs, Mapping) else list(jobs)
+    names = [str(job.get("name")) if isinstance(job, Mapping) else "" for job in listed]
+    check_names(names)
+    for name, job in zip(names, listed, strict=True):
         ends = [endpoint_of(endpoints, name) if endpoints else None for endpoints in (source, target)]
         rows[name] = read_spec(job, *ends)
     if not rows:

@@ -146,6 +146,7 @@ def settle_by_state(
             if has_code(settled.get(job_id), WRONG_STATE_CODE)
             or (job_id not in settled and not is_repeatable)
         ]
+        lost = set(doubtful).difference(settled)
         if doubtful:
             statuses = yield from get_job_statuses(limits, doubtful)
             for job_id, status in statuses.items():
@@ -158,7 +159,12 @@ def settle_by_state(
                     job_id: adopt(rule, job, compare, remedy) if isinstance(job, JobDetails) else job
                     for job_id, job in current.items()
                 }
-        return settled
+        return {
+            job_id: replace(answer, in_doubt=True)
+            if job_id in lost and isinstance(answer, JobOutcome)
+            else answer
+            for job_id, answer in settled.items()
+        }
 
     return settle
 

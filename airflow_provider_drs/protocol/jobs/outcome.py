@@ -20,6 +20,8 @@ class JobOutcome:
     A successful action.
 
     :param adopted: it was performed before; ``status`` was the job's status.
+    :param in_doubt: it was adopted after a request whose response was lost, so that this request may have
+        performed it.
     :param request_id: the service's ID of the request, for support tickets.
     :param details: further fields of the response, as plain JSON values.
     """
@@ -29,6 +31,7 @@ class JobOutcome:
     status: str | None = None
     request_id: str | None = field(default=None, compare=False)
     details: Mapping[str, Any] = field(default_factory=dict)
+    in_doubt: bool = field(default=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, for an XCom."""

@@ -36,6 +36,10 @@ SETTLE_S = 20.0
 _FIRST_PAUSE_S = 1.0
 
 
+#: Why a job is not pre-checked again.
+_PASSED_BEFORE = "its latest pre-check has passed; what was changed since then is not checked"
+
+
 def precheck_jobs(
     limits: Limits, job_ids: Iterable[str], precheck_mode: str = "forStartJob"
 ) -> Conversation[Answers[Submission]]:
@@ -170,9 +174,7 @@ def _submit(
     answers = _adopt(before)
     if passed_by is not None:
         answers |= {
-            job_id: Submission(
-                job_id, result.precheck_id, needed=False, reason="its latest pre-check has passed"
-            )
+            job_id: Submission(job_id, result.precheck_id, needed=False, reason=_PASSED_BEFORE)
             for job_id, result in before.items()
             if isinstance(result, PrecheckResult) and judge(result, passed_by) is Verdict.PASSED
         }

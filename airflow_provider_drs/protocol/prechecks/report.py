@@ -118,22 +118,28 @@ def report_job(
 
 def unchecked_error(report: JobReport, policy: AlarmPolicy) -> DrsError:
     """Return the error for a job that must not start because its pre-check has not passed."""
+    operator = "(DrsBatchPrecheckOperator, or drs precheck --wait)"
+    remedy = f"Fix the failed checks, then pre-check the job {operator}."
     if report.error and report.error.error_code == EMPTY_RESULT_CODE:
-        reason = "it has no result yet"
+        reason, remedy = "it has no result yet", f"Pre-check the job, and wait for its verdict {operator}."
     elif report.error:
         reason = str(report.error).rstrip(".")
     elif report.verdict is Verdict.PENDING and report.result:
         reason = f"it is at {report.result.percent}%"
+        remedy = "Wait for its verdict (DrsPrecheckSensor, or drs precheck --wait)."
     else:
         reason = _causes(report, policy)
+        items = report.result.items if report.result else ()
+        if items and all(item.result in (PASSED_WORD, ALARM_WORD) for item in items):
+            remedy = (
+                "Accept the alarms (alarms of DrsStartJobsOperator, or drs start --alarms), or fix their "
+                f"causes, then pre-check the job {operator}."
+            )
     return make_error(
         f"{report.label}: the pre-check has not passed: {reason}",
         job_ids=(report.job_id,),
         error_class=DrsJobStateError,
-        remedy=(
-            "Fix the failed checks, then pre-check the job (DrsBatchPrecheckOperator, or drs precheck "
-            "--wait)."
-        ),
+        remedy=remedy,
     )
 
 

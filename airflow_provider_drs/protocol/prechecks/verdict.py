@@ -80,9 +80,8 @@ def read_alarm_policy(alarms: object) -> AlarmPolicy:
     """
     if alarms in ("allow", "fail"):
         return AlarmPolicy(None if alarms == "allow" else frozenset())
-    if isinstance(alarms, str):
-        alarms = _read_yaml(alarms)
-    entries = list(alarms) if isinstance(alarms, (list, tuple, set, frozenset)) else [None]
+    listed = _read_yaml(alarms) if isinstance(alarms, str) else alarms
+    entries = list(listed) if isinstance(listed, (list, tuple, set, frozenset)) else [None]
     if not all(isinstance(entry, str | Mapping) for entry in entries):
         expected = "'allow', 'fail', or a list of check items and waivers"
         raise DrsConfigError(f"alarms is invalid: expected {expected}, not {quote(alarms)}.")

@@ -57,7 +57,7 @@ function summarize(job, facts) {
     return titles.length > 3
       ? `${titles.slice(0, 3).join(", ")} and ${titles.length - 3} more`
       : titles.join(", ");
-  if (job.verdict === "pending") return job.percent === null ? "not started" : "running";
+  if (job.verdict === "pending") return job.percent === null ? "no pre-check result yet" : "running";
   if (job.verdict === "failed") return "DRS returned no failed check item";
   return job.counts.passed ? "" : "no pre-check needed";
 }

@@ -19,15 +19,7 @@ export function showPlaceholder(data) {
     }[live];
     return empty("pending", ...why);
   }
-  if (kind === "submissions")
-    return [
-      empty(
-        "passed",
-        "Pre-check started",
-        "This task does not wait for its pre-checks. Open the report of the task that waits for them.",
-      ),
-      showSubmissions(data.submissions),
-    ];
+  if (kind === "submissions") return showSubmissions(data.submissions);
   if (kind === "unreadable")
     return empty(
       "unknown",
@@ -67,21 +59,29 @@ function empty(kind, title, text) {
 }
 
 function showSubmissions(rows) {
+  const rejected = rows.filter((row) => row.status === "rejected").length;
+  const title = rejected
+    ? `${rows.length - rejected} of ${count(rows.length, "pre-check")} started`
+    : "Pre-check started";
+  const hint = "This task does not wait for its pre-checks. Open the report of the task that waits for them.";
   const cells = rows.map((row) =>
     h(
       "tr",
       {},
-      h("td", { class: "name" }, row.job_id),
+      h("td", { class: "name" }, row.name ? `${row.name} (${row.job_id})` : row.job_id),
       h("td", {}, row.status),
       h("td", { class: "muted" }, row.error),
     ),
   );
-  return h(
-    "section",
-    { class: "card" },
-    h("h2", {}, count(rows.length, "job")),
-    h("div", { class: "scroller" }, h("table", {}, h("tbody", {}, cells))),
-  );
+  return [
+    empty(rejected ? "failed" : "passed", title, rejected === rows.length ? "DRS accepted none of them." : hint),
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, count(rows.length, "job")),
+      h("div", { class: "scroller" }, h("table", {}, h("tbody", {}, cells))),
+    ),
+  ];
 }
 
 /** Return what is shown if the data cannot be loaded. */

@@ -266,6 +266,22 @@ def test_page_without_report(visit: Visit, state: str, title: str) -> None:
     visit.shoot(f"empty-{state}")
 
 
+def test_rejected_prechecks_are_shown(visit: Visit) -> None:
+    rows = [
+        {"job_id": "a", "name": "orders", "status": "submitted", "error": None},
+        {"job_id": "b", "name": "<b>billing", "status": "rejected", "error": {"message": "job is busy"}},
+    ]
+    run_id = visit.running.seeds.add("rejected-one", rows, key="precheck_submissions", state="failed")
+    none_id = visit.running.seeds.add("rejected", rows[1:], key="precheck_submissions", state="failed")
+
+    page = visit.open(run_id)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("1 of 2 pre-checks started")
+    expect(page.locator("table tr").nth(1)).to_have_text("<b>billing (b)rejectedjob is busy")
+    page = visit.open(none_id)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("0 of 1 pre-check started")
+    expect(page.locator(".empty.failed p")).to_have_text("DRS accepted none of them.")
+
+
 @ON_3
 def test_task_without_wait(visit: Visit) -> None:
     page = visit.open(FAILED_RUN, task_id="precheck")
