@@ -165,7 +165,8 @@ def _list_commands() -> str:
     parts = []
     for command in (*COMMANDS, COMPLETION):
         title = f"drs {command.name}"
-        rows = [[f"``{argument}``", argument.help] for argument in command.arguments]
+        # A pattern of names contains what is markup here.
+        rows = [[f"``{argument}``", argument.help.replace("*", "\\*")] for argument in command.arguments]
         text = f"{command.help[0].upper()}{command.help[1:]}."
         parts += [title, "~" * len(title), "", text, "", _table(["Argument", "Description"], rows)]
     return "\n".join(parts)

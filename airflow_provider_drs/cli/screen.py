@@ -60,6 +60,9 @@ class Screen(Protocol):
     def refresh(self, watch: Watch, changes: Iterable[str]) -> None:
         """Show the current state of a wait."""
 
+    def show_table(self, result: Result) -> None:
+        """Show the current state of a list that is refreshed."""
+
     def show_result(self, command: str, result: Result) -> None:
         """Show the result."""
 
@@ -88,6 +91,9 @@ def _print_error(text: str) -> None:
 class LineScreen:
     """A line per change, and tables as lines, for logs and pipes."""
 
+    def __init__(self) -> None:
+        self._shown: frozenset[tuple[str, ...]] = frozenset()
+
     def note(self, line: str) -> None:
         """Print a line."""
         print(clean(line), flush=True)
@@ -100,6 +106,13 @@ class LineScreen:
         """Show changes only."""
         for line in changes:
             self.note(line)
+
+    def show_table(self, result: Result) -> None:
+        """Print the rows that have changed."""
+        for row in result.rows:
+            if row not in self._shown:
+                self.note("  ".join(row).rstrip())
+        self._shown = frozenset(result.rows)
 
     def show_result(self, command: str, result: Result) -> None:
         """Print the table or the report."""
@@ -175,6 +188,11 @@ class TerminalScreen:
     def refresh(self, watch: Watch, changes: Iterable[str]) -> None:
         """Draw the table again."""
         self._live.update(self._draw(watch), refresh=True)
+
+    def show_table(self, result: Result) -> None:
+        """Replace what is on the terminal by the table."""
+        self._console.clear()
+        self.show_result("", result)
 
     def show_result(self, command: str, result: Result) -> None:
         """Show the table or the report, in colors."""

@@ -133,7 +133,7 @@ def test_start_refuses_unchecked_jobs(drs: Drs, emulator: Emulator) -> None:
 
     assert refused.code == 1
     assert f"orders-migration-02 ({second}): the pre-check has not passed: it has no result" in refused.out
-    assert refused.out.endswith(f"Not started because another job was refused: {first}\n")
+    assert refused.out.endswith(f"another job was refused: orders-migration-01 ({first})\n")
     assert (started.code, started.document["jobs"][0]["adopted"]) == (0, False)
     assert (again.code, "already started" in again.out) == (0, True)
     assert [job["starts"] for job in emulator.jobs[:2]] == [1, 0]

@@ -38,6 +38,25 @@ class Operation:
     methods: tuple[str, ...]
     faces: tuple[str, ...] = ()
 
+    @property
+    def reads(self) -> bool:
+        """Whether it only reads."""
+        return self.name in _READS
+
+
+_READS = frozenset(
+    {
+        "BatchCheckResults",
+        "BatchListJobDetails",
+        "BatchListJobStatus",
+        "BatchListProgresses",
+        "BatchShowParams",
+        "ListCompareResult",
+        "ShowJobList",
+        "ShowSwitchVipStatus",
+    }
+)
+
 
 def _row(
     name: str, method: str, path: str, page: str, address: str, methods: str, faces: str, *, again: bool

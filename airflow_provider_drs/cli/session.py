@@ -1,0 +1,269 @@
+"""The client of a command, the jobs that it is about, and what a dry run shows instead of sending it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import fnmatch
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from airflow_provider_drs.cli.answers import TimedOut, show_jobs
+from airflow_provider_drs.cli.connection import find_settings
+from airflow_provider_drs.cli.screen import LineScreen, Result, Screen
+from airflow_provider_drs.protocol import conversations
+from airflow_provider_drs.protocol.core.batches import Limits
+from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, label_job, quote
+from airflow_provider_drs.protocol.core.job_ids import check_job_ids, read_job_ids
+from airflow_provider_drs.protocol.core.literals import MISSING
+from airflow_provider_drs.protocol.core.operations import OPERATIONS
+from airflow_provider_drs.protocol.core.redact import redact
+from airflow_provider_drs.protocol.core.wire import (
+    Conversation,
+    Observation,
+    Request,
+    Response,
+    Send,
+    Service,
+)
+from airflow_provider_drs.protocol.jobs.listing import ListedJob
+from airflow_provider_drs.protocol.watches import Watch
+from airflow_provider_drs.transport.sync import SyncClient
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+#: The defaults of a wait.
+INTERVAL_S, _TIMEOUT_S = 10.0, 3600.0
+#: What IDs look like. Other texts can be names, so that the jobs must be listed to know what they mean.
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-z]+){4}\Z")
+#: A name, or a pattern of names.
+_PATTERN = re.compile(r"[\w*?\[\]!-]+\Z")
+
+
+class Session:
+    """
+    The client of a command, in a ``with`` statement.
+
+    :param calls: with ``--dry-run``, the requests that were not sent.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, screen: Screen) -> None:
+        settings = find_settings(getattr(arguments, "conn_id", None))
+        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._client = SyncClient(settings)
+        self._screen = screen
+        self.is_dry_run: bool = getattr(arguments, "dry_run", False)
+        self.calls: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names by job ID of the jobs that were read."""
+        return self._limits.names
+
+    def label(self, job_id: str) -> str:
+        """Return the name and the ID of a job."""
+        return label_job(job_id, self.names.get(job_id))
+
+    def read_names(self, job_ids: Iterable[str]) -> None:
+        """Read the names of jobs, which most responses lack. Without them, the output has their IDs only."""
+        if to_read := [job_id for job_id in job_ids if job_id not in self.names]:
+            with suppress(DrsError):
+                self.run(conversations.get_job_details, to_read)
+
+    def run(
+        self, operation: Callable[Concatenate[Limits, P], Conversation[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a conversation."""
+        conversation = operation(self._limits, *args, **kwargs)
+        return self._client.run(_rehearse(conversation, self._show_call) if self.is_dry_run else conversation)
+
+    def select(self, given: Sequence[str]) -> tuple[str, ...]:
+        """
+        Return the IDs of jobs that are given by ID, name, or a pattern of names; ``-`` reads them from
+        standard input.
+
+        :raises DrsConfigError: there are none, one matches no job, or a name belongs to several jobs.
+        """
+        texts = _read_texts(given)
+        if any(map(_is_pattern, texts)):
+            jobs = self.run(conversations.list_jobs)
+            texts = [job_id for text in texts for job_id in self._find(text, jobs)]
+        return check_job_ids(texts)
+
+    def _find(self, text: str, jobs: Sequence[ListedJob]) -> list[str]:
+        if not _is_pattern(text):
+            return [text]
+        found = find_jobs(text, jobs)
+        if not found:
+            near = difflib.get_close_matches(text, [job.name for job in jobs], n=1)
+            hint = f"Did you mean {near[0]}?" if near else "Run drs list to see all jobs."
+            raise DrsConfigError(f"no job has the name or ID {quote(text)}. {hint}")
+        if len(found) > 1 and is_name(text):
+            ids = ", ".join(job.job_id for job in found)
+            raise DrsConfigError(
+                f"{len(found)} jobs have the name {quote(text)}. Specify one of their IDs: {ids}"
+            )
+        self.names.update({job.job_id: job.name for job in found})
+        return [job.job_id for job in found]
+
+    def wait(self, watch: Watch, arguments: argparse.Namespace, until_then_s: float = 0.0) -> None:
+        """
+        Poll until the watch is done or the timeout has passed. Transient errors are shown, and the wait
+        continues.
+
+        :param until_then_s: seconds that are added to the timeout.
+        """
+        watch.names |= self.names
+        interval_s, timeout_s = arguments.interval or INTERVAL_S, arguments.timeout or _TIMEOUT_S
+        deadline_s = time.monotonic() + until_then_s + timeout_s
+        with self._screen.watch(watch):
+            while True:
+                try:
+                    self._screen.refresh(watch, self.run(watch.poll))
+                except DrsError as error:
+                    if not error.is_transient:
+                        raise
+                    self._screen.note(f"Polling DRS failed (transient, will retry): {error}")
+                left_s = deadline_s - time.monotonic()
+                if watch.is_done or left_s <= 0:
+                    return
+                time.sleep(min(interval_s, left_s))
+
+    def finish_wait(self, watch: Watch, what: str) -> None:
+        """
+        Check that a watch is done.
+
+        :param what: what the other jobs are not, for the error.
+        :raises TimedOut: it is not.
+        """
+        if not watch.is_done:
+            pending = ", ".join(map(self.label, watch.pending))
+            raise TimedOut(
+                f"Timed out: jobs not {what} yet: {pending}. Increase --timeout, or run drs status."
+            )
+
+    def show(
+        self, answers: Mapping[str, object], found: Mapping[str, Any], heading: str, now: str, already: str
+    ) -> Result:
+        """
+        Return the result of an action.
+
+        :param found: the answers as plain JSON values.
+        :param now: what the jobs are, such as ``started``.
+        :param already: what adopted jobs were before.
+        """
+        accepted = f"would be {now}" if self.is_dry_run else now
+
+        def name_state(row: Mapping[str, Any]) -> str:
+            return f"already {already}" if row.get("adopted") else accepted
+
+        return self.report(show_jobs(answers, found, heading, self.names, name_state))
+
+    def report(self, result: Result) -> Result:
+        """Return the result of an action; that of a dry run also has the requests."""
+        if not self.is_dry_run:
+            return result
+        text = f"{result.text}\nDry run: no job was changed.".lstrip()
+        return replace(result, fields={**result.fields, "calls": self.calls}, text=text)
+
+    def _show_call(self, request: Request) -> None:
+        body = redact(request.body or {})
+        self.calls.append({"method": request.method, "path": request.path, "body": body})
+        self._screen.note(f"{request.method} {request.path}\n{json.dumps(body, indent=2)}")
+
+
+def complete(prefix: str, arguments: argparse.Namespace) -> list[str]:
+    """Return the names of the jobs that start with *prefix*; none if they cannot be listed."""
+    try:
+        with Session(arguments, LineScreen()) as session:
+            return [job.name for job in session.run(conversations.list_jobs) if job.name.startswith(prefix)]
+    except DrsError:
+        return []
+
+
+def find_jobs(text: str, jobs: Iterable[ListedJob]) -> list[ListedJob]:
+    """
+    Return the jobs with an ID, a name, or a name that matches a pattern. A pattern does not find the subtasks
+    of a job, with which actions on the job deal.
+    """
+    listed = list(jobs)
+    if not is_name(text):
+        return [job for job in listed if fnmatch.fnmatchcase(job.name, text)]
+    every = [each for job in listed for each in (job, *job.children)]
+    return [job for job in every if job.job_id == text] or [job for job in every if job.name == text]
+
+
+def is_name(text: str) -> bool:
+    """Whether a text has no wildcards."""
+    return not set(text) & set("*?[")
+
+
+def check_waiting(arguments: argparse.Namespace) -> None:
+    """
+    Check the options of a wait.
+
+    :raises DrsConfigError: they are given without ``--wait``.
+    """
+    if not arguments.wait and (arguments.interval, arguments.timeout) != (None, None):
+        raise DrsConfigError("--interval and --timeout apply to a wait. Add --wait, or omit them.")
+    if arguments.wait and getattr(arguments, "dry_run", False):
+        raise DrsConfigError("--dry-run sends nothing to wait for. Omit --wait.")
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether the jobs must be listed to know which ones a text means."""
+    return not _ID.match(text) and text not in MISSING and _PATTERN.match(text) is not None
+
+
+def _read_texts(given: Sequence[str]) -> list[str]:
+    texts: list[str] = []
+    for argument in given:
+        text = sys.stdin.read() if argument == "-" else argument
+        is_list = argument != "-" or text.lstrip().startswith("[")
+        texts += [text] if is_list else text.split()
+    # A name or an ID is checked later.
+    return [str(text) for text in read_job_ids(texts)]
+
+
+def _rehearse(conversation: Conversation[T], show: Callable[[Request], None]) -> Conversation[T]:
+    """Run a conversation, but show what would change a job, and assume that DRS accepts it."""
+    step = next(conversation)
+    try:
+        while True:
+            if isinstance(step, Send) and _changes(step.request):
+                show(step.request)
+                step = conversation.send(Observation(_accept(step.request), 0.0, 0.0))
+            else:
+                step = conversation.send((yield step))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+def _changes(request: Request) -> bool:
+    return request.service is Service.DRS and not OPERATIONS[request.operation].reads
+
+
+def _accept(request: Request) -> Response:
+    """Return the response of a service that accepts everything."""
+    key = "name" if request.operation == "BatchCreateJobs" else "id"
+    task = {"status": "success", "compare_task_id": ""}
+    document = {
+        "results": [{key: job, "id": job, "status": "success"} for job in request.job_ids],
+        "status": "success",
+        "object_level_compare_create_result": task,
+        "data_level_compare_create_result": task,
+    }
+    return Response(200, {}, json.dumps(document).encode())
