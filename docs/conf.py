@@ -166,7 +166,9 @@ def _list_commands() -> str:
     for command in (*COMMANDS, COMPLETION):
         title = f"drs {command.name}"
         # A pattern of names contains what is markup here.
-        rows = [[f"``{argument}``", argument.help.replace("*", "\\*")] for argument in command.arguments]
+        rows = [
+            [f"``{argument}``", re.sub(r"([*_])", r"\\\1", argument.help)] for argument in command.arguments
+        ]
         text = f"{command.help[0].upper()}{command.help[1:]}."
         parts += [title, "~" * len(title), "", text, "", _table(["Argument", "Description"], rows)]
     return "\n".join(parts)
