@@ -45,7 +45,7 @@ ui: $(ENV) ## Serve an Airflow with three pre-check reports until Ctrl-C
 	@$(BIN)/python -m dev.demos.ui
 
 ifeq ($(T),)
-test: ## Run the quick checks and tests (about 6 minutes); T=tests/prechecks runs one folder or file
+test: ## Run the quick checks and tests (about 5 minutes); T=tests/prechecks runs one folder or file
 	@$(PYTHON) -m dev.checks.run $(QUICK)
 
 test-system: $(ENV) $(ENV2) $(OTHER_ENVS) ## Run real Airflows, browser, cluster, packaging and docs; T=tests/airflow runs one folder or file

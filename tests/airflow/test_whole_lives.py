@@ -130,6 +130,9 @@ def test_run_is_cleared_at_six_points(fast: Stack) -> None:
     life.clear()
     life.hold("BatchStartJobs")
     assert (life.applied["BatchCreateJobs"], life.applied["BatchCheckJobs"]) == (1, 2)
+    # Each attempt selects the same objects; on a busy machine, Airflow repeats an attempt.
+    selections = life.applied["BatchSetObjects"]
+    assert selections >= 3
 
     # Starting, and during the full copy.
     fast.drs.set_speed(0)
@@ -155,7 +158,7 @@ def test_run_is_cleared_at_six_points(fast: Stack) -> None:
     once = dict.fromkeys(("BatchCreateJobs", "BatchStartJobs", "BatchDeleteJobs"), 1)
     assert {name: life.applied[name] for name in once} == once
     # The tasks before the start ran again, but sent nothing to the started job.
-    assert (life.applied["BatchCheckJobs"], life.applied["BatchSetObjects"]) == (2, 3)
+    assert (life.applied["BatchCheckJobs"], life.applied["BatchSetObjects"]) == (2, selections)
 
     # Stopped.
     before = life.applied
