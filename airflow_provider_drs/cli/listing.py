@@ -93,7 +93,7 @@ def _to_row(job: ListedJob, progress: JobProgress | None) -> dict[str, Any]:
 def _to_line(row: Mapping[str, Any]) -> tuple[str, ...]:
     kind = next((name for name, value in KINDS.items() if value == row["db_use_type"]), row["db_use_type"])
     known = STATUSES.get(row["status"])
-    state = f"{row['status']} ({known.meaning})" if known else row["status"]
+    state = known.meaning if known else row["status"]
     return (label_job(row["job_id"], row["name"]), kind, row["engine_type"], state, describe_row(row))
 
 
