@@ -27,6 +27,9 @@ _REWORDED = {
     "the template has rendered a missing value. Check the XCom, the parameter or the variable that it "
     "reads.": "expected a DRS job ID. Check the variable or command that it comes from.",
     "run the task again": "run the command again",
+    "Run the task again": "Run the command again",
+    "The XCom comparison_report contains all differences.": "--json shows all differences.",
+    "(DrsDeleteJobsOperator)": "(drs delete)",
     "Use a later time, or None to start now.": "Use a later time, or omit --at to start now.",
 }
 
@@ -56,11 +59,13 @@ def show_jobs(
     heading: str,
     names: Mapping[str, str],
     name_state: Callable[[Mapping[str, Any]], str] = lambda row: str(row.get("status") or ""),
+    accepted: Collection[str] = (),
 ) -> Result:
     """
     Show a row per job, and the errors below them.
 
     :param name_state: returns the text of a row under *heading*.
+    :param accepted: the jobs whose action DRS has accepted: an error is a failure, not a refusal.
     """
     errors = pick_errors(answers)
     rows, lines = [], []
@@ -68,9 +73,11 @@ def show_jobs(
         error = errors.get(job_id)
         known = {"job_id": job_id, "name": names.get(job_id)}
         row = {**known, **found.get(job_id, {}), "error": error.to_dict() if error else None}
+        if error:
+            row["error"]["message"] = say_command(row["error"]["message"])
         rows.append(row)
         label = label_job(job_id, names.get(job_id))
-        failed = "unknown" if heading == "STATUS" else "refused"
+        failed = "failed" if job_id in accepted else "unknown" if heading == "STATUS" else "refused"
         lines.append((label, failed if error else name_state(row), "" if error else _describe(row)))
     code = code_of(errors.values()) if errors else PASSED
     text = "\n".join(

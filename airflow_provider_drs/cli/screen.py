@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_drs.protocol.core.errors import label_job
 from airflow_provider_drs.protocol.prechecks.checks import label_item
 from airflow_provider_drs.protocol.prechecks.messages import ALARM_WORD, FAILED_WORD, PASSED_WORD
 from airflow_provider_drs.protocol.prechecks.report import (
@@ -225,7 +226,8 @@ class TerminalScreen:
             percent = row.get("progress", row.get("percent"))
             word = row.get("verdict") or row.get("status") or "?"
             bar = ProgressBar(100, percent or 0, width=_BAR_WIDTH)
-            cells.append([_text(row["job_id"]), _text(word), bar, _text(describe_row(row))])
+            label = label_job(row["job_id"], watch.names.get(row["job_id"]))
+            cells.append([_text(label), _text(word), bar, _text(describe_row(row))])
         table = _table(("JOB", "STATE", "", ""), cells)
         if len(shown) < len(rows):
             table.caption = f"and {len(rows) - len(shown)} more"

@@ -59,32 +59,43 @@ def check_rendered(task: Any, context: Any) -> None:
     original = task.dag.task_dict.get(task.task_id) if task.has_dag() else task
     for name in task.template_fields:
         value = getattr(task, name)
-        written = _find_written(original, name, context) if value is None else _read_written(original, name)
-        _check_value(name, value, written)
+        if value is None or isinstance(value, str | Mapping | list | tuple):
+            _check_value(name, value, _find_written(original, name, context))
 
 
 #: A value whose template is not known.
 _SET = object()
 
 
-def _read_written(original: Any, name: str) -> Any:
-    """Return an argument as it was written; that of a mapped task if it is not mapped."""
-    partial = getattr(original, "partial_kwargs", None)
-    return getattr(original, name, None) if partial is None else partial.get(name, _SET)
-
-
 def _find_written(original: Any, name: str, context: Any) -> Any:
-    """Return an argument as it was written; ``None`` if it was not, or the default is meant."""
+    """Return an argument as it was written; ``None`` if it was not, or if its default is meant."""
     partial = getattr(original, "partial_kwargs", None)
-    if partial is None or name in partial:
-        return _read_written(original, name)
-    rows = original.expand_input.value
-    if isinstance(rows, Mapping):
-        return _SET if name in rows else None
-    # The mappings of expand_kwargs: a literal list, or the output of a task.
-    listed = rows.resolve(context) if hasattr(rows, "resolve") else rows
-    row = listed[context["ti"].map_index]
-    return _SET if isinstance(row, Mapping) and name in row else None
+    if partial is None:
+        return getattr(original, name, None)
+    if name in partial:
+        return partial[name]
+    mapped, index = original.expand_input.value, context["ti"].map_index
+    if not isinstance(mapped, Mapping):
+        return _find_in_row(mapped, name, index, context)
+    if name not in mapped or not all(isinstance(values, list | tuple) for values in mapped.values()):
+        return _SET if name in mapped else None
+    # The last argument changes with each index.
+    for key, values in reversed(mapped.items()):
+        index, position = divmod(index, len(values))
+        if key == name:
+            return values[position]
+    return None
+
+
+def _find_in_row(rows: Any, name: str, index: int, context: Any) -> Any:
+    """Return an argument of ``expand_kwargs``, whose rows, or each of them, can be the output of a task."""
+    is_output = hasattr(rows, "resolve")
+    row = (rows.resolve(context) if is_output else rows)[index]
+    if hasattr(row, "resolve"):
+        is_output, row = True, row.resolve(context)
+    if is_output:
+        return _SET if name in row else None
+    return row.get(name)
 
 
 def _check_value(place: str, value: Any, written: Any) -> None:

@@ -34,6 +34,8 @@ _NOT_TEMPLATED = frozenset(
 )
 #: A hundred years. Airflow and its database cannot store any length of time.
 _LONGEST_S = 100 * 365 * 24 * 60 * 60.0
+#: As MISSING in the protocol, which is not imported when a DAG is parsed.
+_NOTHING = ("None", "NOTSET", "null", "undefined")
 #: Airflow reads these files when it renders a task.
 _FILES = (".json", ".yaml", ".yml")
 
@@ -110,7 +112,8 @@ def check_text(argument: str, value: object, *, optional: bool = False) -> None:
     :raises ValueError: it is something else, or empty.
     """
     is_empty = value is None or value == ""
-    if _is_literal(value) and not (isinstance(value, str) and value.strip()) and not (optional and is_empty):
+    is_text = isinstance(value, str) and value.strip() and value.strip() not in _NOTHING
+    if _is_literal(value) and not is_text and not (optional and is_empty):
         raise ValueError(f"{argument} is {str(value)[:40]!r}: expected a string.")
 
 

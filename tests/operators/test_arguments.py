@@ -200,6 +200,9 @@ def test_deferred_wait_ends_before_airflow_2_fails_the_resumed_task(
         ("DrsJobStatusSensor", {"target_statuses": ["INCREMENTAL"]}),
         ("DrsJobStatusSensor", {"failed_statuses": "INCREMENTAL"}),
         ("DrsJobStatusSensor", {"target_statuses": None}),
+        ("DrsListJobsOperator", {"name": "null"}),
+        ("DrsGetJobsOperator", {"drs_conn_id": "None"}),
+        ("DrsCreateJobsOperator", {"jobs": {"description": datetime.date(2026, 12, 1)}}),
         ("DrsPrecheckSensor", {"alarms": "everything"}),
         ("DrsPrecheckSensor", {"alarms": [{"item": "binLog"}]}),
         ("DrsPrecheckSensor", {"on_failure": "ignore"}),
@@ -470,23 +473,35 @@ def test_nothing_rendered_by_a_template_is_refused(
 
 
 @pytest.mark.parametrize(
-    "expand",
+    ("expand", "output"),
     [
-        lambda partial: partial(task_id="task").expand(job_ids=["a"], start_time=[None]),
-        lambda partial: partial(task_id="task").expand_kwargs([{"job_ids": "a", "start_time": None}]),
-        lambda partial: partial(task_id="task", start_time=BaseOperator(task_id="decide").output).expand(
-            job_ids=["a"]
+        (lambda partial, decided: partial(task_id="task").expand(job_ids=["a"], start_time=decided), None),
+        (
+            lambda partial, decided: partial(task_id="task").expand_kwargs(decided),
+            [{"job_ids": "a", "start_time": None}],
         ),
+        (
+            lambda partial, decided: partial(task_id="task").expand_kwargs([decided]),
+            {"job_ids": "a", "start_time": None},
+        ),
+        (lambda partial, decided: partial(task_id="task").expand_kwargs([{"start_time": "{{ x }}"}]), None),
+        (lambda partial, decided: partial(task_id="task").expand(start_time=["{{ x }}"]), None),
+        (lambda partial, decided: partial(task_id="task", start_time=decided).expand(job_ids=["a"]), None),
     ],
 )
 def test_nothing_mapped_is_refused(
-    expand: Callable[[Any], Any], emulator: Emulator, context: dict[str, Any]
+    expand: Callable[[Any, Any], Any],
+    output: Any,
+    emulator: Emulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with DAG("d", schedule=None) as dag:
-        expand(operators.DrsStartJobsOperator.partial)
+    with DAG("d", schedule=None):
+        decided = BaseOperator(task_id="decide").output
+        monkeypatch.setattr(type(decided), "resolve", lambda *_, **__: output)
+        expand(operators.DrsStartJobsOperator.partial, decided)
         task = operators.DrsStartJobsOperator(task_id="other", job_ids="a")
     task.task_id, context["ti"].map_index = "task", 0
-    assert task.dag is dag
 
     with pytest.raises(AirflowFailException, match="start_time is None, although it is set"):
         task.execute(context)
@@ -494,9 +509,21 @@ def test_nothing_mapped_is_refused(
     assert emulator.journal() == []
 
 
+def test_nothing_within_a_mapped_argument_is_refused(emulator: Emulator, context: dict[str, Any]) -> None:
+    with DAG("d", schedule=None):
+        operators.DrsSelectObjectsOperator.partial(task_id="task").expand(
+            job_ids=["a", "b"], objects=[["shop"], {"shop": "{{ x }}"}]
+        )
+        task = operators.DrsSelectObjectsOperator(task_id="other", job_ids="a", objects={"shop": "None"})
+    task.task_id, context["ti"].map_index = "task", 3
+
+    with pytest.raises(AirflowFailException, match=r"objects\['shop'\] is 'None'"):
+        task.execute(context)
+
+
 def test_default_of_a_mapped_argument_is_used(emulator: Emulator, context: dict[str, Any]) -> None:
     with DAG("d", schedule=None):
-        operators.DrsListJobsOperator.partial(task_id="task").expand_kwargs([{}, {"name": "orders"}])
+        operators.DrsListJobsOperator.partial(task_id="task").expand_kwargs([{"name": None}, {"name": "orders"}])
         task = operators.DrsSelectObjectsOperator(task_id="other", job_ids=emulator.job_ids[0])
     task.task_id, context["ti"].map_index = "task", 0
 

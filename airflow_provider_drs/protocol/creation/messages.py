@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -134,6 +135,11 @@ def _check_fields(name: str, row: Mapping[str, Any]) -> None:
     for key, (is_valid, requirement) in _CHECKS.items():
         if key in row and not is_valid(row[key]):
             _fail(name, f"{key} {requirement}")
+    for key, value in row.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError, RecursionError):
+            _fail(name, f"{key} has a value that JSON cannot represent. In YAML, put dates in quotes")
 
 
 def _check_combinations(name: str, row: Mapping[str, Any]) -> None:
