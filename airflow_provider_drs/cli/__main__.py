@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    arguments = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = parser.parse_args(given)
+    except SystemExit as end:
+        if end.code and "--json" in given:
+            error = {"type": "UsageError", "text": "Invalid arguments. See standard error."}
+            print(json.dumps({"command": given[0], "exit_code": end.code, "error": error}))
+        raise
     if arguments.command == "completion":
         from argcomplete.shell_integration import shellcode
 

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_drs.cli.answers import show_jobs, to_rows
+from airflow_provider_drs.cli.listing import read_statuses
 from airflow_provider_drs.cli.screen import Result, Screen, clean
 from airflow_provider_drs.cli.session import Session, check_waiting
 from airflow_provider_drs.protocol import conversations
 from airflow_provider_drs.protocol.comparisons.messages import Comparison, ComparisonSpec
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, quote
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
-from airflow_provider_drs.protocol.jobs.states import (
-    check_statuses,
-)
 from airflow_provider_drs.protocol.watches import (
     ComparisonWatch,
     DelayWatch,
@@ -40,19 +38,21 @@ class Action:
     :param conversation: what it does with the jobs.
     :param doing: what happens to the jobs when DRS has accepted it.
     :param done: what the jobs are when it is complete.
-    :param options: returns the other arguments of *conversation*.
     :param watch: returns what ``--wait`` waits for.
+    :param options: returns the other arguments of *conversation*.
     :param warning: what cannot be undone; the user must confirm it.
     :param already: what adopted jobs are; by default *done*.
+    :param rehearsed: what the jobs would be, in a dry run; by default *done*.
     """
 
     conversation: Callable[..., Any]
     doing: str
     done: str
+    watch: Callable[[Mapping[str, Any]], Watch]
     options: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda arguments: {}
-    watch: Callable[[Mapping[str, Any]], Watch] | None = None
     warning: str = ""
     already: str = ""
+    rehearsed: str = ""
 
 
 def _watch(method: str) -> Callable[[Mapping[str, Any]], Watch]:
@@ -107,6 +107,7 @@ ACTIONS = {
             [answer for answer in answers.values() if isinstance(answer, Comparison)]
         ),
         already="comparing",
+        rehearsed="compared",
     ),
     "switch-over": Action(
         conversations.switch_over,
@@ -127,18 +128,16 @@ def create(arguments: argparse.Namespace, screen: Screen) -> Result:
     source, target = (_pop_databases(specs, f"{end}_conn_id") for end in ("source", "target"))
     with Session(arguments, screen) as session:
         created = session.run(conversations.create_jobs, specs, source=source, target=target)
-        answers: dict[str, Any] = {
-            name if isinstance(answer, DrsError) else answer.job_id: answer
-            for name, answer in created.items()
-        }
-        session.names.update({key: answer.name for key, answer in answers.items() if key not in created})
+        answers: dict[str, Any] = {}
+        for name, answer in created.items():
+            # A job that was not created has no ID.
+            answers[name if isinstance(answer, DrsError) else answer.job_id] = answer
         accepted = [key for key, answer in answers.items() if not isinstance(answer, DrsError)]
-        if arguments.wait and accepted:
-            watch = watch_action("create_jobs", accepted)
-            session.wait(watch, arguments)
-            session.finish_wait(watch, "created")
-            answers |= watch.failures
-        return session.show(answers, to_rows(answers), "CREATE", "created", "created")
+        session.names.update({job_id: answers[job_id].name for job_id in accepted})
+        watch = watch_action("create_jobs", accepted) if arguments.wait and accepted else None
+        if watch:
+            answers |= session.follow(watch, arguments)
+        return session.show(answers, "CREATE", "created", "created", watch)
 
 
 def _pop_databases(specs: Sequence[dict[str, Any]], argument: str) -> dict[str, Endpoint]:
@@ -190,7 +189,8 @@ def test(arguments: argparse.Namespace, screen: Screen) -> Result:
             conversations.validate_connections, job_ids, source=ends.get("source"), target=ends.get("target")
         )
         session.read_names(to_rows(answers))
-        return session.show(answers, to_rows(answers), "TEST", "reachable", "started")
+        now = "tested" if session.is_dry_run else "reachable"
+        return session.show(answers, "TEST", now, "started")
 
 
 def act(arguments: argparse.Namespace, screen: Screen) -> Result:
@@ -206,17 +206,17 @@ def act(arguments: argparse.Namespace, screen: Screen) -> Result:
         answers = session.run(action.conversation, job_ids, **options)
         accepted = {key: answer for key, answer in answers.items() if not isinstance(answer, DrsError)}
         found = to_rows(answers)
-        if arguments.wait and accepted and action.watch:
-            watch = action.watch(accepted)
-            session.wait(watch, arguments)
-            session.finish_wait(watch, action.done)
-            answers |= watch.failures
-            found = {row["job_id"]: {**found[row["job_id"]], **row} for row in watch.results}
+        watch = action.watch(accepted) if arguments.wait and accepted else None
+        if watch:
+            answers |= session.follow(watch, arguments)
+            found |= {row["job_id"]: {**found[row["job_id"]], **row} for row in watch.results}
         session.read_names(accepted)
-        is_complete = arguments.wait or session.is_dry_run
-        now = action.done if is_complete else action.doing
-        already = now if arguments.wait else action.already or action.done
-        return session.show(answers, found, arguments.command.upper(), now, already)
+        if session.is_dry_run:
+            now, already = action.rehearsed or action.done, action.already or action.done
+        else:
+            now = action.done if arguments.wait else action.doing
+            already = now if arguments.wait else action.already or action.done
+        return session.show(answers, arguments.command.upper(), now, already, watch, found)
 
 
 def _confirm(command: str, warning: str, labels: Sequence[str]) -> None:
@@ -257,7 +257,7 @@ def _read_goal(text: str) -> tuple[Callable[[Sequence[str]], Watch], str]:
         if not 0 <= max_delay_s < float("inf"):
             raise DrsConfigError(f"--for: {quote(text)} is invalid. Use lag= and seconds, such as lag=60.")
         return lambda job_ids: DelayWatch(job_ids, max_delay_s), f"within {max_delay_s:g} s of their sources"
-    statuses = check_statuses("--for", text)
+    statuses = read_statuses(text, "--for")
     return lambda job_ids: StatusWatch(job_ids, statuses), f"in status {' or '.join(sorted(statuses))}"
 
 

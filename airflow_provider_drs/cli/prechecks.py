@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_drs.cli.answers import add_names, pick_errors, show_jobs, show_reports, to_rows
+from airflow_provider_drs.cli.answers import add_names, pick_errors, show_jobs, show_reports
 from airflow_provider_drs.cli.screen import Result, Screen
 from airflow_provider_drs.cli.session import Session, check_waiting
 from airflow_provider_drs.protocol import conversations
@@ -91,12 +91,12 @@ def start(arguments: argparse.Namespace, screen: Screen) -> Result:
             answers |= session.run(conversations.start_jobs, ready, start_time_ms, check_preconditions=False)
         not_started = [job_id for job_id in job_ids if job_id not in answers]
         started = [job_id for job_id in answers if job_id not in pick_errors(answers)]
-        if arguments.wait and not pick_errors(answers):
-            watch = watch_action("start_jobs", started)
-            session.wait(watch, arguments, until_then_s=max(0.0, begins_s - time.time()))
-            session.finish_wait(watch, "running")
-            answers |= watch.failures
-        result = session.show(answers, to_rows(answers), "START", "started", "started")
+        watch = watch_action("start_jobs", started) if arguments.wait and not pick_errors(answers) else None
+        if watch:
+            answers |= session.follow(watch, arguments, until_then_s=max(0.0, begins_s - time.time()))
+        is_later = begins_s > time.time()
+        now = "running" if watch else "scheduled" if is_later else "started"
+        result = session.show(answers, "START", now, "scheduled" if is_later else "started", watch)
     held = [
         {"job_id": job_id, "name": session.names.get(job_id), "adopted": False, "status": None, "error": None}
         for job_id in not_started
@@ -110,6 +110,8 @@ def start(arguments: argparse.Namespace, screen: Screen) -> Result:
 
 def _read_alarms(arguments: argparse.Namespace, screen: Screen) -> AlarmPolicy:
     alarms: str = arguments.alarms
+    if not alarms:
+        raise DrsConfigError("--alarms is empty. Use allow, fail, or the path of a readable file.")
     if alarms not in ("allow", "fail"):
         try:
             alarms = Path(alarms).read_text("utf-8")

@@ -14,14 +14,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_drs.cli.answers import TimedOut, show_jobs
+from airflow_provider_drs.cli.answers import PASSED, UNREACHABLE, TimedOut, show_jobs, to_rows
 from airflow_provider_drs.cli.connection import find_settings
 from airflow_provider_drs.cli.screen import LineScreen, Result, Screen
 from airflow_provider_drs.protocol import conversations
 from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, DrsError, label_job, quote
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids, read_job_ids
-from airflow_provider_drs.protocol.core.literals import MISSING
+from airflow_provider_drs.protocol.core.literals import MISSING, read_literal
 from airflow_provider_drs.protocol.core.operations import OPERATIONS
 from airflow_provider_drs.protocol.core.redact import redact
 from airflow_provider_drs.protocol.core.wire import (
@@ -33,6 +33,7 @@ from airflow_provider_drs.protocol.core.wire import (
     Service,
 )
 from airflow_provider_drs.protocol.jobs.listing import ListedJob
+from airflow_provider_drs.protocol.jobs.outcome import GONE
 from airflow_provider_drs.protocol.watches import Watch
 from airflow_provider_drs.transport.sync import SyncClient
 
@@ -97,20 +98,25 @@ class Session:
 
         :raises DrsConfigError: there are none, one matches no job, or a name belongs to several jobs.
         """
-        texts = _read_texts(given)
+        texts = read_texts(given)
         if any(map(_is_pattern, texts)):
             jobs = self.run(conversations.list_jobs)
-            texts = [job_id for text in texts for job_id in self._find(text, jobs)]
+            texts = [job_id for text in texts for job_id in self.find(text, jobs)]
         return check_job_ids(texts)
 
-    def _find(self, text: str, jobs: Sequence[ListedJob]) -> list[str]:
+    def find(self, text: str, jobs: Sequence[ListedJob]) -> list[str]:
+        """
+        Return the IDs of the jobs that a text means.
+
+        :raises DrsConfigError: there are none, or a name belongs to several jobs.
+        """
         if not _is_pattern(text):
             return [text]
         found = find_jobs(text, jobs)
+        if not found and not is_name(text):
+            raise DrsConfigError(f"no job has a name like {quote(text)}. Run drs list to see all jobs.")
         if not found:
-            near = difflib.get_close_matches(text, [job.name for job in jobs], n=1)
-            hint = f"Did you mean {near[0]}?" if near else "Run drs list to see all jobs."
-            raise DrsConfigError(f"no job has the name or ID {quote(text)}. {hint}")
+            raise unknown_job(text, jobs)
         if len(found) > 1 and is_name(text):
             ids = ", ".join(job.job_id for job in found)
             raise DrsConfigError(
@@ -155,22 +161,61 @@ class Session:
                 f"Timed out: jobs not {what} yet: {pending}. Increase --timeout, or run drs status."
             )
 
+    def follow(
+        self, watch: Watch, arguments: argparse.Namespace, until_then_s: float = 0.0
+    ) -> dict[str, DrsError]:
+        """
+        Wait for what was accepted, and return the jobs that have failed, or that can no longer be read.
+        """
+        try:
+            self.wait(watch, arguments, until_then_s)
+        except DrsError as error:
+            return {**dict.fromkeys(watch.pending, error), **watch.failures}
+        return watch.failures
+
     def show(
-        self, answers: Mapping[str, object], found: Mapping[str, Any], heading: str, now: str, already: str
+        self,
+        answers: Mapping[str, object],
+        heading: str,
+        now: str,
+        already: str,
+        watch: Watch | None = None,
+        found: Mapping[str, Any] | None = None,
     ) -> Result:
         """
         Return the result of an action.
 
-        :param found: the answers as plain JSON values.
         :param now: what the jobs are, such as ``started``.
         :param already: what adopted jobs were before.
+        :param watch: what was waited for.
+        :param found: the answers as plain JSON values, if there is more to show.
         """
-        accepted = f"would be {now}" if self.is_dry_run else now
+        state = f"would be {now}" if self.is_dry_run else now
+        late = [job_id for job_id in watch.pending if not watch.is_done] if watch else []
+        late = [job_id for job_id in late if not isinstance(answers[job_id], DrsError)]
 
         def name_state(row: Mapping[str, Any]) -> str:
-            return f"already {already}" if row.get("adopted") else accepted
+            if row["job_id"] in late:
+                return f"not {now} yet"
+            if row.get("status") == GONE:
+                return "unknown to DRS"
+            return f"already {already}" if row.get("adopted") else state
 
-        return self.report(show_jobs(answers, found, heading, self.names, name_state))
+        found = to_rows(answers) if found is None else found
+        accepted = watch.job_ids if watch else ()
+        result = show_jobs(answers, found, heading, self.names, name_state, accepted)
+        lines = [result.text] if result.text else []
+        for job_id, row in found.items():
+            if row.get("status") == GONE:
+                lines.append(f"{job_id}: it was deleted, or its ID, the region or the project is wrong.")
+            if row.get("not_compared"):
+                fields = ", ".join(row["not_compared"])
+                lines.append(f"{self.label(job_id)}: DRS does not return {fields}, which was not compared.")
+        if late:
+            labels = ", ".join(map(self.label, late))
+            lines.append(f"Timed out: jobs not {now} yet: {labels}. Increase --timeout, or run drs status.")
+        code = result.code or (UNREACHABLE if late else PASSED)
+        return self.report(replace(result, code=code, text="\n".join(lines)))
 
     def report(self, result: Result) -> Result:
         """Return the result of an action; that of a dry run also has the requests."""
@@ -206,6 +251,13 @@ def find_jobs(text: str, jobs: Iterable[ListedJob]) -> list[ListedJob]:
     return [job for job in every if job.job_id == text] or [job for job in every if job.name == text]
 
 
+def unknown_job(text: str, jobs: Iterable[ListedJob]) -> DrsConfigError:
+    """Return the error for a text that is neither a name nor an ID of a job."""
+    near = difflib.get_close_matches(text, [job.name for job in jobs], n=1)
+    hint = f"Did you mean {near[0]}?" if near else "Run drs list to see all jobs."
+    return DrsConfigError(f"no job has the name or ID {quote(text)}. {hint}")
+
+
 def is_name(text: str) -> bool:
     """Whether a text has no wildcards."""
     return not set(text) & set("*?[")
@@ -228,14 +280,18 @@ def _is_pattern(text: str) -> bool:
     return not _ID.match(text) and text not in MISSING and _PATTERN.match(text) is not None
 
 
-def _read_texts(given: Sequence[str]) -> list[str]:
+def read_texts(given: Sequence[str]) -> list[str]:
+    """Return IDs, names and patterns one by one; they are checked later."""
     texts: list[str] = []
     for argument in given:
-        text = sys.stdin.read() if argument == "-" else argument
-        is_list = argument != "-" or text.lstrip().startswith("[")
-        texts += [text] if is_list else text.split()
-    # A name or an ID is checked later.
-    return [str(text) for text in read_job_ids(texts)]
+        text = (sys.stdin.read() if argument == "-" else argument).strip()
+        # A pattern can also start with a bracket.
+        is_list = isinstance(read_literal(text), list) or not _PATTERN.match(text)
+        if is_list and text.startswith("["):
+            texts += map(str, read_job_ids(text))
+        else:
+            texts += (part for word in text.split() for part in word.split(",") if part)
+    return texts
 
 
 def _rehearse(conversation: Conversation[T], show: Callable[[Request], None]) -> Conversation[T]:

@@ -80,7 +80,7 @@ def _find_written(original: Any, name: str, context: Any) -> Any:
     if name not in mapped or not all(isinstance(values, list | tuple) for values in mapped.values()):
         return _SET if name in mapped else None
     # The last argument changes with each index.
-    for key, values in reversed(mapped.items()):
+    for key, values in reversed(list(mapped.items())):
         index, position = divmod(index, len(values))
         if key == name:
             return values[position]

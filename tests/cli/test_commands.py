@@ -149,7 +149,7 @@ def test_start_again_at_a_time(drs: Drs, emulator: Emulator) -> None:
     too_late = drs("start", second, "--at", "2999-06-01T00:00:00Z")
 
     assert (scheduled.code, repeated.code, running.code, too_late.code) == (0, 0, 0, 1)
-    assert "already started" in repeated.out
+    assert "already scheduled" in repeated.out
     assert "2999-06-01" in too_late.out
     assert [job["starts"] for job in emulator.jobs[:2]] == [1, 1]
 
@@ -159,7 +159,8 @@ def test_start_that_times_out_names_the_jobs(drs: Drs, emulator: Emulator) -> No
 
     done = drs("start", emulator.job_ids[0], "--wait", "--timeout", "0.001", "--interval", "0.001")
 
-    assert f"not running yet: orders-migration-01 ({emulator.job_ids[0]})" in done.err
+    assert f"not running yet: orders-migration-01 ({emulator.job_ids[0]})" in done.out
+    assert done.code == 3
 
 
 @pytest.mark.parametrize("options", [["--timeout", "5"], ["--interval", "5"]])
@@ -234,7 +235,7 @@ def test_jobs_from_standard_input(
     [
         ([], "COMMAND"),
         (["precheck"], "JOB"),
-        (["status", "not a job"], "is 'not a job': expected a DRS job ID"),
+        (["status", "not/a/job"], "is 'not/a/job': expected a DRS job ID"),
         (["status", "None"], "is 'None': expected a DRS job ID. Check the variable"),
         (["precheck", "x", "--mode", "forFun"], "--mode"),
         (["precheck", "x", "--interval", "0"], "expected a number of seconds greater than 0"),

@@ -51,7 +51,7 @@ def test_ids_are_not_looked_up(drs: Drs, emulator: Emulator) -> None:
             "orders-migration-1",
             "name or ID 'orders-migration-1'. Did you mean orders-migration-10?",
         ),
-        ("nothing-*", "no job has the name or ID 'nothing-*'. Run drs list"),
+        ("nothing-*", "no job has a name like 'nothing-*'. Run drs list"),
         ("twin", "2 jobs have the name 'twin'. Specify one of their IDs: "),
     ],
 )
@@ -63,6 +63,13 @@ def test_selection_must_be_clear(drs: Drs, emulator: Emulator, given: str, text:
 
     assert (done.code, text in done.err) == (2, True)
     assert emulator.journal("BatchDeleteJobs") == []
+
+
+@pytest.mark.parametrize("given", ["orders-migration-01 orders-migration-02", "[o]rders-migration-0[12]"])
+def test_text_of_several_jobs(drs: Drs, emulator: Emulator, given: str) -> None:
+    assert [job["job_id"] for job in drs("status", given, "--json").document["jobs"]] == list(
+        emulator.job_ids[:2]
+    )
 
 
 def test_pattern_selects_several_jobs_of_a_name(drs: Drs, emulator: Emulator) -> None:
@@ -97,9 +104,30 @@ def test_list_filters_and_counts(drs: Drs, emulator: Emulator) -> None:
     assert "lag 300 s" in late
 
 
+def test_list_takes_what_other_commands_take(
+    drs: Drs, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("orders-migration-01\n"))
+
+    assert drs("list", "orders-migration-01,orders-migration-02").out.splitlines()[-1].startswith("2 jobs")
+    assert drs("list", "-").out.splitlines()[-1].startswith("1 job:")
+
+
+def test_unknown_lag_is_shown(drs: Drs, emulator: Emulator) -> None:
+    job_id = emulator.seed_job(name="late", delay=[[0, 300]], **RUNNING)
+    emulator.inject("job_error", operation="BatchListProgresses", job_id=job_id, times=None)
+
+    done = drs("list", "--lag-above", "60")
+
+    assert done.code == 1
+    assert f"Progress of late ({job_id}) unknown: " in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["--status", " ,"], "--status is empty"),
+        (["orders-migration-99"], "Did you mean orders-migration-09?"),
         (["--status", "broken"], "--status: unknown status 'broken'. Use a status, or a phase: creating"),
         (["--watch", "--json"], "--watch shows a list that changes"),
         (["--interval", "5"], "--interval applies to --watch"),
@@ -144,7 +172,7 @@ def test_watched_list_shows_changes(drs: Drs, emulator: Emulator, monkeypatch: p
             ["delete", "--yes"],
             "RELEASE_RESOURCE_COMPLETE",
             "BatchDeleteJobs",
-            ("deleting", "already deleted"),
+            ("deleting", "was deleted, or its ID"),
         ),
     ],
 )
@@ -171,6 +199,37 @@ def test_wait_shows_what_is_complete(drs: Drs, emulator: Emulator) -> None:
     assert done.code == 0
     assert f"shop ({job_id}) RELEASE_RESOURCE_STARTED (stopping)" in done.out
     assert done.out.splitlines()[-1].split() == ["shop", f"({job_id})", "stopped"]
+
+
+def test_timeout_does_not_hide_refused_jobs(drs: Drs, emulator: Emulator) -> None:
+    running, new = emulator.seed_job(name="shop", **RUNNING), emulator.seed_job(status="CREATING")
+
+    done = drs("stop", running, new, "--yes", "--wait", "--timeout", "0.001")
+    late = drs("stop", emulator.seed_job(name="late", **RUNNING), "--yes", "--wait", "--timeout", "0.001")
+
+    assert (done.code, late.code) == (1, 3)
+    assert "not stopped yet" in done.out
+    assert "refused" in done.out
+    assert "Timed out: jobs not stopped yet: late (" in late.out
+
+
+def test_unreadable_state_does_not_hide_what_was_sent(drs: Drs, emulator: Emulator) -> None:
+    job_id = emulator.seed_job(name="shop", **RUNNING)
+    emulator.inject("no_permission", operation="BatchListJobStatus", times=None)
+
+    done = drs("pause", job_id, "--wait", "--json")
+
+    (row,) = done.document["jobs"]
+    assert (done.code, row["adopted"], row["error"]["type"]) == (1, False, "DrsPermissionError")
+
+
+def test_what_was_not_compared_is_said(drs: Drs, emulator: Emulator) -> None:
+    job_id = emulator.seed_job(name="shop", **RUNNING)
+    drs("pause", job_id)
+
+    assert (
+        "DRS does not return pause_mode, which was not compared" in drs("pause", job_id, "--mode", "all").out
+    )
 
 
 def test_refused_job_does_not_affect_others(drs: Drs, emulator: Emulator) -> None:
@@ -241,6 +300,8 @@ def test_comparison_finds_differences(drs: Drs, emulator: Emulator) -> None:
     done = drs("compare", same, "--wait")
     other = drs("compare", different, "--data", "lines", "--table", "shop.orders", "--wait")
 
+    assert "would be compared" in drs("compare", same, "--dry-run").out
+    assert "failed" in other.out
     assert (done.code, "consistent" in done.out) == (0, True)
     assert (other.code, "shop.orders" in other.out) == (1, True)
 
@@ -298,7 +359,7 @@ def test_wait_fails_with_the_job(drs: Drs, emulator: Emulator) -> None:
     assert (done.code, "FULL_TRANSFER_FAILED" in done.out) == (1, True)
 
 
-@pytest.mark.parametrize("goal", ["STARTED", "lag=", "lag=-1", "lag=nan", ""])
+@pytest.mark.parametrize("goal", ["STARTED", ",", "lag=", "lag=-1", "lag=nan", ""])
 def test_goal_must_be_valid(drs: Drs, emulator: Emulator, goal: str) -> None:
     done = drs("wait", emulator.job_ids[0], "--for", goal)
 
@@ -354,6 +415,7 @@ def test_connections_are_tested(drs: Drs, emulator: Emulator, monkeypatch: pytes
     done = drs("test", job_id, "--source-conn-id", "shop")
 
     assert (done.code, "reachable" in done.out) == (0, True)
+    assert "would be tested" in rehearsed.out
     assert "test-pw" not in rehearsed.out + rehearsed.err
     assert "set at least one of them" in drs("test", job_id).err
 

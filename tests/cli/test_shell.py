@@ -62,12 +62,12 @@ def test_live_table_in_terminal(emulator: Emulator, environment: dict[str, str])
     emulator.set_verdict(emulator.job_ids[1], "fail")
     command = ["drs", "precheck", *emulator.job_ids[:3], "--wait", "--interval", "0.01"]
 
-    written = _on_terminal(command, environment, columns=80, rows=24)
+    written = _on_terminal(command, environment, columns=110, rows=24)
 
     text = _without_colors(written)
     assert "━" in text
-    assert re.search(rf"{emulator.job_ids[0]}\s+pending", text)
-    assert f"{emulator.job_ids[1]}  failed" in text
+    assert re.search(r"orders-migration-01 \([\w-]+\)\s+pending", text)
+    assert f"({emulator.job_ids[1]})  failed" in text
     assert "\x1b[1;31mFAILED" in written
     assert "3 jobs: 2 passed, 1 failed" in text
 
@@ -167,7 +167,7 @@ def test_airflow_drs_command(emulator: Emulator, environment: dict[str, str]) ->
         check=False,
     )
     wrong = subprocess.run(
-        [*command, "status", "not a job"], env=environment, capture_output=True, text=True, check=False
+        [*command, "status", "not/a/job"], env=environment, capture_output=True, text=True, check=False
     )
 
     assert good.returncode == 0, good.stderr

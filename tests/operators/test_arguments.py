@@ -523,7 +523,9 @@ def test_nothing_within_a_mapped_argument_is_refused(emulator: Emulator, context
 
 def test_default_of_a_mapped_argument_is_used(emulator: Emulator, context: dict[str, Any]) -> None:
     with DAG("d", schedule=None):
-        operators.DrsListJobsOperator.partial(task_id="task").expand_kwargs([{"name": None}, {"name": "orders"}])
+        operators.DrsListJobsOperator.partial(task_id="task").expand_kwargs(
+            [{"name": None}, {"name": "orders"}]
+        )
         task = operators.DrsSelectObjectsOperator(task_id="other", job_ids=emulator.job_ids[0])
     task.task_id, context["ti"].map_index = "task", 0
 
