@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_drs.protocol.core.errors import DrsConfigError
-from airflow_provider_drs.protocol.creation.messages import find_difference, read_spec
+from airflow_provider_drs.protocol.creation.messages import find_difference, read_fields, read_spec
 from airflow_provider_drs.protocol.jobs.databases import Endpoint
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
 
@@ -111,3 +112,11 @@ def test_existing_job_is_compared_with_the_request(
     job = replace(JOB, raw={"inst_info": {"engine_type": engine}, **details})
 
     assert find_difference(read_spec({**SPEC, **changes}), job) == difference
+
+
+@pytest.mark.parametrize("value", [datetime.date(2026, 12, 1), [{"key": "since", "value": {1, 2}}]])
+def test_value_that_json_lacks_is_named(value: object) -> None:
+    field = "description" if isinstance(value, datetime.date) else "tags"
+
+    with pytest.raises(DrsConfigError, match=f"{field} has a value that JSON cannot represent"):
+        read_fields({**SPEC, field: value})
