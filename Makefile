@@ -14,11 +14,11 @@ BOTH_LINES := tests/hooks tests/operators tests/sensors tests/triggers tests/dag
 	tests/lineage tests/test_metrics.py tests/cli/test_connection.py
 # Tests that share a slow fixture are in one group and run on one worker.
 PARALLEL := -n 2 --dist loadgroup
-# Running Airflows mostly wait: six of them, one for each group of tests, share two cores.
-WAITING := -n 6 --dist loadgroup
-# Groups of checks that run concurrently. Running Airflows are idle half of the time; the cluster, which is not, comes last.
+# Running Airflows mostly wait: four of them share two cores.
+WAITING := -n 4 --dist loadgroup
+# Groups of checks that run concurrently. Rows of the second kind start Airflows, which are idle half of the time.
 QUICK := lint types imports unit + unit-2
-SYSTEM := airflow + services packaging oldest docs audit licenses cluster
+SYSTEM := airflow + cluster services packaging oldest docs audit licenses
 # dev/checks/run.py reads the reports.
 REPORT = --junit-xml=.run/reports/$@.xml
 

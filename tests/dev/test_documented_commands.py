@@ -86,7 +86,7 @@ def _run(examples: list[Example], folder: Path, emulator: Emulator, **environmen
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     outputs = re.split(rf"\n?{MARK} (\d+)\n", done.stdout)
