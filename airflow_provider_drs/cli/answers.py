@@ -42,7 +42,7 @@ def say_command(text: str) -> str:
 
 
 def to_rows(answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the answers that are no errors as plain JSON values."""
+    """Return all answers except errors as plain JSON values."""
     return {
         job_id: answer.to_dict() for job_id, answer in answers.items() if not isinstance(answer, DrsError)
     }

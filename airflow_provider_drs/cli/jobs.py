@@ -223,7 +223,7 @@ def _confirm(command: str, warning: str, labels: Sequence[str]) -> None:
     """
     Ask the user.
 
-    :raises DrsConfigError: there is no one to ask, or the answer is not yes.
+    :raises DrsConfigError: standard input is not a terminal, or the answer is not yes.
     """
     if not sys.stdin.isatty():
         raise DrsConfigError(f"{command} needs a confirmation. {warning} Add --yes to confirm.")
