@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         if end.code and "--json" in given:
             error = {"type": "UsageError", "text": "Invalid arguments. See standard error."}
-            print(json.dumps({"command": given[0], "exit_code": end.code, "error": error}))
+            print(json.dumps({"command": None, "exit_code": end.code, "error": error}))
         raise
     if arguments.command == "completion":
         from argcomplete.shell_integration import shellcode

@@ -18,7 +18,7 @@ from airflow_provider_drs.provider_info import CONNECTION_FIELDS
 #: The exit codes, for scripts.
 EXIT_CODES = {
     0: "success; no job failed or was refused",
-    1: "a job failed its pre-check, or was refused",
+    1: "a job was refused or has failed, or did not pass its pre-check",
     2: "invalid arguments, connection, credentials or permissions",
     3: "the service is unreachable, or the wait timed out",
     74: "the output cannot be written, for example because the disk is full",

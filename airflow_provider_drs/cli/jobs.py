@@ -96,7 +96,7 @@ ACTIONS = {
         "deleting",
         "deleted",
         watch=_watch("delete_jobs"),
-        warning="DRS forgets a deleted job and its history.",
+        warning="A deleted job and its history cannot be restored.",
     ),
     "compare": Action(
         conversations.create_comparisons,
@@ -226,7 +226,7 @@ def _confirm(command: str, warning: str, labels: Sequence[str]) -> None:
     :raises DrsConfigError: standard input is not a terminal, or the answer is not yes.
     """
     if not sys.stdin.isatty():
-        raise DrsConfigError(f"{command} needs a confirmation. {warning} Add --yes to confirm.")
+        raise DrsConfigError(f"{command} requires confirmation. {warning} Add --yes to confirm.")
     jobs = "this job" if len(labels) == 1 else f"these {len(labels)} jobs"
     question = "\n".join([*labels, warning, f"{command.capitalize()} {jobs}? [y/N] "])
     print(clean(question), end="", file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ def list_jobs(arguments: argparse.Namespace, screen: Screen) -> Result:
     statuses = None if arguments.status is None else read_statuses(arguments.status)
     texts = read_texts(arguments.patterns)
     if arguments.watch and arguments.json:
-        raise DrsConfigError("--watch shows a list that changes. Omit --json, or call drs list repeatedly.")
+        raise DrsConfigError("--watch cannot be used with --json. Omit --watch or --json.")
     if arguments.interval and not arguments.watch:
         raise DrsConfigError("--interval applies to --watch. Add --watch, or omit it.")
     with Session(arguments, screen) as session:

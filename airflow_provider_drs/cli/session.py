@@ -114,7 +114,9 @@ class Session:
             return [text]
         found = find_jobs(text, jobs)
         if not found and not is_name(text):
-            raise DrsConfigError(f"no job has a name like {quote(text)}. Run drs list to see all jobs.")
+            raise DrsConfigError(
+                f"no job name matches the pattern {quote(text)}. Run drs list to see all jobs."
+            )
         if not found:
             raise unknown_job(text, jobs)
         if len(found) > 1 and is_name(text):
@@ -156,10 +158,11 @@ class Session:
         :raises TimedOut: it is not.
         """
         if not watch.is_done:
-            pending = ", ".join(map(self.label, watch.pending))
-            raise TimedOut(
-                f"Timed out: jobs not {what} yet: {pending}. Increase --timeout, or run drs status."
-            )
+            raise TimedOut(self._describe_late(watch.pending, what))
+
+    def _describe_late(self, job_ids: Iterable[str], what: str) -> str:
+        labels = ", ".join(map(self.label, job_ids))
+        return f"Timed out: jobs not {what} yet: {labels}. Increase --timeout, or run drs status."
 
     def follow(
         self, watch: Watch, arguments: argparse.Namespace, until_then_s: float = 0.0
@@ -207,13 +210,12 @@ class Session:
         lines = [result.text] if result.text else []
         for job_id, row in found.items():
             if row.get("status") == GONE:
-                lines.append(f"{job_id}: it was deleted, or its ID, the region or the project is wrong.")
+                lines.append(f"{job_id}: the job was deleted, or its ID, the region or the project is wrong.")
             if row.get("not_compared"):
                 fields = ", ".join(row["not_compared"])
                 lines.append(f"{self.label(job_id)}: DRS does not return {fields}, which was not compared.")
         if late:
-            labels = ", ".join(map(self.label, late))
-            lines.append(f"Timed out: jobs not {now} yet: {labels}. Increase --timeout, or run drs status.")
+            lines.append(self._describe_late(late, now))
         code = result.code or (UNREACHABLE if late else PASSED)
         return self.report(replace(result, code=code, text="\n".join(lines)))
 
@@ -241,8 +243,8 @@ def complete(prefix: str, arguments: argparse.Namespace) -> list[str]:
 
 def find_jobs(text: str, jobs: Iterable[ListedJob]) -> list[ListedJob]:
     """
-    Return the jobs with an ID, a name, or a name that matches a pattern. A pattern does not find the subtasks
-    of a job, with which actions on the job deal.
+    Return the jobs with an ID, a name, or a name that matches a pattern. Patterns do not match subtasks,
+    which the actions on their job include.
     """
     listed = list(jobs)
     if not is_name(text):
@@ -272,7 +274,7 @@ def check_waiting(arguments: argparse.Namespace) -> None:
     if not arguments.wait and (arguments.interval, arguments.timeout) != (None, None):
         raise DrsConfigError("--interval and --timeout apply to a wait. Add --wait, or omit them.")
     if arguments.wait and getattr(arguments, "dry_run", False):
-        raise DrsConfigError("--dry-run sends nothing to wait for. Omit --wait.")
+        raise DrsConfigError("--wait cannot be used with --dry-run. Omit --wait or --dry-run.")
 
 
 def _is_pattern(text: str) -> bool:

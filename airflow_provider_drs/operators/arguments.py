@@ -60,14 +60,14 @@ def check_rendered(task: Any, context: Any) -> None:
     for name in task.template_fields:
         value = getattr(task, name)
         if value is None or isinstance(value, str | Mapping | list | tuple):
-            _check_value(name, value, _find_written(original, name, context))
+            _check_value(name, value, _find_written(original, name, context, is_missing=value is None))
 
 
 #: A value whose template is not known.
 _SET = object()
 
 
-def _find_written(original: Any, name: str, context: Any) -> Any:
+def _find_written(original: Any, name: str, context: Any, *, is_missing: bool) -> Any:
     """Return an argument as it was written; ``None`` if it was not, or if its default is meant."""
     partial = getattr(original, "partial_kwargs", None)
     if partial is None:
@@ -76,7 +76,7 @@ def _find_written(original: Any, name: str, context: Any) -> Any:
         return partial[name]
     mapped, index = original.expand_input.value, context["ti"].map_index
     if not isinstance(mapped, Mapping):
-        return _find_in_row(mapped, name, index, context)
+        return _find_in_row(mapped, name, context, index, is_missing=is_missing)
     if name not in mapped or not all(isinstance(values, list | tuple) for values in mapped.values()):
         return _SET if name in mapped else None
     # The last argument changes with each index.
@@ -87,15 +87,16 @@ def _find_written(original: Any, name: str, context: Any) -> Any:
     return None
 
 
-def _find_in_row(rows: Any, name: str, index: int, context: Any) -> Any:
+def _find_in_row(rows: Any, name: str, context: Any, index: int, *, is_missing: bool) -> Any:
     """Return an argument of ``expand_kwargs``, whose rows, or each of them, can be the output of a task."""
-    is_output = hasattr(rows, "resolve")
-    row = (rows.resolve(context) if is_output else rows)[index]
-    if hasattr(row, "resolve"):
-        is_output, row = True, row.resolve(context)
-    if is_output:
-        return _SET if name in row else None
-    return row.get(name)
+    found = rows if hasattr(rows, "resolve") else rows[index]
+    if not hasattr(found, "resolve"):
+        return found.get(name)
+    if not is_missing:
+        # The XCom would be read for nothing.
+        return _SET
+    row = found.resolve(context)
+    return _SET if name in (row[index] if found is rows else row) else None
 
 
 def _check_value(place: str, value: Any, written: Any) -> None:

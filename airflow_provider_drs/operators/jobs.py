@@ -34,8 +34,6 @@ _NOT_TEMPLATED = frozenset(
 )
 #: A hundred years. Airflow and its database cannot store any length of time.
 _LONGEST_S = 100 * 365 * 24 * 60 * 60.0
-#: As MISSING in the protocol, which is not imported when a DAG is parsed.
-_NOTHING = ("None", "NOTSET", "null", "undefined")
 #: Airflow reads these files when it renders a task.
 _FILES = (".json", ".yaml", ".yml")
 
@@ -111,8 +109,10 @@ def check_text(argument: str, value: object, *, optional: bool = False) -> None:
     :param optional: accept ``None`` and an empty text.
     :raises ValueError: it is something else, or empty.
     """
+    from airflow_provider_drs.protocol.core.literals import MISSING
+
     is_empty = value is None or value == ""
-    is_text = isinstance(value, str) and value.strip() and value.strip() not in _NOTHING
+    is_text = isinstance(value, str) and value.strip() and value.strip() not in MISSING
     if _is_literal(value) and not is_text and not (optional and is_empty):
         raise ValueError(f"{argument} is {str(value)[:40]!r}: expected a string.")
 

@@ -51,7 +51,7 @@ def test_ids_are_not_looked_up(drs: Drs, emulator: Emulator) -> None:
             "orders-migration-1",
             "name or ID 'orders-migration-1'. Did you mean orders-migration-10?",
         ),
-        ("nothing-*", "no job has a name like 'nothing-*'. Run drs list"),
+        ("nothing-*", "no job name matches the pattern 'nothing-*'. Run drs list"),
         ("twin", "2 jobs have the name 'twin'. Specify one of their IDs: "),
     ],
 )
@@ -129,7 +129,7 @@ def test_unknown_lag_is_shown(drs: Drs, emulator: Emulator) -> None:
         (["--status", " ,"], "--status is empty"),
         (["orders-migration-99"], "Did you mean orders-migration-09?"),
         (["--status", "broken"], "--status: unknown status 'broken'. Use a status, or a phase: creating"),
-        (["--watch", "--json"], "--watch shows a list that changes"),
+        (["--watch", "--json"], "--watch cannot be used with --json"),
         (["--interval", "5"], "--interval applies to --watch"),
         (["--kind", "everything"], "--kind"),
     ],
