@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_drs.protocol.conversations import get_job_details
-from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.jobs.messages import JobDetails
 from airflow_provider_drs.protocol.lineage import (
     ENDS,
@@ -122,7 +121,7 @@ def _read_details(hook: DrsHook, job_ids: Sequence[str]) -> dict[str, JobDetails
     settings = replace(hook.get_settings(), retry_timeout_s=LONGEST_S)
     client = SyncClient(settings, observer=metrics.count_call)
     try:
-        limits = Limits(settings.batch_size, settings.poll_batch_size, LONGEST_S)
+        limits = settings.make_limits()
         answers = client.run(get_job_details(limits, job_ids))
     finally:
         client.close()

@@ -152,6 +152,13 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         minimum=1,
         maximum=100,
     ),
+    "parallel_requests": _number(
+        "Parallel requests",
+        "Maximum number of requests of a call that are sent side by side, 1 to 16.",
+        4,
+        minimum=1,
+        maximum=16,
+    ),
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {

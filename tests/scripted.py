@@ -10,6 +10,7 @@ from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
     FailureKind,
+    Group,
     Observation,
     Pause,
     RenewToken,
@@ -91,6 +92,10 @@ class ScriptedService:
             if callable(outcome):
                 outcome = outcome(step.request)
             self._now_s += self._seconds_per_step
+        elif isinstance(step, Group):
+            # One after the other: the script's order is that of the conversations.
+            while (part := step.take(0)) is not None:
+                self.run(part)
         elif isinstance(step, Pause):
             self._now_s += step.seconds
         if isinstance(outcome, DrsError):

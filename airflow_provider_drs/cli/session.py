@@ -57,10 +57,13 @@ class Session:
 
     def __init__(self, arguments: argparse.Namespace, screen: Screen) -> None:
         settings = find_settings(getattr(arguments, "conn_id", None))
-        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._limits = settings.make_limits()
         self._client = SyncClient(settings)
         self._screen = screen
         self.is_dry_run: bool = getattr(arguments, "dry_run", False)
+        if self.is_dry_run:
+            # A dry run shows the calls in the order of the jobs.
+            self._limits.parallel = 1
         self.calls: list[dict[str, Any]] = []
 
     def __enter__(self) -> Session:

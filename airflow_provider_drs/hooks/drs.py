@@ -63,10 +63,7 @@ class _DrsHookBase(BaseHook):
         settings = self._parse(connection)
         for text in settings.unknown_fields:
             self.log.warning("connection %r: %s", self.drs_conn_id, text)
-        known, self._limits = (
-            self._limits,
-            Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s),
-        )
+        known, self._limits = self._limits, settings.make_limits()
         if known is not None:
             # A hook that is used again after it was closed keeps what it knows about jobs.
             self._limits.names, self._limits.databases = known.names, known.databases

@@ -18,6 +18,7 @@ from airflow_provider_drs.protocol.core.errors import DrsError
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
     FailureKind,
+    Group,
     Pause,
     Response,
     TransportFailure,
@@ -61,6 +62,9 @@ class AsyncClient(Client):
 
     async def run(self, conversation: Conversation[T]) -> T:
         """Run the steps of a conversation, and return its result."""
+        return await self._run(conversation, is_in_group=False)
+
+    async def _run(self, conversation: Conversation[T], *, is_in_group: bool) -> T:
         outcome: Outcome = None
         with closing(self._translate(conversation)) as effects:
             while True:
@@ -73,11 +77,19 @@ class AsyncClient(Client):
                     outcome = await self._transmit(effect)
                 elif isinstance(effect, Pause):
                     await asyncio.sleep(effect.seconds)
+                elif isinstance(effect, Group):
+                    # A group within a group has no workers of its own, so that the limit applies to all.
+                    workers = 1 if is_in_group else effect.workers
+                    await asyncio.gather(*(self._work(effect, worker) for worker in range(workers)))
                 elif isinstance(effect, Acquire):
                     while not effect.lock.acquire(blocking=False):
                         await asyncio.sleep(_LOCK_POLL_S)
                 elif self._read_again is not None:
                     outcome = await self._read_again()
+
+    async def _work(self, group: Group, worker: int) -> None:
+        while (part := group.take(worker)) is not None:
+            await self._run(part, is_in_group=True)
 
     async def _transmit(self, effect: Transmit) -> Outcome:
         try:

@@ -26,6 +26,7 @@ from airflow_provider_drs.protocol.connection.settings import Settings
 from airflow_provider_drs.protocol.core.errors import DrsAuthError, DrsError
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
+    Group,
     Observation,
     Pause,
     Request,
@@ -79,7 +80,7 @@ class Reread(NamedTuple):
 
 #: What an effect returns; an error is raised in the conversation.
 Outcome = Response | TransportFailure | DrsError | Settings | None
-Effects = Generator[Transmit | Acquire | Pause | Reread, Outcome, T]
+Effects = Generator[Transmit | Acquire | Pause | Group | Reread, Outcome, T]
 
 
 class Client:
@@ -139,7 +140,7 @@ class Client:
             if isinstance(result, DrsError):
                 raise result
             outcome = result  # type: ignore[assignment]  # a transmission returns no settings
-        elif isinstance(step, Pause):
+        elif isinstance(step, Pause | Group):
             yield step
         elif grant is not None:
             yield from self._replace(grant, used, step.operation)
@@ -178,7 +179,11 @@ class Client:
 
     def _reread(self) -> Effects[bool]:
         """Read the connection again, and return whether it has other credentials for the same project."""
+        before = self._settings
         settings = yield Reread()
+        if self._settings is not before:
+            # A concurrent conversation was faster.
+            return True
         if not isinstance(settings, Settings) or not settings.has_other_credentials(self._settings):
             return False
         self._settings, self._slot = settings, self._tokens.slot(settings.identity)

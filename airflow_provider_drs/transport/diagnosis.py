@@ -29,7 +29,6 @@ from airflow_provider_drs.protocol.connection.iam import build_unscoped_token
 from airflow_provider_drs.protocol.connection.permissions import permissions_of
 from airflow_provider_drs.protocol.connection.settings import Auth, Settings
 from airflow_provider_drs.protocol.conversations import get_job_statuses
-from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import (
     DrsAuthError,
     DrsConfigError,
@@ -297,7 +296,7 @@ class _NetworkChecks:
 def _check_access(settings: Settings) -> Finding:
     """Get a token and send one read request, as every task does."""
     client = SyncClient(settings, tokens=TokenCache())
-    limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+    limits = settings.make_limits()
     try:
         answer = client.run(get_job_statuses(limits, [_CANARY_JOB_ID]))[_CANARY_JOB_ID]
     except DrsError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,10 +14,11 @@ import requests
 import urllib3
 
 from airflow_provider_drs.protocol.connection.grants import Outgoing
-from airflow_provider_drs.protocol.connection.settings import Settings
+from airflow_provider_drs.protocol.connection.settings import MOST_PARALLEL, Settings
 from airflow_provider_drs.protocol.core.wire import (
     Conversation,
     FailureKind,
+    Group,
     Pause,
     Response,
     TransportFailure,
@@ -52,13 +54,18 @@ class SyncClient(Client):
         super().__init__(settings, tokens=tokens, observer=observer)
         self._read_again = reread
         self._transport = RequestsTransport(settings)
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the HTTP connections."""
         self._transport.close()
 
-    def run(self, conversation: Conversation[T]) -> T:
-        """Run the steps of a conversation, and return its result."""
+    def run(self, conversation: Conversation[T], ended: threading.Event | None = None) -> T:
+        """
+        Run the steps of a conversation, and return its result.
+
+        :param ended: for the conversations of a group: is set when the group is interrupted.
+        """
         outcome: Outcome = None
         with closing(self._translate(conversation)) as effects:
             while True:
@@ -70,11 +77,66 @@ class SyncClient(Client):
                 if isinstance(effect, Transmit):
                     outcome = self._transport.send(*effect)
                 elif isinstance(effect, Pause):
-                    time.sleep(effect.seconds)
+                    _pause(effect.seconds, ended)
+                elif isinstance(effect, Group):
+                    self._run_group(effect, ended)
                 elif isinstance(effect, Acquire):
                     effect.lock.acquire()
                 elif self._read_again is not None:
-                    outcome = self._read_again()
+                    # Airflow does not promise that threads can read connections concurrently.
+                    with self._lock:
+                        outcome = self._read_again()
+
+    def _run_group(self, group: Group, ended: threading.Event | None) -> None:
+        if ended is not None:
+            # A group within a group has no threads of its own, so that the limit applies to all.
+            self._work(group, 0, ended)
+            return
+        ended = threading.Event()
+        errors: list[BaseException] = []
+
+        def work(worker: int) -> None:
+            try:
+                self._work(group, worker, ended)
+            except BaseException as error:
+                errors.append(error)
+                ended.set()
+
+        # Daemons: a task that times out or is killed does not wait for their responses.
+        threads = [
+            threading.Thread(target=work, args=(worker,), name=f"drs-{worker}", daemon=True)
+            for worker in range(1, group.workers)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            work(0)
+            for thread in threads:
+                if not errors:
+                    thread.join()
+        finally:
+            ended.set()
+        if errors:
+            raise errors[0]
+
+    def _work(self, group: Group, worker: int, ended: threading.Event) -> None:
+        while not ended.is_set():
+            with self._lock:
+                part = group.take(worker)
+            if part is None:
+                return
+            self.run(part, ended)
+
+
+def _pause(seconds: float, ended: threading.Event | None) -> None:
+    if ended is None:
+        time.sleep(seconds)
+    elif ended.wait(seconds):
+        raise _EndedError
+
+
+class _EndedError(Exception):
+    """A group was interrupted while this conversation of it was waiting."""
 
 
 class RequestsTransport:
@@ -84,7 +146,7 @@ class RequestsTransport:
         self._settings = settings
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, BoundedAdapter())
+            self._session.mount(scheme, BoundedAdapter(pool_maxsize=MOST_PARALLEL))
         # Proxies and certificates are read from the environment once, and credentials never from a .netrc
         # file.
         self._session.trust_env = False

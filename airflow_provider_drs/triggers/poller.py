@@ -282,7 +282,7 @@ class Poller:
         )
         #: The connections of the waits, with the number of waits of each.
         self.conn_ids: Counter[str] = Counter()
-        self._limits = Limits(settings.batch_size, settings.poll_batch_size, settings.retry_timeout_s)
+        self._limits = settings.make_limits()
         self._groups: dict[tuple[ReadOperation, float], _PollGroup] = {}
 
     @property

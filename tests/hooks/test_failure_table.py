@@ -289,7 +289,7 @@ def test_start_with_unknown_outcome_is_an_error_per_job(emulator: Emulator, hook
 
 def test_account_error_stops_further_batches(emulator: Emulator, hook: Any, connect: Any) -> None:
     job_ids = _passed(emulator)
-    connect({"batch_size": 4})
+    connect({"batch_size": 4, "parallel_requests": 1})
     emulator.inject("no_permission", operation=START, after=1, times=None)
 
     answers = hook.start_jobs(job_ids)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_provider_drs.protocol.core.batches import Limits
 from airflow_provider_drs.protocol.core.errors import DrsConfigError, quote
 
 E = TypeVar("E", bound=Enum)
@@ -22,6 +23,9 @@ DEFAULT_BATCH_SIZE = 10
 #: Half of the documented maximum.
 DEFAULT_POLL_BATCH_SIZE = 50
 LARGEST_BATCH = 100
+#: Fast enough for hundreds of jobs, and far from the gateway's limit of calls per second.
+DEFAULT_PARALLEL = 4
+MOST_PARALLEL = 16
 
 LANGUAGES = ("en-us", "zh-cn")
 
@@ -30,7 +34,7 @@ EXTRA_FIELDS = (
     "auth", "cloud", "region", "iam_endpoint", "domain_name", "domain_id", "project_id", "project_name",
     "security_token", "agency_name", "agency_domain_name", "metadata_endpoint", "language", "verify", "proxy",
     "allow_http", "console_url", "connect_timeout", "read_timeout", "retry_timeout", "batch_size",
-    "poll_batch_size",
+    "poll_batch_size", "parallel_requests",
 )  # fmt: skip
 
 #: Parts of host names and paths are restricted to letters that every URL parser reads in the same way:
@@ -125,6 +129,7 @@ class Settings:
     retry_timeout_s: float = 300.0
     batch_size: int = DEFAULT_BATCH_SIZE
     poll_batch_size: int = DEFAULT_POLL_BATCH_SIZE
+    parallel_requests: int = DEFAULT_PARALLEL
     console_url: str = Cloud.OTC.console_url
     security_token: str = field(default="", repr=False)
     unknown_fields: tuple[str, ...] = ()
@@ -132,6 +137,10 @@ class Settings:
     agency_name: str = ""
     agency_domain_name: str = ""
     metadata_url: str = ""
+
+    def make_limits(self) -> Limits:
+        """Return the limits of the calls of one client."""
+        return Limits(self.batch_size, self.poll_batch_size, self.retry_timeout_s, self.parallel_requests)
 
     @property
     def has_padded_secret(self) -> bool:
@@ -284,8 +293,9 @@ class _Reader:
             connect_timeout_s=self._seconds("connect_timeout", 10.0),
             read_timeout_s=self._seconds("read_timeout", 60.0),
             retry_timeout_s=self._seconds("retry_timeout", 300.0),
-            batch_size=self._batch("batch_size", DEFAULT_BATCH_SIZE),
-            poll_batch_size=self._batch("poll_batch_size", DEFAULT_POLL_BATCH_SIZE),
+            batch_size=self._count("batch_size", DEFAULT_BATCH_SIZE, LARGEST_BATCH),
+            poll_batch_size=self._count("poll_batch_size", DEFAULT_POLL_BATCH_SIZE, LARGEST_BATCH),
+            parallel_requests=self._count("parallel_requests", DEFAULT_PARALLEL, MOST_PARALLEL),
             console_url=self._console_url(cloud),
             security_token=self._security_token(auth),
             unknown_fields=_describe_unknown(self._extra),
@@ -535,12 +545,12 @@ class _Reader:
             raise self._error(f"extra.{name} must be a number of seconds above 0.")
         return number
 
-    def _batch(self, name: str, default: int) -> int:
+    def _count(self, name: str, default: int, most: int) -> int:
         number = self._number(name)
         if number is None:
             return default
-        if not 1 <= number <= LARGEST_BATCH or number != int(number):
-            raise self._error(f"extra.{name} must be a whole number from 1 to {LARGEST_BATCH}.")
+        if not 1 <= number <= most or number != int(number):
+            raise self._error(f"extra.{name} must be a whole number from 1 to {most}.")
         return int(number)
 
 

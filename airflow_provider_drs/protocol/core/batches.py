@@ -3,20 +3,22 @@ Process any number of jobs in batches, and return one value or error per job, in
 
 A read raises an error that affects all jobs. A write does not, once something may have been changed: the
 error is then the value of each job that it affects, so that no partial result is lost.
+
+Batches are sent side by side, at most as many at a time as the connection allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from airflow_provider_drs.protocol.core.errors import BUSY_CODE, DrsError, DrsRequestError, make_error
 from airflow_provider_drs.protocol.core.exchange import Budget, OutcomeUnknown, exchange, exchange_repeatable
 from airflow_provider_drs.protocol.core.job_ids import split
 from airflow_provider_drs.protocol.core.rows import missing_error
-from airflow_provider_drs.protocol.core.wire import Conversation, Pause, Request, Response
+from airflow_provider_drs.protocol.core.wire import Conversation, Group, Pause, Request, Response
 
 T = TypeVar("T")
 Answers = dict[str, T | DrsError]
@@ -31,12 +33,15 @@ class Limits:
     """
     The limits of a call. Each hook has its own.
 
-    ``read_batch`` shrinks when the service rejects a batch as too large.
+    ``read_batch`` shrinks when the service rejects a batch as too large, ``parallel`` when it rejects a call
+    because of too many requests.
     """
 
     write_batch: int
     read_batch: int
     retry_timeout_s: float
+    #: How many calls are sent side by side.
+    parallel: int = 1
     #: precheck_id by job ID, learned from submissions and results.
     precheck_ids: dict[str, str] = field(default_factory=dict)
     #: ``db_use_type`` of all jobs whose details were read.
@@ -45,6 +50,48 @@ class Limits:
     names: dict[str, str] = field(default_factory=dict)
     #: Engine, source and destination by job ID, of the same jobs.
     databases: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def narrow(self) -> None:
+        """Send half as many calls side by side from now on."""
+        self.parallel = max(1, self.parallel // 2)
+
+
+def run_together(
+    limits: Limits, parts: Iterable[Conversation[T]], count: int
+) -> Conversation[list[T | DrsError]]:
+    """
+    Run conversations side by side, and return their results or errors in the order given.
+
+    After an error that affects more than its own batch, no more are started: the result is then shorter.
+
+    :param count: how many there are, at most.
+    """
+    results: dict[int, T | DrsError] = {}
+
+    def run(position: int, part: Conversation[T]) -> Conversation[None]:
+        try:
+            results[position] = yield from part
+        except DrsError as error:
+            results[position] = error
+
+    def start() -> Iterator[Conversation[None]]:
+        for position, part in enumerate(parts):
+            yield run(position, part)
+            if any(map(affects_all, results.copy().values())):
+                return
+
+    workers = min(count, limits.parallel)
+    if workers > 1:
+        yield Group(start(), workers, lambda: limits.parallel)
+    else:
+        for part in start():
+            yield from part
+    return [results[position] for position in sorted(results)]
+
+
+def affects_all(result: object) -> TypeGuard[DrsError]:
+    """Whether a result is an error that affects more than its own batch."""
+    return isinstance(result, DrsError) and not isinstance(result, DrsRequestError)
 
 
 def read(
@@ -55,19 +102,33 @@ def read(
 
     :param read_alone: read a job that is missing in the response once more, alone.
     """
-    answers: Answers[T] = {}
-    position = 0
-    while position < len(job_ids):
-        batch = job_ids[position : position + limits.read_batch]
-        answers |= yield from _read_batch(limits, batch, build, parse)
-        position += len(batch)
-    for job_id in [job_id for job_id in job_ids if job_id not in answers]:
-        if read_alone and len(job_ids) > 1:
-            # The row has an ID that is not known yet; read alone, it can only belong to this job.
-            answers |= yield from _read_batch(limits, (job_id,), build, parse)
+    answers = yield from _read_batches(limits, job_ids, build, parse, lambda: limits.read_batch)
+    missing = [job_id for job_id in job_ids if job_id not in answers]
+    if read_alone and len(job_ids) > 1:
+        # The row has an ID that is not known yet; read alone, it can only belong to this job.
+        answers |= yield from _read_batches(limits, missing, build, parse, lambda: 1)
+    for job_id in missing:
         if job_id not in answers:
             answers[job_id] = missing_error(build((job_id,)), job_id)
     return {job_id: answers[job_id] for job_id in job_ids}
+
+
+def _read_batches(
+    limits: Limits, job_ids: Sequence[str], build: Build, parse: Parse[T], size: Callable[[], int]
+) -> Conversation[Answers[T]]:
+    def cut() -> Iterator[Conversation[Answers[T]]]:
+        position = 0
+        while position < len(job_ids):
+            batch = job_ids[position : position + size()]
+            position += len(batch)
+            yield _read_batch(limits, batch, build, parse)
+
+    answers: Answers[T] = {}
+    for result in (yield from run_together(limits, cut(), -(-len(job_ids) // size()))):
+        if isinstance(result, DrsError):
+            raise result
+        answers |= result
+    return answers
 
 
 def _read_batch(
@@ -76,7 +137,7 @@ def _read_batch(
     """
     Read one batch. If it is rejected as a whole, read its halves, down to the single job that causes it.
     """
-    budget = Budget(limits.retry_timeout_s)
+    budget = Budget(limits.retry_timeout_s, limits.narrow)
     try:
         answers = yield from _read_until_settled(batch, budget, build, parse)
     except DrsRequestError as error:
@@ -142,25 +203,23 @@ def write(
     size: int | None = None,
 ) -> Conversation[Answers[T]]:
     """
-    Send every batch. After an error that affects more than one batch, send nothing more.
+    Send every batch. After an error that affects more than one batch, send no other batch.
 
     :param job_ids: the jobs, or other keys of the rows.
     :param size: the batch size, if it differs from the connection's.
     """
+    batches = list(split(job_ids, size or limits.write_batch))
+    parts = (_write_batch(limits, batch, build, parse, settle) for batch in batches)
+    results = yield from run_together(limits, parts, len(batches))
+    stopped_by = next((result for result in results if affects_all(result)), None)
+    if affects_all(stopped_by) and all(map(affects_all, results)):
+        raise stopped_by
     answers: Answers[T] = {}
-    stopped_by: DrsError | None = None
-    for batch in split(job_ids, size or limits.write_batch):
-        if stopped_by is not None:
+    for batch, result in zip(batches, results, strict=False):
+        answers |= dict.fromkeys(batch, result) if isinstance(result, DrsError) else result
+    if affects_all(stopped_by):
+        for batch in batches[len(results) :]:
             answers |= {job_id: _not_sent_error(build((job_id,)), job_id, stopped_by) for job_id in batch}
-            continue
-        try:
-            answers |= yield from _write_batch(limits, batch, build, parse, settle)
-        except DrsError as error:
-            affects_all = not isinstance(error, DrsRequestError)
-            if affects_all and not answers:
-                raise
-            answers |= dict.fromkeys(batch, error)
-            stopped_by = error if affects_all else None
     return {job_id: answers[job_id] for job_id in job_ids}
 
 
@@ -172,7 +231,7 @@ def _write_batch(
 
     :raises DrsError: the call failed, and nothing of the batch was changed.
     """
-    budget = Budget(limits.retry_timeout_s)
+    budget = Budget(limits.retry_timeout_s, limits.narrow)
     answers: Answers[T] = {}
     pending: Sequence[str] = batch
     error: DrsError | None = None
@@ -209,7 +268,7 @@ def _write_batch(
 
 def _not_sent_error(request: Request, job_id: str, cause: DrsError) -> DrsError:
     return make_error(
-        f"{job_id}: {request.operation} was not sent, because the previous batch failed: {cause}",
+        f"{job_id}: {request.operation} was not sent, because an earlier batch failed: {cause}",
         operation=request.operation,
         http_status=cause.http_status,
         error_code=cause.error_code,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsResponseError, DrsThrottledError
 from airflow_provider_drs.protocol.core.retry import (
     Decision,
     Failure,
@@ -51,10 +51,13 @@ class Budget:
     The retry budget of one logical call.
 
     It reads no clock: the transport's observations have the time.
+
+    :param on_throttled: is called whenever the service rejects the call because of too many requests.
     """
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, on_throttled: Callable[[], None] | None = None) -> None:
         self.attempt = 0
+        self._on_throttled = on_throttled
         self._limit_s = limit_s
         self._deadline_s: float | None = None
         self._now_s = 0.0
@@ -79,6 +82,8 @@ class Budget:
 
     def decide(self, failure: Failure, *, repeatable: bool, token_renewed: bool) -> Decision:
         """Choose what to do after *failure*, within the remaining time."""
+        if self._on_throttled is not None and isinstance(failure.error, DrsThrottledError):
+            self._on_throttled()
         return decide_next(
             failure,
             repeatable=repeatable,

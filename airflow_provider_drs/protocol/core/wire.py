@@ -7,7 +7,7 @@ No types of libraries are used here.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
@@ -132,7 +132,28 @@ class RenewToken:
     operation: str
 
 
-Step = Send | Pause | RenewToken
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    Step: run conversations side by side, each to its end.
+
+    A transport starts at most ``workers`` workers. Each of them runs one conversation after the other, as
+    long as its number, from 0, is less than the current width.
+
+    :param parts: the conversations, created one at a time: each uses what those before it have learned.
+    :param width: returns how many may run now; it can shrink, but not below 1.
+    """
+
+    parts: Iterator[Conversation[None]]
+    workers: int
+    width: Callable[[], int]
+
+    def take(self, worker: int) -> Conversation[None] | None:
+        """Return the next conversation of a worker; ``None`` if it has nothing more to do."""
+        return next(self.parts, None) if worker < self.width() else None
+
+
+Step = Send | Pause | RenewToken | Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_drs.protocol.core.batches import Answers, Limits, read
-from airflow_provider_drs.protocol.core.errors import DrsUnavailableError, make_error
+from airflow_provider_drs.protocol.core.batches import Answers, Limits, read, run_together
+from airflow_provider_drs.protocol.core.errors import DrsError, DrsUnavailableError, make_error
 from airflow_provider_drs.protocol.core.exchange import Budget, exchange_repeatable
 from airflow_provider_drs.protocol.core.job_ids import check_job_ids
 from airflow_provider_drs.protocol.core.wire import Conversation
 from airflow_provider_drs.protocol.jobs.listing import (
     DB_USE_TYPES,
     ListedJob,
+    ListPage,
     build_job_list,
     check_db_use_type,
     parse_job_list,
@@ -119,17 +120,26 @@ def list_jobs(
 
 
 def _list_kind(limits: Limits, filters: Mapping[str, Any]) -> Conversation[dict[str, ListedJob]]:
-    found: dict[str, ListedJob] = {}
-    page, listed = 1, 0
-    while True:
-        budget = Budget(limits.retry_timeout_s)
-        answer = yield from exchange_repeatable(build_job_list(filters, page), budget, parse_job_list)
-        # Jobs that are created or deleted while the pages are read move others between pages: each is listed
-        # once.
-        found |= {job.job_id: job for job in answer.jobs}
-        page, listed = page + 1, listed + len(answer.jobs)
-        if not answer.jobs or listed >= answer.total:
-            return found
+    first = yield from _read_page(limits, filters, 1)
+    size = len(first.jobs) or 1
+    pages = [first]
+    while pages[-1].jobs and sum(len(page.jobs) for page in pages) < pages[-1].total:
+        # The first page has the number of jobs; later ones can report that there are more.
+        count = max(-(-pages[-1].total // size), len(pages) + 1)
+        numbers = range(len(pages) + 1, count + 1)
+        parts = (_read_page(limits, filters, number) for number in numbers)
+        for page in (yield from run_together(limits, parts, len(numbers))):
+            if isinstance(page, DrsError):
+                raise page
+            pages.append(page)
+    # Jobs that are created or deleted while the pages are read move others between pages: each is listed
+    # once.
+    return {job.job_id: job for page in pages for job in page.jobs}
+
+
+def _read_page(limits: Limits, filters: Mapping[str, Any], number: int) -> Conversation[ListPage]:
+    budget = Budget(limits.retry_timeout_s, limits.narrow)
+    return (yield from exchange_repeatable(build_job_list(filters, number), budget, parse_job_list))
 
 
 def get_edit_statuses(limits: Limits, job_ids: Iterable[str]) -> Conversation[Answers[JobStatus]]:
