@@ -154,7 +154,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     ),
     "parallel_requests": _number(
         "Parallel requests",
-        "Maximum number of requests of a call that are sent side by side, 1 to 16.",
+        "Maximum number of requests of one call that are sent side by side, 1 to 16.",
         4,
         minimum=1,
         maximum=16,

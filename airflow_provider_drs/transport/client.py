@@ -182,7 +182,7 @@ class Client:
         before = self._settings
         settings = yield Reread()
         if self._settings is not before:
-            # A concurrent conversation was faster.
+            # A concurrent conversation has read them in the meantime.
             return True
         if not isinstance(settings, Settings) or not settings.has_other_credentials(self._settings):
             return False

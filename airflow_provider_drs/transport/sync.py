@@ -64,7 +64,8 @@ class SyncClient(Client):
         """
         Run the steps of a conversation, and return its result.
 
-        :param ended: for the conversations of a group: is set when the group is interrupted.
+        :param ended: for a conversation of a group: is set when the group ends early, which ends the
+            conversation before its next request.
         """
         outcome: Outcome = None
         with closing(self._translate(conversation)) as effects:
@@ -74,10 +75,13 @@ class SyncClient(Client):
                 except StopIteration as stop:
                     return stop.value  # type: ignore[no-any-return]
                 outcome = None
+                if ended is not None and ended.is_set():
+                    raise _EndedError
                 if isinstance(effect, Transmit):
                     outcome = self._transport.send(*effect)
                 elif isinstance(effect, Pause):
-                    _pause(effect.seconds, ended)
+                    # A thread that waits is woken when its group ends.
+                    (time.sleep if ended is None else ended.wait)(effect.seconds)
                 elif isinstance(effect, Group):
                     self._run_group(effect, ended)
                 elif isinstance(effect, Acquire):
@@ -128,15 +132,8 @@ class SyncClient(Client):
             self.run(part, ended)
 
 
-def _pause(seconds: float, ended: threading.Event | None) -> None:
-    if ended is None:
-        time.sleep(seconds)
-    elif ended.wait(seconds):
-        raise _EndedError
-
-
 class _EndedError(Exception):
-    """A group was interrupted while this conversation of it was waiting."""
+    """The group of this conversation has ended early."""
 
 
 class RequestsTransport:

@@ -14,7 +14,8 @@ from drs_emulator import Emulator
 from airflow_provider_drs.hooks.drs import DrsHook
 from airflow_provider_drs.protocol.core.batches import Limits, run_together
 from airflow_provider_drs.protocol.core.errors import DrsError
-from airflow_provider_drs.protocol.core.wire import Conversation, Pause
+from airflow_provider_drs.protocol.core.wire import Conversation, Pause, Send
+from airflow_provider_drs.protocol.jobs.messages import build_job_statuses
 from tests.conftest import Connect
 
 START = "BatchStartJobs"
@@ -138,19 +139,26 @@ def test_group_within_a_group_has_no_workers_of_its_own(emulator: Emulator, hook
     assert 1 <= most <= 2
 
 
-def test_interrupted_group_ends_without_waiting(connect: Connect) -> None:
+@pytest.mark.parametrize("step", ["pause", "send"])
+def test_interrupted_group_does_not_wait_and_sends_nothing_more(
+    emulator: Emulator, connect: Connect, step: str
+) -> None:
     hook = DrsHook()
-    paused = threading.Barrier(2, timeout=20)
-    waiting: list[threading.Thread] = []
+    begun, interrupted = threading.Barrier(2, timeout=20), threading.Event()
+    others: list[threading.Thread] = []
 
     def part() -> Conversation[None]:
         is_main = threading.current_thread() is threading.main_thread()
         if not is_main:
-            waiting.append(threading.current_thread())
-        paused.wait()
+            others.append(threading.current_thread())
+        begun.wait()
         if is_main:
             raise KeyboardInterrupt
-        yield Pause(3600.0)
+        if step == "pause":
+            yield Pause(3600.0)
+        else:
+            interrupted.wait(20)
+            yield Send(build_job_statuses(emulator.job_ids), 10.0)
 
     def both(limits: Limits) -> Conversation[None]:
         yield from run_together(Limits(1, 1, 10.0, parallel=2), (part() for _ in range(2)), 2)
@@ -158,21 +166,22 @@ def test_interrupted_group_ends_without_waiting(connect: Connect) -> None:
     with hook, pytest.raises(KeyboardInterrupt):
         hook._run(both)
 
-    waiting[0].join(20)
-    assert not waiting[0].is_alive()
+    interrupted.set()
+    others[0].join(20)
+    assert not others[0].is_alive()
+    assert emulator.journal("BatchListJobStatus") == []
 
 
 @pytest.mark.usefixtures("no_backoff")
-def test_rotated_password_is_used_by_all_calls(
-    emulator: Emulator, hook: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect({"poll_batch_size": 1})
+def test_rotated_keys_are_used_by_all_calls(emulator: Emulator, hook: Any, connect: Any) -> None:
+    keys = emulator.connection_with_keys
+    extra = {**keys["extra"], "poll_batch_size": 1}
+    connect(extra, login=keys["login"], password=keys["password"])
     hook.get_job_statuses(emulator.job_ids)
-    emulator.clear_journal()
-    emulator.set_iam(password="new-password-not-real")
-    emulator.revoke_tokens()
-    connect({"poll_batch_size": 1}, password="new-password-not-real")
+    emulator.set_iam(secret_key="new-key-not-real")
+    connect(extra, login=keys["login"], password="new-key-not-real")
 
+    # Every worker finds out at the same time that its keys are rejected.
     found = hook.get_job_statuses(emulator.job_ids)
 
     assert not any(isinstance(answer, DrsError) for answer in found.values())

@@ -23,7 +23,7 @@ DEFAULT_BATCH_SIZE = 10
 #: Half of the documented maximum.
 DEFAULT_POLL_BATCH_SIZE = 50
 LARGEST_BATCH = 100
-#: Fast enough for hundreds of jobs, and far from the gateway's limit of calls per second.
+#: Chosen. It is halved when DRS reports too many requests.
 DEFAULT_PARALLEL = 4
 MOST_PARALLEL = 16
 

@@ -4,7 +4,7 @@ Process any number of jobs in batches, and return one value or error per job, in
 A read raises an error that affects all jobs. A write does not, once something may have been changed: the
 error is then the value of each job that it affects, so that no partial result is lost.
 
-Batches are sent side by side, at most as many at a time as the connection allows.
+Batches are sent side by side, at most ``parallel_requests`` of the connection at a time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Limits:
     write_batch: int
     read_batch: int
     retry_timeout_s: float
-    #: How many calls are sent side by side.
+    #: Maximum number of calls that are sent side by side.
     parallel: int = 1
     #: precheck_id by job ID, learned from submissions and results.
     precheck_ids: dict[str, str] = field(default_factory=dict)
@@ -62,22 +62,26 @@ def run_together(
     """
     Run conversations side by side, and return their results or errors in the order given.
 
-    After an error that affects more than its own batch, no more are started: the result is then shorter.
+    After an error that affects more than its own batch, no further conversation is started. Those in progress
+    continue, and the list has only the results of the conversations that were started.
 
-    :param count: how many there are, at most.
+    :param count: maximum number of conversations.
     """
     results: dict[int, T | DrsError] = {}
+    is_stopped = False
 
     def run(position: int, part: Conversation[T]) -> Conversation[None]:
+        nonlocal is_stopped
         try:
             results[position] = yield from part
         except DrsError as error:
             results[position] = error
+            is_stopped = is_stopped or affects_all(error)
 
     def start() -> Iterator[Conversation[None]]:
         for position, part in enumerate(parts):
             yield run(position, part)
-            if any(map(affects_all, results.copy().values())):
+            if is_stopped:
                 return
 
     workers = min(count, limits.parallel)
@@ -203,7 +207,8 @@ def write(
     size: int | None = None,
 ) -> Conversation[Answers[T]]:
     """
-    Send every batch. After an error that affects more than one batch, send no other batch.
+    Send all batches. After an error that affects more than one batch, send no further ones; batches in
+    progress are completed.
 
     :param job_ids: the jobs, or other keys of the rows.
     :param size: the batch size, if it differs from the connection's.

@@ -137,11 +137,12 @@ class Group:
     """
     Step: run conversations side by side, each to its end.
 
-    A transport starts at most ``workers`` workers. Each of them runs one conversation after the other, as
-    long as its number, from 0, is less than the current width.
+    A transport starts at most ``workers`` workers, numbered from 0. A worker runs one conversation after the
+    other, as long as its number is less than the current width.
 
-    :param parts: the conversations, created one at a time: each uses what those before it have learned.
-    :param width: returns how many may run now; it can shrink, but not below 1.
+    :param parts: the conversations. Each is created when a worker takes it, because the batch size and the
+        width can shrink in the meantime.
+    :param width: returns the maximum number of running conversations; at least 1.
     """
 
     parts: Iterator[Conversation[None]]
@@ -149,7 +150,7 @@ class Group:
     width: Callable[[], int]
 
     def take(self, worker: int) -> Conversation[None] | None:
-        """Return the next conversation of a worker; ``None`` if it has nothing more to do."""
+        """Return the next conversation for a worker, or ``None`` if the worker must end."""
         return next(self.parts, None) if worker < self.width() else None
 
 
